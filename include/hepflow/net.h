@@ -18,7 +18,7 @@
 
 struct hf_err;
 
-#define HF_IFNAME_SIZE  16 /* IFNAMSIZ of Linux, with the closing NUL */
+#define HF_IFNAME_SIZE	16 /* IFNAMSIZ of Linux, with the closing NUL */
 #define HF_ADDRSTR_SIZE 56 /* longest printed prefix or address:port, with the closing NUL */
 
 enum hf_proto {
@@ -103,7 +103,8 @@ struct hf_packet {
 
 /* TCP, UDP and SCTP (and UDP-Lite) carry ports; Calico matches them on the first three only. */
 bool hf_proto_has_ports(uint8_t proto);
-/* "tcp" and the like, or the number; buf has room for at least 12 bytes. Returns buf or a literal. */
+/* "tcp" and the like, or the number; buf has room for at least 12 bytes. Returns buf or a literal.
+ */
 const char *hf_proto_name(uint8_t proto, char buf[static 12]);
 /* Name (any case: tcp udp icmp icmpv6 sctp udplite) or 0..255. Returns 0 or -EINVAL. */
 int hf_proto_parse(const char *text, uint8_t *ret);

@@ -29,6 +29,7 @@
 
 #pragma once
 
+#include <hepflow/facts.h>
 #include <hepflow/net.h>
 
 #include <stddef.h>
@@ -38,68 +39,6 @@
 struct hf_err;
 struct hf_model;
 struct hf_rules;
-
-/* docs/semantics.md 1.1. Zero fails closed. */
-enum hf_verdict {
-	HF_VERDICT_DENY,
-	HF_VERDICT_ALLOW,
-	HF_VERDICT_NO_DECISION,	    /* Calico leaves it to the host's own hook default */
-	HF_VERDICT_ALLOW_UNTRACKED, /* allowed, and never makes a connection */
-};
-
-/* Who owns the destination after DNAT; docs/architecture.md, "Destination classes". */
-enum hf_class {
-	HF_CLASS_REMOTE,   /* forwarded, to nobody on this host */
-	HF_CLASS_WORKLOAD, /* forwarded, to a pod of this host */
-	HF_CLASS_HOST,	   /* terminated: an address of this host, broadcast, joined multicast */
-};
-
-/* Where a packet comes from. */
-enum hf_from {
-	HF_FROM_UPLINK,	  /* any host interface that is none of the others */
-	HF_FROM_HOST,	  /* made by a process of this host */
-	HF_FROM_WORKLOAD, /* a pod's interface */
-	HF_FROM_TUNNEL,	  /* tunl0, vxlan.calico, wireguard.cali and their IPv6 kin */
-};
-
-#define HF_IF_HOST 0	  /* interface index 0 stands for "made by this host" */
-#define HF_IF_ANY  0xffff /* in a match: any leaving interface */
-
-struct hf_iface {
-	char name[HF_IFNAME_SIZE]; /* "" for index 0 */
-	enum hf_from from;
-};
-
-/* Longest prefix wins; equal prefixes do not occur. */
-struct hf_dest {
-	struct hf_prefix net;
-	enum hf_class class;
-	uint16_t out; /* interface it leaves by; HF_IF_HOST for class host */
-};
-
-/* A destination that the host's service tables rewrite. */
-struct hf_dnat {
-	uint8_t proto;
-	struct hf_addr addr;
-	uint16_t port;
-	uint16_t n_to;
-	const struct hf_addrport *to; /* one backend each; which one is taken is the kernel's choice */
-};
-
-/* Sorted, and no prefix covers another; IPv4 first. */
-struct hf_set {
-	const char *name; /* for people: "nets 10.0.0.0/8,..." or the selector */
-	size_t n_nets;
-	const struct hf_prefix *nets;
-	size_t n_members; /* (address, protocol, port) triples, sorted, for named ports and services */
-	const struct hf_member *members;
-};
-
-struct hf_member {
-	struct hf_addr addr;
-	uint8_t proto;
-	uint16_t port;
-};
 
 /* Address in (or, negated, not in) the nets of a set. */
 struct hf_addr_cond {
@@ -131,15 +70,15 @@ struct hf_icmp_cond {
 
 /* A conjunction. HF_MATCH_ALL is the match that covers every packet. */
 struct hf_match {
-	uint8_t family;	   /* 4, 6, or 0 for both */
-	uint8_t ct;	   /* HF_CT_BIT of every state it covers; HF_CT_ANY for all */
-	bool wire;	   /* dst and dport as on the wire, not as DNAT makes them */
-	bool dnated_only;  /* only packets whose destination is rewritten */
-	uint16_t out;	   /* leaving interface, or HF_IF_ANY */
+	uint8_t family;	  /* 4, 6, or 0 for both */
+	uint8_t ct;	  /* HF_CT_BIT of every state it covers; HF_CT_ANY for all */
+	bool wire;	  /* dst and dport as on the wire, not as DNAT makes them */
+	bool dnated_only; /* only packets whose destination is rewritten */
+	uint16_t out;	  /* leaving interface, or HF_IF_ANY */
 	uint16_t n_addr;
 	uint16_t n_port;
 	uint16_t n_icmp;
-	uint64_t proto[4]; /* bit p of word p / 64: protocol p is covered */
+	uint64_t proto[4];		 /* bit p of word p / 64: protocol p is covered */
 	const struct hf_addr_cond *addr; /* all must hold */
 	const struct hf_port_cond *port; /* all must hold */
 	const struct hf_icmp_cond *icmp; /* all must hold */
@@ -161,7 +100,7 @@ struct hf_rule {
 	enum hf_op op;
 	enum hf_verdict verdict; /* HF_OP_VERDICT */
 	uint32_t target;	 /* HF_OP_GOTO: block index */
-	uint32_t origin;	 /* index for hf_rules_origin(): where in the policy it comes from */
+	uint32_t origin; /* index for hf_rules_origin(): where in the policy it comes from */
 };
 
 struct hf_block {
@@ -220,36 +159,37 @@ const struct hf_path *hf_rules_path(const struct hf_rules *rules, size_t i);
 size_t hf_rules_n_origins(const struct hf_rules *rules);
 const char *hf_rules_origin(const struct hf_rules *rules, size_t i);
 
-/* What NO_DECISION becomes for a path: HF_VERDICT_ALLOW or HF_VERDICT_DENY (HostFacts kernelPolicy). */
-enum hf_verdict hf_rules_kernel_policy(const struct hf_rules *rules, enum hf_from from, enum hf_class class);
+/* What NO_DECISION becomes for a path: HF_VERDICT_ALLOW or HF_VERDICT_DENY (HostFacts
+ * kernelPolicy). */
+enum hf_verdict hf_rules_kernel_policy(
+	const struct hf_rules *rules, enum hf_from from, enum hf_class class);
 
 /* Index of a named interface, or -ENOENT. "" gives HF_IF_HOST. */
 int hf_rules_find_iface(const struct hf_rules *rules, const char *name);
 /* The path, or NULL when no interface has that index. */
-const struct hf_path *hf_rules_find_path(const struct hf_rules *rules, uint16_t in, enum hf_class class);
+const struct hf_path *hf_rules_find_path(
+	const struct hf_rules *rules, uint16_t in, enum hf_class class);
 /* Longest prefix match; never NULL (the table ends with a default for each family). */
 const struct hf_dest *hf_rules_find_dest(const struct hf_rules *rules, const struct hf_addr *dst);
-const struct hf_dnat *hf_rules_find_dnat(const struct hf_rules *rules, uint8_t proto, const struct hf_addr *dst, uint16_t dport);
+const struct hf_dnat *hf_rules_find_dnat(
+	const struct hf_rules *rules, uint8_t proto, const struct hf_addr *dst, uint16_t dport);
 
-bool hf_set_has(const struct hf_set *set, const struct hf_addr *addr);
-bool hf_set_has_member(const struct hf_set *set, const struct hf_addr *addr, uint8_t proto, uint16_t port);
-bool hf_match_has(const struct hf_rules *rules, const struct hf_match *match, const struct hf_key *key);
+bool hf_match_has(
+	const struct hf_rules *rules, const struct hf_match *match, const struct hf_key *key);
 
 /*
- * Turns a packet into a key: DNAT by the packet's own word or by the facts (first backend when there
- * are several), class and leaving interface by the destination. Errors: -ENOENT for an interface
- * that the host does not have.
+ * Turns a packet into a key: DNAT by the packet's own word or by the facts (first backend when
+ * there are several), class and leaving interface by the destination. Errors: -ENOENT for an
+ * interface that the host does not have.
  */
-int hf_rules_sort(const struct hf_rules *rules, const struct hf_packet *pkt, struct hf_key *ret, struct hf_err *err);
+int hf_rules_sort(const struct hf_rules *rules, const struct hf_packet *pkt, struct hf_key *ret,
+	struct hf_err *err);
 
-/* First match by linear walk. Does not allocate, lock or call the system: fit for the packet path. */
+/* First match by linear walk. Does not allocate, lock or call the system: fit for the packet path.
+ */
 struct hf_decision hf_rules_lookup(const struct hf_rules *rules, const struct hf_key *key);
 
 /* One rule a line, in order. The text is stable; golden tests rely on it. */
 void hf_rules_print(const struct hf_rules *rules, FILE *out);
 /* The same as JSON; docs/flowgen-json.md. Returns 0 or -EIO. */
 int hf_rules_print_json(const struct hf_rules *rules, FILE *out);
-
-const char *hf_verdict_name(enum hf_verdict v);	 /* "allow", "deny", "no-decision", "allow-untracked" */
-const char *hf_class_name(enum hf_class c);	 /* "remote", "workload", "host" */
-const char *hf_from_name(enum hf_from f);	 /* "uplink", "host", "workload", "tunnel" */

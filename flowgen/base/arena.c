@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <hepflow/base/arena.h>
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK_SIZE (64u << 10)
+#define ALIGN	   _Alignof(max_align_t)
+
+struct chunk {
+	struct chunk *next;
+	size_t size;
+	size_t used;
+	_Alignas(max_align_t) unsigned char data[];
+};
+
+struct hf_arena {
+	struct chunk *head;
+	size_t total;
+};
+
+struct hf_arena *hf_arena_new(void)
+{
+	return calloc(1, sizeof(struct hf_arena));
+}
+
+void hf_arena_free(struct hf_arena *arena)
+{
+	struct chunk *c, *next;
+
+	if (!arena)
+		return;
+	for (c = arena->head; c; c = next) {
+		next = c->next;
+		free(c);
+	}
+	free(arena);
+}
+
+static struct chunk *chunk_add(struct hf_arena *arena, size_t need)
+{
+	size_t size = need > CHUNK_SIZE / 4 ? need : CHUNK_SIZE;
+	struct chunk *c = calloc(1, sizeof(*c) + size);
+
+	if (!c)
+		return NULL;
+	c->size = size;
+	/* A large piece gets a chunk of its own behind the head, which still has room. */
+	if (arena->head && size == need) {
+		c->next = arena->head->next;
+		arena->head->next = c;
+	} else {
+		c->next = arena->head;
+		arena->head = c;
+	}
+	return c;
+}
+
+void *hf_arena_alloc(struct hf_arena *arena, size_t size)
+{
+	struct chunk *c = arena->head;
+	void *p;
+
+	if (size > SIZE_MAX / 2)
+		return NULL;
+	size = size ? (size + ALIGN - 1) & ~(ALIGN - 1) : ALIGN;
+	if (!c || c->size - c->used < size)
+		c = chunk_add(arena, size);
+	if (!c)
+		return NULL;
+	p = c->data + c->used;
+	c->used += size;
+	arena->total += size;
+	return p;
+}
+
+void *hf_arena_calloc(struct hf_arena *arena, size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes))
+		return NULL;
+	return hf_arena_alloc(arena, bytes);
+}
+
+void *hf_arena_dup(struct hf_arena *arena, const void *data, size_t size)
+{
+	void *p = hf_arena_alloc(arena, size);
+
+	if (p && size)
+		memcpy(p, data, size);
+	return p;
+}
+
+char *hf_arena_strndup(struct hf_arena *arena, const char *text, size_t len)
+{
+	char *p = hf_arena_alloc(arena, len + 1);
+
+	if (p)
+		memcpy(p, text, len);
+	return p;
+}
+
+char *hf_arena_strdup(struct hf_arena *arena, const char *text)
+{
+	return hf_arena_strndup(arena, text, strlen(text));
+}
+
+char *hf_arena_printf(struct hf_arena *arena, const char *fmt, ...)
+{
+	va_list ap;
+	char *p = NULL;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	if (len >= 0)
+		p = hf_arena_alloc(arena, (size_t)len + 1);
+	if (!p)
+		return NULL;
+	va_start(ap, fmt);
+	(void)vsnprintf(p, (size_t)len + 1, fmt, ap); /* length known */
+	va_end(ap);
+	return p;
+}
+
+size_t hf_arena_size(const struct hf_arena *arena)
+{
+	return arena->total;
+}

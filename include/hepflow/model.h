@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Model: what of the policy applies to one host.
+ *
+ * Names are gone: selectors and named ports have become sets, every interface knows the host
+ * endpoint that governs it, every endpoint has its tiers in the order of evaluation. Nothing is
+ * known of NICs, and nothing is lowered: docs/semantics.md can be read next to it.
+ *
+ * Lifetime: complete when hf_model_build() returns it, never changed again; it does not point into
+ * the policy set. Any number of threads may read it.
+ */
+
+#pragma once
+
+#include <hepflow/facts.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct hf_err;
+struct hf_model;
+struct hf_policy;
+
+struct hf_model_opts {
+	/* NULL: the only node that HostFacts name, else the only one that endpoints name, else the
+	 * host name. */
+	const char *node;
+	/*
+	 * Calico release to be like, as major * 100 + minor: 328 or 329. 0: the newest. Matters to
+	 * the default of forwarded traffic (docs/semantics.md 4).
+	 */
+	unsigned int calico;
+};
+
+/* Errors: -EINVAL when the input leaves open what to build (several nodes and none named). */
+int hf_model_build(const struct hf_policy *policy, const struct hf_model_opts *opts,
+	struct hf_model **ret, struct hf_err *err);
+void hf_model_free(struct hf_model *model);
+
+const char *hf_model_node(const struct hf_model *model);
+
+/* Policies that cannot do what their author meant: "code: place: text"; docs/warnings.md lists the
+ * codes. */
+size_t hf_model_n_warnings(const struct hf_model *model);
+const char *hf_model_warning(const struct hf_model *model, size_t i);
+
+/* Endpoints with tiers and profiles, destination classes, sets. The text is stable. */
+void hf_model_print(const struct hf_model *model, FILE *out);
+/* The same as JSON ("schema": 1; docs/flowgen-json.md). Returns 0 or -EIO. */
+int hf_model_print_json(const struct hf_model *model, FILE *out);

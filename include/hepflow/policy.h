@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Policy: the objects as somebody wrote them, checked one by one.
+ *
+ * A policy set collects Calico objects (projectcalico.org/v3 and crd.projectcalico.org/v1), the few
+ * Kubernetes objects that say what services rewrite, and HostFacts, from any number of files. An
+ * object replaces an earlier one of the same kind, namespace and name only through
+ * hf_policy_read(); two of the same name within the input of one hf_policy_read() are an error.
+ *
+ * Kinds that do not matter to a host endpoint are skipped with a note. Broken ones are an error
+ * that says file:line:column, and the set stays as it was before the call.
+ *
+ * Threads: one at a time while it is filled; after that any number may read it.
+ */
+
+#pragma once
+
+#include <stddef.h>
+#include <stdio.h>
+
+struct hf_err;
+struct hf_policy;
+
+/* Limits on input, so that hostile files end in an error and not in memory; docs/limits.md. */
+#define HF_POLICY_FILE_MAX    (64u << 20) /* bytes of one file */
+#define HF_POLICY_OBJECTS_MAX 200000u
+#define HF_POLICY_DIR_DEPTH   16 /* folders within folders */
+
+int hf_policy_new(struct hf_policy **ret, struct hf_err *err);
+void hf_policy_free(struct hf_policy *policy);
+
+/*
+ * Reads a file, a folder (every *.yaml, *.yml and *.json in it and below, sorted by name, hidden
+ * ones left out), or standard input ("-"). -ENOENT and the like for what cannot be opened, -EINVAL
+ * for what cannot be right, -E2BIG beyond a limit.
+ */
+int hf_policy_read(struct hf_policy *policy, const char *path, struct hf_err *err);
+/* The same from memory; name stands for the file in messages. */
+int hf_policy_read_text(struct hf_policy *policy, const char *name, const char *text, size_t size,
+	struct hf_err *err);
+
+/* What was skipped and why, in reading order: "web.yaml:3:1: kind Deployment skipped". */
+size_t hf_policy_n_notes(const struct hf_policy *policy);
+const char *hf_policy_note(const struct hf_policy *policy, size_t i);
+
+/* Objects as canonical text, sorted by kind and name. */
+void hf_policy_print(const struct hf_policy *policy, FILE *out);
+/* The same as JSON ("schema": 1; docs/flowgen-json.md). Returns 0 or -EIO. */
+int hf_policy_print_json(const struct hf_policy *policy, FILE *out);
