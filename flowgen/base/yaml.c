@@ -130,8 +130,9 @@ static int check_key(struct reader *r, const struct hf_yaml *key, struct hf_yaml
 	return 0;
 }
 
-#define KEYS_MAX 4096 /* of one mapping: keeps check_key() from going quadratic on hostile input   \
-		       */
+#define KEYS_MAX                                                                                   \
+	4096 /* of one mapping: keeps check_key() from going quadratic on hostile input            \
+	      */
 
 /* Reads the items of a sequence or the pairs of a mapping up to its end event. */
 static int read_items(struct reader *r, struct hf_yaml *node, unsigned int depth)

@@ -80,6 +80,9 @@ struct hf_set {
 	const struct hf_member *members;
 };
 
+/* The order of hf_set.members. */
+int hf_member_cmp(const struct hf_member *a, const struct hf_member *b);
+
 bool hf_set_has(const struct hf_set *set, const struct hf_addr *addr);
 bool hf_set_has_member(const struct hf_set *set, const struct hf_member *member);
 
