@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * NIC: what one network card, run by one driver in one mode, can match, do and hold.
+ *
+ * A struct hf_nic is a profile (hw-profiles/NAME.yaml) as plain data. The compiler asks it before
+ * it emits an entry, and the virtual SmartNIC enforces it on every rule it is offered, so that both
+ * believe the same of a card. A NIC without engines ("none") takes no rule at all.
+ *
+ * hf_flow is one rule in a form that knows neither rte_flow nor policy: attributes, a pattern of
+ * layers with spec and mask, actions.
+ *
+ * Lifetime: a profile never changes once read; threads may share it.
+ */
+
+#pragma once
+
+#include <hepflow/field.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HF_NIC_NAME_SIZE    48
+#define HF_NIC_TEXT_SIZE    96
+#define HF_NIC_ENGINES_MAX  6
+#define HF_NIC_PCI_MAX	    64
+#define HF_NIC_ALIASES_MAX  8
+#define HF_FLOW_ITEMS_MAX   12
+#define HF_FLOW_ACTIONS_MAX 12
+
+/* How a driver takes the mask of a field. Zero: it does not match the field at all. */
+enum hf_mask_kind {
+	HF_MASK_NONE,
+	HF_MASK_ANY,   /* any bits */
+	HF_MASK_EXACT, /* all bits or absent; a partial mask is refused */
+	HF_MASK_WIDEN, /* as EXACT for us: a partial mask is taken and the field dropped (danger) */
+	HF_MASK_NARROW,	      /* as EXACT for us: a partial mask is taken as all bits (danger) */
+	HF_MASK_GLOBAL,	      /* any bits, but the same mask for all rules of the engine */
+	HF_MASK_NONZERO,      /* all bits, and the value must not be zero */
+	HF_MASK_PARTIAL_ONLY, /* neither none nor all bits */
+	HF_MASK_MAX_,
+};
+
+enum hf_prio_order {
+	HF_PRIO_NONE,	/* overlapping rules are undefined: emit disjoint ones only */
+	HF_PRIO_LOWER,	/* the lower number wins */
+	HF_PRIO_HIGHER, /* the higher number wins */
+};
+
+/* Whether rules of an engine must share the set (or the masks) of fields. */
+enum hf_shape_rule {
+	HF_SHAPE_FREE,
+	HF_SHAPE_PER_TYPE, /* one input set per packet type (i40e FDIR) */
+	HF_SHAPE_GLOBAL,   /* one set of masks for the whole engine (ixgbe FDIR) */
+};
+
+enum hf_act {
+	HF_ACT_DROP,
+	HF_ACT_QUEUE,
+	HF_ACT_RSS,
+	HF_ACT_MARK,
+	HF_ACT_FLAG,
+	HF_ACT_JUMP,
+	HF_ACT_COUNT,
+	HF_ACT_AGE,
+	HF_ACT_PASSTHRU,
+	HF_ACT_SET_TAG,
+	HF_ACT_SET_META,
+	HF_ACT_MODIFY_FIELD,
+	HF_ACT_PORT_ID,
+	HF_ACT_REPRESENTED_PORT,
+	HF_ACT_DEFAULT_MISS,
+	HF_ACT_OTHER, /* any action we have no use for: no profile accepts it */
+	HF_ACT_MAX_,
+};
+#define HF_ACT_BIT(a) (1u << (a))
+
+/*
+ * Why a rule is refused. A profile gives errno, rte_flow error type and message per reason where
+ * the real driver's are known; a reason without an entry has the defaults of the reader.
+ */
+enum hf_reject {
+	HF_REJECT_NONE,
+	HF_REJECT_NO_FLOW_API, /* the driver has no flow operations */
+	HF_REJECT_INGRESS,
+	HF_REJECT_EGRESS,
+	HF_REJECT_TRANSFER,
+	HF_REJECT_DIRECTION, /* not exactly one direction */
+	HF_REJECT_GROUP,
+	HF_REJECT_PRIORITY,
+	HF_REJECT_ITEM,	   /* an item the engine does not know */
+	HF_REJECT_PATTERN, /* a sequence of items it does not know */
+	HF_REJECT_FIELD,   /* a field it cannot match */
+	HF_REJECT_MASK,	   /* a mask it cannot match */
+	HF_REJECT_VALUE,
+	HF_REJECT_RANGE, /* last */
+	HF_REJECT_EMPTY, /* no field given where one is needed */
+	HF_REJECT_ACTION,
+	HF_REJECT_ACTION_VALUE,
+	HF_REJECT_FATE, /* no action that says where the packet goes, or more than one */
+	HF_REJECT_COMBINATION,
+	HF_REJECT_SHAPE,    /* create: another input set or mask is installed */
+	HF_REJECT_CAPACITY, /* create: full */
+	HF_REJECT_EXISTS,   /* create: the same pattern is installed */
+	HF_REJECT_JUMP,
+	HF_REJECT_MAX_,
+};
+
+struct hf_nic_error {
+	bool given;
+	bool no_message; /* the driver leaves message NULL */
+	int err;	 /* positive errno */
+	uint8_t type;	 /* enum rte_flow_error_type */
+	char message[HF_NIC_TEXT_SIZE];
+};
+
+/* One rule engine of a driver: the unit that takes or refuses a rule. */
+struct hf_engine {
+	char name[HF_NIC_NAME_SIZE];
+	uint32_t groups;     /* number of groups; 1 = group 0 only */
+	uint32_t prios_root; /* usable priorities of group 0: 0 .. n-1 */
+	uint32_t prios;	     /* of the other groups */
+	enum hf_prio_order order;
+	enum hf_shape_rule shape;
+	bool type_scope;   /* a pattern matches only the packet type it spells (i40e: eth/ipv4 = no
+			      TCP, UDP, SCTP, fragment) */
+	bool depth_rank;   /* within one priority L4 patterns rank above L3 above L2 (mlx5) */
+	bool needs_field;  /* a pattern without any field is refused */
+	bool jump_forward; /* jumps lead to higher groups only */
+	uint32_t layers;   /* HF_LAYER_BIT of the items it knows */
+	uint8_t field[HF_F_MAX_]; /* enum hf_mask_kind */
+	uint32_t actions;	  /* HF_ACT_BIT */
+	uint32_t drop_with;	  /* actions that may stand beside DROP */
+	uint32_t mark_max;	  /* highest MARK id */
+	uint32_t capacity;	  /* rules it holds; 0 = no known limit */
+};
+
+struct hf_pci_id {
+	uint16_t vendor;
+	uint16_t device;
+};
+
+struct hf_nic {
+	char name[HF_NIC_NAME_SIZE];
+	char chips[HF_NIC_TEXT_SIZE];	/* "ConnectX-6 Dx" */
+	char driver[HF_NIC_NAME_SIZE];	/* dev_info.driver_name */
+	char devargs[HF_NIC_TEXT_SIZE]; /* what the mode needs: "dv_flow_en=1,dv_esw_en=0" */
+	size_t n_aliases;
+	char aliases[HF_NIC_ALIASES_MAX][HF_NIC_NAME_SIZE];
+	size_t n_pci;
+	struct hf_pci_id pci[HF_NIC_PCI_MAX];
+	bool ingress;
+	bool egress;
+	bool transfer;
+	bool fragments_match_l4; /* else no L4 item matches any fragment */
+	bool ext_match_l4;	 /* else no L4 item matches an IPv6 packet with extension headers */
+	bool flush_on_stop;	 /* rules are gone after port stop */
+	bool bifurcated;	 /* what is not taken stays with the kernel */
+	bool isolate;
+	bool async; /* template API */
+	size_t n_engines;
+	struct hf_engine engine[HF_NIC_ENGINES_MAX]; /* tried in order */
+	struct hf_nic_error error[HF_REJECT_MAX_];
+};
+
+/* One ternary match. Bits outside mask are zero in spec; fields of absent layers have no mask. */
+struct hf_pattern {
+	uint32_t layers; /* HF_LAYER_BIT */
+	struct hf_hdr spec;
+	struct hf_hdr mask;
+};
+
+struct hf_flow_action {
+	enum hf_act act;
+	uint32_t value; /* queue, mark id, group, port; 0 otherwise */
+};
+
+struct hf_flow {
+	bool ingress;
+	bool egress;
+	bool transfer;
+	uint32_t group;
+	uint32_t priority;
+	size_t n_items;
+	uint8_t items[HF_FLOW_ITEMS_MAX]; /* enum hf_layer as spelled, outermost first */
+	bool has_last; /* some item gives a range other than the fragment forms */
+	struct hf_pattern pattern;
+	size_t n_actions;
+	struct hf_flow_action actions[HF_FLOW_ACTIONS_MAX];
+};
+
+/* The engine that would take it, or NULL with *ret_reject saying why not (the last engine's word).
+ */
+const struct hf_engine *hf_nic_accept(
+	const struct hf_nic *nic, const struct hf_flow *flow, enum hf_reject *ret_reject);
+/*
+ * What the real driver would answer for a reason. Never NULL; fields that the profile does not give
+ * have defaults.
+ */
+const struct hf_nic_error *hf_nic_error(const struct hf_nic *nic, enum hf_reject reject);
+/* Taken, but installed wider or narrower than asked: the field at fault, else HF_F_MAX_. */
+enum hf_field hf_nic_danger(const struct hf_engine *engine, const struct hf_flow *flow);
+/* Whether the mask of a field is something the engine matches exactly as asked. */
+bool hf_nic_can_match(const struct hf_engine *engine, enum hf_field f, const struct hf_hdr *mask);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Plan: the rules of one uplink split between one NIC and software.
+ *
+ * Principle (docs/architecture.md, "What hardware may decide"): for packets that the NIC can tell
+ * apart, hardware allows or denies only when the verdict is the same whatever it cannot see
+ * (connection state, backend of a service, ports of a later fragment, fields it does not match).
+ * Everything else is punted: software sees all of it and judges by the full rules. So a plan never
+ * changes a verdict; at worst it is slow.
+ *
+ * A plan has tables (rte_flow groups; one flat table where the NIC has none) with entries in order,
+ * and an account of every rule: wholly, partly or not in hardware, and why not.
+ *
+ * Lifetime: complete when hf_plan_build() returns it and never changed again. It points into
+ * neither rules nor NIC.
+ */
+
+#pragma once
+
+#include <hepflow/nic.h>
+#include <hepflow/rules.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct hf_err;
+struct hf_plan;
+
+/* Values of MARK on packets that hardware allowed; unmarked packets are punted ones. */
+#define HF_MARK_ALLOW		1
+#define HF_MARK_ALLOW_UNTRACKED 2
+
+/* Where a punted packet goes; docs/architecture.md, "Fallback". */
+enum hf_fallback {
+	HF_FALLBACK_SOFTWARE, /* to hepflowd's own packet path */
+	HF_FALLBACK_KERNEL,   /* it stays with the Linux stack: only drops are programmed */
+};
+
+enum hf_fate {
+	HF_FATE_PUNT, /* zero: never wrong */
+	HF_FATE_ALLOW,
+	HF_FATE_ALLOW_UNTRACKED,
+	HF_FATE_DENY,
+	HF_FATE_JUMP,
+};
+
+/* Why something is not in hardware. The names are stable; docs/reasons.md has them all. */
+enum hf_reason {
+	HF_REASON_NONE,
+	HF_REASON_NO_ENGINE,	    /* no-engine: the profile takes no rules */
+	HF_REASON_DIRECTION,	    /* direction-egress: the NIC filters arriving packets only */
+	HF_REASON_ITEM_UNSUPPORTED, /* item-unsupported:FIELD */
+	HF_REASON_MASK_PARTIAL,	    /* mask-partial:FIELD */
+	HF_REASON_RANGE,	    /* range-no-native: too many entries to spell a range */
+	HF_REASON_STATEFUL,	    /* stateful-required: established packets are allowed first */
+	HF_REASON_DNAT,		    /* dnat-ambiguous: services may rewrite the destination */
+	HF_REASON_FRAGMENT,	    /* fragment: a fragment has no ports */
+	HF_REASON_EXTENSION, /* ipv6-extension: what stands behind the extension is not seen */
+	HF_REASON_VLAN,	     /* vlan: tagged packets belong to another interface */
+	HF_REASON_OVERLAP,   /* priority-none: overlaps a rule of another verdict */
+	HF_REASON_SHAPE,     /* input-set: the engine holds another set of fields */
+	HF_REASON_CAPACITY,  /* capacity */
+	HF_REASON_PRIORITY,  /* priority-exhausted */
+	HF_REASON_SHADOWED,  /* shadowed: never reached */
+	HF_REASON_SET_EMPTY, /* set-empty: can never match */
+	HF_REASON_OPERATOR,  /* disabled-by-operator: offload wish "forbid" */
+	HF_REASON_LOG,	     /* log-action: hardware does not log */
+	HF_REASON_NOT_HERE,  /* other-interface: the rule is on no path of this uplink */
+	HF_REASON_PROTOCOL,  /* protocol-any: a protocol the NIC cannot tell apart */
+	HF_REASON_MAX_,
+};
+
+struct hf_table {
+	uint32_t group;
+	const char *name; /* "root", "class", "eth0 -> host", ... */
+};
+
+struct hf_entry {
+	uint32_t table;	   /* index of its table */
+	uint32_t priority; /* as the NIC counts them */
+	struct hf_pattern match;
+	enum hf_fate fate;
+	uint32_t jump;	       /* HF_FATE_JUMP: table index */
+	uint32_t origin;       /* index for hf_plan_origin() */
+	enum hf_reason reason; /* HF_FATE_PUNT: why */
+	uint32_t detail;       /* enum hf_field, or HF_F_MAX_ */
+};
+
+enum hf_share {
+	HF_SHARE_NONE,
+	HF_SHARE_PART,
+	HF_SHARE_WHOLE,
+};
+
+/* The account of one origin on this uplink. */
+struct hf_account {
+	uint32_t origin;
+	enum hf_share share;
+	enum hf_reason reason; /* of what is not in hardware */
+	uint32_t detail;
+	uint32_t entries; /* that carry it */
+};
+
+struct hf_plan_opts {
+	const char *iface; /* the uplink the NIC serves; NULL: the only one, or the first */
+	enum hf_fallback fallback;
+	uint32_t capacity; /* use at most so many entries; 0 = as the profile says */
+};
+
+/* Errors: -ENOENT for an interface that the host does not have, -ENOMEM. "Cannot offload" is none.
+ */
+int hf_plan_build(const struct hf_rules *rules, const struct hf_nic *nic,
+	const struct hf_plan_opts *opts, struct hf_plan **ret, struct hf_err *err);
+void hf_plan_free(struct hf_plan *plan);
+
+const char *hf_plan_iface(const struct hf_plan *plan);
+const char *hf_plan_nic(const struct hf_plan *plan);
+enum hf_fallback hf_plan_fallback(const struct hf_plan *plan);
+size_t hf_plan_n_tables(const struct hf_plan *plan);
+const struct hf_table *hf_plan_table(const struct hf_plan *plan, size_t i);
+/*
+ * In an order that is safe to insert in: tables that are jumped to before the jumps to them, and
+ * within a table the strongest first.
+ */
+size_t hf_plan_n_entries(const struct hf_plan *plan);
+const struct hf_entry *hf_plan_entry(const struct hf_plan *plan, size_t i);
+size_t hf_plan_n_accounts(const struct hf_plan *plan);
+const struct hf_account *hf_plan_account(const struct hf_plan *plan, size_t i);
+/* Text of an origin, as in the rules; indexes are those of the rules the plan was built from. */
+const char *hf_plan_origin(const struct hf_plan *plan, size_t i);
+
+/*
+ * What the NIC would do with a packet by this plan. *ret_entry is the deciding entry's index, or
+ * SIZE_MAX when none matched (then the fate is PUNT). By linear walk, for explain and tests.
+ */
+enum hf_fate hf_plan_judge(
+	const struct hf_plan *plan, const struct hf_packet *pkt, size_t *ret_entry);
+
+/* The stable text of a reason: "item-unsupported:sctp.dst". Returns buf. */
+const char *hf_reason_print(enum hf_reason reason, uint32_t detail, char buf[static 64]);
+const char *hf_fate_name(enum hf_fate fate); /* punt, allow, allow-untracked, deny, jump */
+/* One pattern as text: "ipv4 dst 192.0.2.10/32 tcp dst 3000 flags 0x02/0x12". Returns the length.
+ */
+int hf_pattern_print(const struct hf_pattern *pattern, char *buf, size_t size);
+
+/* For people: what is offloaded and why the rest is not, then the tables. The text is stable. */
+void hf_plan_print(const struct hf_plan *plan, FILE *out);
+/* The same as JSON ("schema": 1; docs/flowgen-json.md). Returns 0 or -EIO. */
+int hf_plan_print_json(const struct hf_plan *plan, FILE *out);
+/* Tables and jumps for graphviz. */
+void hf_plan_print_dot(const struct hf_plan *plan, FILE *out);
