@@ -3,7 +3,7 @@
 /*
  * Flows: the plan in rte_flow's terms.
  *
- * hf_flow_build() gives one plan entry as a neutral hf_flow; from that come the text that
+ * hf_plan_flow() gives one plan entry as a neutral hf_flow; from that come the text that
  * dpdk-testpmd reads (here, no DPDK) and the rte_flow structures (hepflow/rteflow.h, with DPDK).
  * Both forms are made from the same hf_flow, so what testpmd validated is what the daemon programs.
  */
@@ -21,13 +21,6 @@ struct hf_flow_opts {
 	uint16_t port;	   /* ethdev port id */
 	uint16_t n_queues; /* receive queues the packet path polls: 0 .. n-1 */
 };
-
-/*
- * Entry i of a plan as a flow: verdict carriers, counter where the engine has counters, spread over
- * the queues by RSS where the engine can, else queue 0. Never fails for a plan built for this NIC.
- */
-void hf_flow_build(const struct hf_plan *plan, const struct hf_nic *nic, size_t i,
-	const struct hf_flow_opts *opts, struct hf_flow *ret);
 
 /* "flow create 0 group 1 priority 3 ingress pattern ... / end actions ... / end". Returns the
  * length, as snprintf. */

@@ -58,18 +58,21 @@ enum hf_reason {
 	HF_REASON_STATEFUL,	    /* stateful-required: established packets are allowed first */
 	HF_REASON_DNAT,		    /* dnat-ambiguous: services may rewrite the destination */
 	HF_REASON_FRAGMENT,	    /* fragment: a fragment has no ports */
-	HF_REASON_EXTENSION, /* ipv6-extension: what stands behind the extension is not seen */
-	HF_REASON_VLAN,	     /* vlan: tagged packets belong to another interface */
-	HF_REASON_OVERLAP,   /* priority-none: overlaps a rule of another verdict */
-	HF_REASON_SHAPE,     /* input-set: the engine holds another set of fields */
-	HF_REASON_CAPACITY,  /* capacity */
-	HF_REASON_PRIORITY,  /* priority-exhausted */
-	HF_REASON_SHADOWED,  /* shadowed: never reached */
-	HF_REASON_SET_EMPTY, /* set-empty: can never match */
-	HF_REASON_OPERATOR,  /* disabled-by-operator: offload wish "forbid" */
-	HF_REASON_LOG,	     /* log-action: hardware does not log */
-	HF_REASON_NOT_HERE,  /* other-interface: the rule is on no path of this uplink */
-	HF_REASON_PROTOCOL,  /* protocol-any: a protocol the NIC cannot tell apart */
+	HF_REASON_EXTENSION,  /* ipv6-extension: what stands behind the extension is not seen */
+	HF_REASON_VLAN,	      /* vlan: tagged packets belong to another interface */
+	HF_REASON_OVERLAP,    /* priority-none: overlaps a rule of another verdict */
+	HF_REASON_SHAPE,      /* input-set: the engine holds another set of fields */
+	HF_REASON_CAPACITY,   /* capacity */
+	HF_REASON_PRIORITY,   /* priority-exhausted */
+	HF_REASON_SHADOWED,   /* shadowed: never reached */
+	HF_REASON_SET_EMPTY,  /* set-empty: can never match */
+	HF_REASON_OPERATOR,   /* disabled-by-operator: offload wish "forbid" */
+	HF_REASON_LOG,	      /* log-action: hardware does not log */
+	HF_REASON_NOT_HERE,   /* other-interface: the rule is on no path of this uplink */
+	HF_REASON_PROTOCOL,   /* protocol-any: a protocol the NIC cannot tell apart */
+	HF_REASON_NEGATION,   /* negation: would need an entry per thing that is not meant */
+	HF_REASON_EXPANSION,  /* expansion: more entries than one rule may take */
+	HF_REASON_PMD_REJECT, /* pmd-reject: the driver would refuse the entry */
 	HF_REASON_MAX_,
 };
 
@@ -131,6 +134,14 @@ size_t hf_plan_n_accounts(const struct hf_plan *plan);
 const struct hf_account *hf_plan_account(const struct hf_plan *plan, size_t i);
 /* Text of an origin, as in the rules; indexes are those of the rules the plan was built from. */
 const char *hf_plan_origin(const struct hf_plan *plan, size_t i);
+
+/*
+ * Entry i as the driver is asked for it: verdict carrier, counter where the engine has counters,
+ * spread over the receive queues 0 .. n_queues-1 by RSS where the engine can, else queue 0. nic
+ * must be the one the plan was built for.
+ */
+void hf_plan_flow(const struct hf_plan *plan, const struct hf_nic *nic, size_t i, uint16_t n_queues,
+	struct hf_flow *ret);
 
 /*
  * What the NIC would do with a packet by this plan. *ret_entry is the deciding entry's index, or
