@@ -1,0 +1,82 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Proves that the test glue lets nothing through: a leak, undefined behaviour and a failing
+# expectation each fail their test, and a failing test says with which seed.
+
+set -euo pipefail
+export LC_ALL=C
+
+lib=$(cd "$(dirname "$0")" && pwd)
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+failed=0
+
+cat >"$tmp/t.c" <<'END'
+#include "hf_test.h"
+#include "hf_test_rand.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+HF_SUITE(s);
+
+static volatile int big = INT_MAX;
+
+Test(s, one)
+{
+	const char *what = getenv("WHAT");
+
+	if (strcmp(what, "leak") == 0) {
+		char *volatile p = malloc(100);
+
+		cr_assert_not_null(p);
+		p = NULL;
+	}
+	if (strcmp(what, "overflow") == 0)
+		big++;
+	cr_expect_str_neq(what, "expect");
+	if (strcmp(what, "seed") == 0)
+		cr_expect_eq(hf_test_seed(), strtoull(getenv("WANT"), NULL, 0));
+}
+END
+
+for cc in gcc clang-14; do
+	# shellcheck disable=SC2046
+	"$cc" -std=gnu2x -g -O1 -fsanitize=address,undefined -D_GNU_SOURCE -I"$lib" -o "$tmp/t-$cc" \
+		"$tmp/t.c" "$lib/hf_test.c" "$lib/hf_test_rand.c" $(pkg-config --cflags --libs criterion)
+done
+
+# expect RESULT TEXT NAME=VALUE...: RESULT is pass or fail; TEXT must be in the output.
+expect() {
+	local want=$1 text=$2 cc got
+	shift 2
+	for cc in gcc clang-14; do
+		got=pass
+		: >"$tmp/tap"
+		env UBSAN_OPTIONS=halt_on_error=1 "$@" "$tmp/t-$cc" --tap="$tmp/tap" -j1 >"$tmp/out" 2>&1 || got=fail
+		cat "$tmp/tap" >>"$tmp/out"
+		if [ "$got" != "$want" ] || ! grep -q -e "$text" "$tmp/out"; then
+			echo "selftest: $cc $*: wanted $want and '$text', got $got:"
+			cat "$tmp/out"
+			failed=1
+		fi
+	done
+}
+
+expect pass '^ok - s::one' WHAT=nothing
+expect fail 'LeakSanitizer: detected memory leaks' WHAT=leak
+expect fail 'signed integer overflow' WHAT=overflow
+expect fail '^not ok - s::one' WHAT=expect
+expect fail '^# s/one failed with HF_SEED=77$' WHAT=expect HF_SEED=77
+expect pass '^ok - s::one' WHAT=seed WANT=99 HF_SEED=99
+expect fail 'not a number' WHAT=nothing HF_SEED=12x
+
+# The seed that is told is the seed the test had.
+expect fail '^# s/one failed with HF_SEED=[0-9]\{19\}$' WHAT=seed WANT=0 HF_SEED=time
+seed=$(sed -n 's/^# s.one failed with HF_SEED=//p' "$tmp/out")
+expect pass '^ok - s::one' WHAT=seed WANT="$seed" HF_SEED="$seed"
+
+[ "$failed" -eq 0 ] && echo "selftest: the glue fails what it must fail"
+exit "$failed"
