@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Builds hepflow and runs its tests. The last line is "N passed, N failed, N skipped".
+#
+#   tests/run.sh [--quick] [SUITE...]
+#
+#   SUITE     lint unit cases equiv net testpmd asan clang; all of them when none is named
+#             asan:  the unit and cases suites again, built with address and UB sanitizers
+#             clang: everything compiles with clang 14, warnings are errors
+#   --quick   without asan and clang
+#
+# Exits 1 if anything failed or nothing ran. Logs: build/meson-logs/, build-asan/meson-logs/.
+
+set -uo pipefail
+export LC_ALL=C.UTF-8
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top" || exit 1
+all_suites=(lint unit cases equiv net testpmd asan clang)
+suites=()
+results=$(mktemp)
+trap 'rm -f "$results"' EXIT
+
+usage() {
+	sed -n '4,/^$/s/^# \{0,1\}//p' "$0"
+}
+
+die() {
+	echo "run.sh: $*" >&2
+	exit 2
+}
+
+# result pass|fail|skip NAME [WHY]
+result() {
+	printf '%s\t%s\t%s\n' "$1" "$2" "${3:-}" >>"$results"
+}
+
+wanted() {
+	[[ " ${suites[*]} " == *" $1 "* ]]
+}
+
+# build DIR NAME MESON-OPTION...: sets up DIR if need be, compiles all of it, counts as a test.
+build() {
+	local dir=$1 name="build: $2"
+	shift 2
+	echo "== $name"
+	if { [ -f "$dir/build.ninja" ] || meson setup "$dir" "$@"; } && ninja -C "$dir" -j"$(nproc)"; then
+		result pass "$name"
+	else
+		result fail "$name" "see above"
+		return 1
+	fi
+}
+
+# suite DIR PREFIX SUITE...: one meson run over the named suites.
+run_suites() {
+	local dir=$1 prefix=$2 rc log="$1/meson-logs/testlog.json"
+	shift 2
+	echo "== ${prefix}tests: $*"
+	rm -f "$log"
+	meson test -C "$dir" --no-rebuild --print-errorlogs "${@/#/--suite=}"
+	rc=$?
+	if ! [ -f "$log" ]; then
+		# Without a log there was no test to run, which meson does not call an error.
+		[ $rc -eq 0 ] || result fail "${prefix}meson test" "exit $rc, no log"
+	elif ! /usr/bin/python3 tests/lib/tally.py meson "$log" "$prefix" >>"$results"; then
+		result fail "${prefix}meson test" "cannot read $log"
+	fi
+}
+
+choose_suites() {
+	local quick='' arg
+	for arg in "$@"; do
+		case $arg in
+		--quick) quick=1 ;;
+		-h | --help) usage && exit 0 ;;
+		*)
+			[[ " ${all_suites[*]} " == *" $arg "* ]] ||
+				die "unknown suite '$arg'; there are: ${all_suites[*]}"
+			suites+=("$arg")
+			;;
+		esac
+	done
+	[ ${#suites[@]} -gt 0 ] || suites=("${all_suites[@]}")
+	[ -z "$quick" ] || {
+		suites=("${suites[@]/#asan/}")
+		suites=("${suites[@]/#clang/}")
+	}
+}
+
+run_main() {
+	local s meson_suites=()
+	for s in unit cases equiv net testpmd; do
+		wanted $s && meson_suites+=("$s")
+	done
+	wanted lint || [ ${#meson_suites[@]} -gt 0 ] || return
+	build build gcc -Dwerror=true || return
+	if wanted lint; then
+		echo "== lint"
+		HF_RESULTS=$results HF_BUILD=$top/build tests/lint/all.sh || true
+	fi
+	[ ${#meson_suites[@]} -eq 0 ] || run_suites build "" "${meson_suites[@]}"
+}
+
+run_asan() {
+	build build-asan asan -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false || return
+	run_suites build-asan "asan: " unit cases
+}
+
+choose_suites "$@"
+tests/install-deps.sh || die "the set-up script failed"
+run_main
+wanted asan && run_asan
+wanted clang && CC=clang-14 build build-clang clang -Dwerror=true
+
+echo
+/usr/bin/python3 tests/lib/tally.py sum "$results"
