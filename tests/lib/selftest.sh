@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Proves that the test glue lets nothing through: a leak, undefined behaviour and a failing
-# expectation each fail their test, and a failing test says with which seed.
+# expectation each fail their test, a failing test says with which seed, and the final count of
+# tests/run.sh is right.
 
 set -euo pipefail
 export LC_ALL=C
@@ -55,7 +56,9 @@ expect() {
 	for cc in gcc clang-14; do
 		got=pass
 		: >"$tmp/tap"
-		env UBSAN_OPTIONS=halt_on_error=1 "$@" "$tmp/t-$cc" --tap="$tmp/tap" -j1 >"$tmp/out" 2>&1 || got=fail
+		# In a shell of its own, which is the one to report aborts.
+		(env UBSAN_OPTIONS=halt_on_error=1 "$@" "$tmp/t-$cc" --tap="$tmp/tap" -j1; exit $?) \
+			>"$tmp/out" 2>&1 || got=fail
 		cat "$tmp/tap" >>"$tmp/out"
 		if [ "$got" != "$want" ] || ! grep -q -e "$text" "$tmp/out"; then
 			echo "selftest: $cc $*: wanted $want and '$text', got $got:"
@@ -77,6 +80,41 @@ expect fail 'not a number' WHAT=nothing HF_SEED=12x
 expect fail '^# s/one failed with HF_SEED=[0-9]\{19\}$' WHAT=seed WANT=0 HF_SEED=time
 seed=$(sed -n 's/^# s.one failed with HF_SEED=//p' "$tmp/out")
 expect pass '^ok - s::one' WHAT=seed WANT="$seed" HF_SEED="$seed"
+
+# counts WANT: a meson log on standard input, one test a line, sums up to WANT.
+counts() {
+	local got
+	cat >"$tmp/log"
+	"$lib/tally.py" meson "$tmp/log" 'p: ' >"$tmp/results"
+	got=$("$lib/tally.py" sum "$tmp/results") || got="$got (bad)"
+	if ! grep -qx -e "$1" <<<"${got##*$'\n'}"; then
+		echo "selftest: tally.py: wanted $1, got $got"
+		failed=1
+	fi
+}
+
+counts '0 passed, 0 failed, 0 skipped (bad)' </dev/null
+counts '1 passed, 0 failed, 0 skipped' <<<'{"name":"a","result":"OK","stdout":"hello\n"}'
+counts '0 passed, 1 failed, 0 skipped (bad)' <<<'{"name":"a","result":"TIMEOUT","stdout":"hello\n"}'
+counts '2 passed, 0 failed, 1 skipped' <<'END'
+{"name":"a","result":"OK","stdout":"TAP version 13\n1..3\nok - s::x  (0.00s)\nok - s::y  (0.00s)\nok - s::z # SKIP no card\n"}
+END
+counts '1 passed, 1 failed, 0 skipped (bad)' <<'END'
+{"name":"a","result":"FAIL","stdout":"TAP version 13\n1..2\nok - s::x  (0.00s)\nnot ok - s::y  (0.00s)\n"}
+END
+# A leak found at the end: every line says ok, the program does not.
+counts '1 passed, 1 failed, 0 skipped (bad)' <<'END'
+{"name":"a","result":"ERROR","stdout":"TAP version 13\n1..1\nok - s::x  (0.00s)\n","stderr":"leak"}
+END
+# A program without tests is a mistake, though meson calls it skipped.
+counts '0 passed, 1 failed, 0 skipped (bad)' <<'END'
+{"name":"a","result":"SKIP","stdout":"TAP version 13\n1..0\n"}
+END
+# Skipping needs a reason, and alone is no success.
+counts '0 passed, 0 failed, 1 skipped (bad)' <<'END'
+{"name":"a","result":"SKIP","stdout":"setting up\nSKIP: not root\n"}
+END
+counts '0 passed, 1 failed, 0 skipped (bad)' <<<'{"name":"a","result":"SKIP","stdout":"no idea\n"}'
 
 [ "$failed" -eq 0 ] && echo "selftest: the glue fails what it must fail"
 exit "$failed"

@@ -21,6 +21,7 @@ def files(*suffixes):
             check=True, capture_output=True, text=True).stdout.splitlines()
     else:
         names = [os.path.relpath(os.path.join(d, f)) for d, _, fs in os.walk('.') for f in fs]
+        names = [n for n in names if not n.startswith(('build/', 'build-'))]
     return sorted(n for n in names if n.endswith(suffixes) and os.path.isfile(n))
 
 

@@ -24,7 +24,8 @@ files() {
 		for g in "$@"; do
 			args+=(-o -path "./$g")
 		done
-		find . -type f \( "${args[@]:1}" \) -not -path './build*' | sed 's|^\./||' | sort
+		find . -type f \( "${args[@]:1}" \) -not -path './build/*' -not -path './build-*' |
+			sed 's|^\./||' | sort
 	fi
 }
 
