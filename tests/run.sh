@@ -108,7 +108,7 @@ run_main() {
 }
 
 run_asan() {
-	build build-asan asan -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false || return
+	build build-asan asan -Db_sanitize=address,undefined -Db_lundef=false || return
 	run_suites build-asan "asan: " 4 unit cases
 }
 
