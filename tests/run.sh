@@ -94,17 +94,19 @@ choose_suites() {
 }
 
 run_main() {
-	local s meson_suites=()
+	local s rc meson_suites=()
 	for s in unit cases equiv net testpmd; do
 		wanted $s && meson_suites+=("$s")
 	done
 	wanted lint || [ ${#meson_suites[@]} -gt 0 ] || return
-	build build gcc -Dwerror=true || return
+	build build gcc -Dwerror=true
+	rc=$?
 	if wanted lint; then
 		echo "== lint"
 		HF_RESULTS=$results HF_BUILD=$top/build tests/lint/all.sh || true
 	fi
-	[ ${#meson_suites[@]} -eq 0 ] || run_suites build "" 1 "${meson_suites[@]}"
+	[ $rc -ne 0 ] || [ ${#meson_suites[@]} -eq 0 ] ||
+		run_suites build "" 1 "${meson_suites[@]}"
 }
 
 run_asan() {

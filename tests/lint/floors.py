@@ -19,13 +19,15 @@ LIBS = {'dpdk': 'rte_*', 'dpdk-driver': '*_driver.h', 'vdev': 'ethdev_*.h', 'yam
 DPDK = {'dpdk'}
 PMD = {'dpdk', 'dpdk-driver', 'vdev'}
 
-BASE = {'err', 'net', 'field', 'base/*'}
+BASE = {'err', 'net', 'field', 'facts', 'base/*'}
 ANY = {'*'}
+DPDK_HEADERS = {'rteflow'}
 
 # Longest match wins: folder or file: (public headers, headers inside other folders, libraries).
 # A folder may always use its own headers.
 FLOORS = {
     'include/hepflow': (ANY, [], set()),
+    'include/hepflow/rteflow.h': (ANY, [], DPDK),
     'flowgen/base': (BASE, [], {'yaml'}),
     'flowgen/policy': (BASE | {'policy'}, [], {'protobuf'}),
     'flowgen/model': (BASE | {'policy', 'model'},
@@ -36,8 +38,8 @@ FLOORS = {
     'flowgen/rules': (BASE | {'model', 'rules'}, ['flowgen/model/model.h'], set()),
     'flowgen/plan': (BASE | {'rules', 'nic', 'plan'}, ['flowgen/rules/algebra.h'], set()),
     'flowgen/flows': (BASE | {'rules', 'nic', 'plan', 'flows'}, [], set()),
-    'flowgen/flows/rte_flow.': (BASE | {'rules', 'nic', 'plan', 'flows'}, [], DPDK),
-    'flowgen/flows/template.': (BASE | {'rules', 'nic', 'plan', 'flows'}, [], DPDK),
+    'flowgen/flows/rte_flow.': (BASE | {'rules', 'nic', 'plan', 'flows', 'rteflow'}, [], DPDK),
+    'flowgen/flows/template.': (BASE | {'rules', 'nic', 'plan', 'flows', 'rteflow'}, [], DPDK),
     'flowgen/check': (BASE | {'model', 'ref', 'rules', 'nic', 'plan', 'check'}, [], {'bdd'}),
     'hw-profiles': (BASE | {'nic', 'profile', 'accept'}, [], {'yaml', 'verbs'}),
     'driver/port': (ANY, [], DPDK),
@@ -80,6 +82,8 @@ def complaint(path, floor, name):
     public, inside, libs = FLOORS[floor]
     if name.startswith('hepflow/'):
         header = name[len('hepflow/'):-len('.h')]
+        if header in DPDK_HEADERS and 'dpdk' not in libs:
+            return f'{floor} may not use dpdk, which this header brings along'
         return None if any_match(header, public) else f'{floor} may not use this public header'
     target = resolve(path, name)
     if target is None:

@@ -92,6 +92,11 @@ c_file flowgen/flows/rte_flow.c '#include <rte_flow.h>'
 accepts floors.py
 c_file flowgen/flows/testpmd.c '#include <rte_flow.h>'
 complains floors.py 'testpmd.c:3: .* may not use dpdk'
+c_file driver/txn.c '#include <hepflow/plan.h>'
+accepts floors.py
+mkdir -p "$tree/driver/ctl"
+c_file driver/ctl/main.c '#include <hepflow/rteflow.h>'
+complains floors.py 'driver/ctl may not use dpdk, which this header brings along'
 c_file flowgen/base/err.c '#include <hepflow/rules.h>'
 complains floors.py 'flowgen/base may not use this public header'
 c_file flowgen/rules/algebra.h '#pragma once'
