@@ -106,6 +106,10 @@ END
 counts '1 passed, 1 failed, 0 skipped (bad)' <<'END'
 {"name":"a","result":"ERROR","stdout":"TAP version 13\n1..1\nok - s::x  (0.00s)\n","stderr":"leak"}
 END
+# Where Criterion names the test that leaked, it is that one, beside another that failed.
+counts '1 passed, 2 failed, 0 skipped (bad)' <<'END'
+{"name":"a","result":"ERROR","stdout":"TAP version 13\n1..3\nok - s::x  (0.00s)\nok - s::y  (0.00s)\nnot ok - s::z  (0.00s)\n","stderr":"[----] Warning! The test `s::y` crashed during its setup or teardown.\n"}
+END
 # A program without tests is a mistake, though meson calls it skipped.
 counts '0 passed, 1 failed, 0 skipped (bad)' <<'END'
 {"name":"a","result":"SKIP","stdout":"TAP version 13\n1..0\n"}

@@ -12,6 +12,8 @@ import sys
 
 TAP_LINE = re.compile(r'^(not )?ok\b[ \d]*-?\s*(.*?)(?:\s*\(\d+\.\d+s\))?$')
 TAP_SKIP = re.compile(r'^(.*?)\s*#\s*skip\S*\s*(.*)$', re.I)
+# Criterion's word on stderr for a test that said ok and then died, of a leak for example.
+DIED = re.compile(r'The test `(\S+?)` crashed during its setup or teardown')
 NO_REASON = 'skipped without saying why'
 
 
@@ -25,7 +27,7 @@ def tap(run):
     out = run.get('stdout', '').splitlines()
     if not any(line.startswith('TAP version') for line in out):
         return None
-    results = []
+    results, died = [], set(DIED.findall(run.get('stderr', '')))
     for line in out:
         m = TAP_LINE.match(line)
         if not m:
@@ -33,6 +35,8 @@ def tap(run):
         name, skip = m.group(2), TAP_SKIP.match(m.group(2))
         if m.group(1):
             results.append(('fail', name, ''))
+        elif name in died:
+            results.append(('fail', name, 'died after its last line; a leak?'))
         elif skip:
             results.append(skipped(skip.group(1), skip.group(2)))
         else:
@@ -46,7 +50,7 @@ def skipped(name, why):
 
 def results_of(run):
     """A program counts by its subtests; what befell it as a whole counts once more if it is bad."""
-    name, result = run['name'], run['result']
+    name, result = run['name'].split(' / ')[-1], run['result']
     bad = result not in ('OK', 'SKIP', 'EXPECTEDFAIL')
     subtests = tap(run)
     if subtests is None:

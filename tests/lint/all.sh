@@ -6,6 +6,7 @@
 
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
+export PYTHONDONTWRITEBYTECODE=1
 
 checks=(toplevel.sh format.sh heads.py floors.py names.sh sizes.py words.sh syntax.sh commits.sh
 	cppcheck.sh selftest.sh)
