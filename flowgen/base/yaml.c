@@ -13,6 +13,8 @@
 #include <strings.h>
 #include <yaml.h>
 
+#define ANCHORS_MAX 1024 /* of one document: aliases are looked up one by one */
+
 struct anchor {
 	const char *name;
 	struct hf_yaml *node; /* NULL while the node is still open: an alias to it would loop */
@@ -21,6 +23,8 @@ struct anchor {
 struct reader {
 	struct hf_arena *arena;
 	const char *name;
+	const char *text;
+	size_t size;
 	struct hf_err *err;
 	yaml_parser_t parser;
 	uint64_t weight; /* of all documents so far */
@@ -33,9 +37,25 @@ static int fail_at(struct reader *r, yaml_mark_t mark, int code, const char *wha
 		r->err, code, "%s:%zu:%zu: %s", r->name, mark.line + 1, mark.column + 1, what);
 }
 
+/* libyaml gives only the byte of what is no text. */
+static yaml_mark_t byte_mark(const struct reader *r, size_t byte)
+{
+	yaml_mark_t mark = {0};
+	size_t i;
+
+	for (i = 0; i < byte && i < r->size; i++) {
+		mark.column++;
+		if (r->text[i] == '\n') {
+			mark.line++;
+			mark.column = 0;
+		}
+	}
+	return mark;
+}
+
 static int next_event(struct reader *r, yaml_event_t *ev)
 {
-	const char *what = r->parser.problem;
+	const char *what;
 
 	if (yaml_parser_parse(&r->parser, ev))
 		return 0;
@@ -43,8 +63,7 @@ static int next_event(struct reader *r, yaml_event_t *ev)
 	if (r->parser.error == YAML_MEMORY_ERROR)
 		return hf_fail(r->err, -ENOMEM, "%s: out of memory", r->name);
 	if (r->parser.error == YAML_READER_ERROR)
-		return hf_fail(r->err, -EINVAL, "%s: byte %zu: %s", r->name,
-			r->parser.problem_offset, what);
+		return fail_at(r, byte_mark(r, r->parser.problem_offset), -EINVAL, what);
 	return fail_at(r, r->parser.problem_mark, -EINVAL, what);
 }
 
@@ -64,13 +83,15 @@ static struct hf_yaml *node_new(struct reader *r, enum hf_yaml_kind kind, yaml_m
 	return node;
 }
 
-static int anchor_open(struct reader *r, const yaml_char_t *name, size_t *ret)
+static int anchor_open(struct reader *r, const yaml_char_t *name, yaml_mark_t mark, size_t *ret)
 {
 	struct anchor a = {0};
 
 	*ret = SIZE_MAX;
 	if (!name)
 		return 0;
+	if (r->anchors.n >= ANCHORS_MAX)
+		return fail_at(r, mark, -E2BIG, "too many anchors");
 	a.name = hf_arena_strdup(r->arena, (const char *)name);
 	if (!a.name || hf_vec_push(&r->anchors, a))
 		return hf_fail(r->err, -ENOMEM, "%s: out of memory", r->name);
@@ -214,7 +235,7 @@ static int read_node(struct reader *r, yaml_event_t *ev, unsigned int depth, str
 	else
 		return fail_at(r, ev->start_mark, -EINVAL, "not YAML");
 
-	rc = anchor_open(r, anchor_name, &anchor);
+	rc = anchor_open(r, anchor_name, ev->start_mark, &anchor);
 	if (rc < 0)
 		return rc;
 	if (ev->type == YAML_SCALAR_EVENT) {
@@ -282,7 +303,7 @@ static int read_stream(struct reader *r, struct hf_yaml ***ret_docs, size_t *ret
 int hf_yaml_read(struct hf_arena *arena, const char *name, const char *text, size_t size,
 	struct hf_yaml ***ret_docs, size_t *ret_n, struct hf_err *err)
 {
-	struct reader r = {.arena = arena, .name = name, .err = err};
+	struct reader r = {.arena = arena, .name = name, .text = text, .size = size, .err = err};
 	int rc;
 
 	if (!yaml_parser_initialize(&r.parser))
@@ -323,6 +344,8 @@ int hf_yaml_int(const struct hf_yaml *node, int64_t min, int64_t max, int64_t *r
 	digits = node->text + (node->text[0] == '-');
 	if (digits[0] < '0' || digits[0] > '9')
 		return -EINVAL;
+	if (digits[0] == '0' && digits[1] != '\0')
+		return -EINVAL; /* 010 is eight to some readers and ten to others */
 	errno = 0;
 	v = strtoll(node->text, &end, 10);
 	if (errno || *end != '\0' || v < min || v > max)
