@@ -6,6 +6,7 @@
 #include "hf_test.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 HF_SUITE(packet);
