@@ -259,7 +259,8 @@ struct hf_failsafes {
 
 /* Parameters of docs/semantics.md 17 that change verdicts; has_ = given in this object. */
 struct hf_felix_obj {
-	struct hf_meta meta; /* "default", or "node.NAME" */
+	struct hf_meta meta; /* "default", or "node.NAME"; others do not apply and got a note */
+	struct hf_selector_spec node_selector; /* nodeSelector: only such others have it */
 	struct hf_failsafes fs_in;
 	struct hf_failsafes fs_out;
 	bool has_epha;
