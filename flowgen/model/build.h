@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What the files of this folder share while one model is made. Nothing of it outlives
+ * hf_model_build(): what stays is in the model's arena, the rest in tmp.
+ *
+ * Order of work: special (configuration), scope (who has which labels), host (interfaces and who
+ * governs them), order (tiers of every endpoint, which builds rules and through them sets), dest,
+ * dnat, and last the checks of warn.
+ */
+
+#pragma once
+
+#include <hepflow/base/arena.h>
+#include <hepflow/base/vec.h>
+#include <hepflow/err.h>
+
+#include "model/model.h"
+#include "policy/objects.h"
+#include "policy/selector.h"
+
+/* Out of memory leaves hh.tbl NULL instead of ending the process. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+/* Limits of what one model may hold; docs/limits.md. */
+#define HF_MODEL_IFACES_MAX   16384u   /* indexes are 16 bits wide and 0xffff is taken */
+#define HF_MODEL_MEMBERS_MAX  4000000u /* nets and members of one set: memory, about 100 MB */
+#define HF_MODEL_DNATS_MAX    1000000u
+#define HF_MODEL_BACKENDS_MAX 65535u /* n_to of struct hf_dnat is 16 bits wide */
+
+#define HF_LABEL_NS	      "projectcalico.org/namespace"
+#define HF_LABEL_SA	      "projectcalico.org/serviceaccount"
+#define HF_LABEL_ORCHESTRATOR "projectcalico.org/orchestrator"
+#define HF_LABEL_NAME	      "projectcalico.org/name"
+#define HF_PREFIX_NS	      "pcns."
+#define HF_PREFIX_SA	      "pcsa."
+#define HF_PROFILE_ALLOW      "projectcalico-default-allow"
+
+enum hf_subject_kind {
+	HF_SUBJECT_HEP,
+	HF_SUBJECT_WEP,
+	HF_SUBJECT_NETSET,
+};
+
+/* What selectors choose from: endpoints of all nodes and network sets; docs/semantics.md 11.6. */
+struct hf_subject {
+	enum hf_subject_kind kind;
+	const struct hf_meta *meta;
+	const char *ns;		 /* NULL = none */
+	const char *sa;		 /* NULL = none */
+	struct hf_labels labels; /* own, inherited and implicit ones, sorted by key */
+	struct hf_nets nets;	 /* what it adds to a set */
+	struct hf_endpoint_ports ports;
+	bool warned; /* that it has no address */
+};
+
+/* One condition of a scope; prefix stands before every label the selector asks for. */
+struct hf_scope_part {
+	const struct hf_selector *sel;
+	const char *prefix;
+	bool negate;
+};
+
+/* A conjunction that says which subjects are meant; docs/semantics.md 11.5. */
+struct hf_scope {
+	unsigned int n_parts;
+	struct hf_scope_part parts[4];
+	const char *ns;		  /* only this namespace; NULL = any */
+	struct hf_names sa_names; /* only these service accounts; n == 0 = any */
+	bool weps_only;
+};
+
+/* A policy on its way into tiers: rules are built when the first endpoint is selected. */
+struct hf_pol {
+	const struct hf_policy_obj *obj;
+	const char *key; /* breaks ties of order: name/namespace/kind */
+	const char *id;
+	struct hf_scope scope;
+	bool selects; /* something on this node */
+	bool built;
+	struct hf_model_policy in;
+	struct hf_model_policy out;
+};
+
+struct hf_tier_slot {
+	const char *name;
+	const char *origin;
+	bool exists;
+	bool default_pass;
+	double order;
+	size_t first; /* its policies within hf_build.pols */
+	size_t n;
+};
+
+struct hf_iface_info {
+	bool down;
+	bool candidate; /* a specific host endpoint may govern it */
+	HF_VEC(struct hf_prefix) addrs;
+	HF_VEC(struct hf_prefix) sources;
+};
+
+struct hf_profile_slot {
+	const char *name;
+	struct hf_model_profile *profile;
+	UT_hash_handle hh;
+};
+
+struct hf_set_slot {
+	const char *key;
+	uint32_t index;
+	UT_hash_handle hh;
+};
+
+struct hf_build {
+	const struct hf_objects *objs;
+	const struct hf_facts_obj *facts; /* of this node, or NULL */
+	struct hf_felix_obj felix;	  /* "default" and "node.NAME" laid over each other */
+	struct hf_model *m;
+	struct hf_arena *arena; /* the model's own */
+	struct hf_arena *tmp;
+	struct hf_err *err;
+	const char *where; /* place of the rule or object at hand, for warnings */
+
+	size_t n_subjects;
+	struct hf_subject *subjects; /* hosts, pods, sets: each in the order of objs */
+
+	size_t n_pols;
+	struct hf_pol *pols; /* by tier, then in order of evaluation */
+	size_t n_tiers;
+	struct hf_tier_slot *tiers;
+
+	HF_VEC(struct hf_model_iface) ifaces;
+	HF_VEC(struct hf_iface_info) infos; /* same indexes */
+	struct hf_model_endpoint **heps;    /* per objs->hep; NULL = of another node */
+	struct hf_model_endpoint **weps;
+
+	struct hf_profile_slot *profiles;
+	struct hf_set_slot *set_slots;
+	HF_VEC(struct hf_set) sets;
+	HF_VEC(const char *) warnings;
+};
+
+/* build.c */
+int hf_build_objects(const struct hf_objects *objs, const struct hf_model_opts *opts,
+	struct hf_model **ret, struct hf_err *err);
+int hf_build_oom(struct hf_build *b);
+/* "file:line:col", or "" without a line; in the model's arena. NULL: out of memory. */
+const char *hf_build_place(struct hf_build *b, const struct hf_place *place);
+/* An object of a list that is sorted by namespace and name, or NULL. */
+const void *hf_build_find(const void *v, size_t n, size_t size, const char *ns, const char *name);
+#define HF_BUILD_FIND(list, ns, name) hf_build_find((list).v, (list).n, sizeof(*(list).v), ns, name)
+
+/* warn.c */
+int hf_warn(struct hf_build *b, const char *code, const char *where, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+int hf_warn_meta(struct hf_build *b, const char *code, const struct hf_meta *meta, const char *fmt,
+	...) __attribute__((format(printf, 4, 5)));
+int hf_warn_checks(struct hf_build *b);
+
+/* special.c */
+int hf_special_init(struct hf_build *b, unsigned int calico);
+/* Peers and service nets, which are sets. */
+int hf_special_sets(struct hf_build *b);
+
+/* scope.c */
+int hf_scope_init(struct hf_build *b);
+/* Which endpoints a policy is for. */
+int hf_scope_policy(struct hf_build *b, const struct hf_policy_obj *obj, struct hf_scope *ret);
+/* The peers of one side of a rule; ret_not holds a notSelector that stands alone. */
+int hf_scope_entity(struct hf_build *b, const struct hf_entity *e, const char *ns,
+	struct hf_scope *ret, struct hf_scope *ret_not);
+bool hf_scope_given(const struct hf_scope *scope);
+bool hf_scope_has(const struct hf_scope *scope, const struct hf_subject *subject);
+/* Canonical text in tmp, or NULL: out of memory. */
+const char *hf_scope_text(struct hf_build *b, const struct hf_scope *scope);
+
+/* sets.c */
+int hf_sets_scope(struct hf_build *b, const struct hf_scope *scope, bool positive, uint32_t *ret);
+/* proto < 0: any protocol */
+int hf_sets_port(struct hf_build *b, const struct hf_scope *scope, const char *name, int proto,
+	bool positive, uint32_t *ret);
+int hf_sets_service(
+	struct hf_build *b, const char *ns, const char *name, bool ports, uint32_t *ret);
+/* take_v is sorted and freed here, also on failure. */
+int hf_sets_nets(
+	struct hf_build *b, const char *name, struct hf_prefix *take_v, size_t n, uint32_t *ret);
+/* Sorts, and drops what another prefix covers; returns how many stay. */
+size_t hf_sets_pack(struct hf_prefix *v, size_t n);
+void hf_sets_fini(struct hf_build *b);
+
+/* rule.c */
+int hf_rule_build(struct hf_build *b, const struct hf_policy_rules *rules, const char *origin,
+	const char *ns, struct hf_model_rules *ret);
+int hf_rule_profiles(
+	struct hf_build *b, const struct hf_names *names, struct hf_model_endpoint *ep);
+
+/* order.c */
+int hf_order_init(struct hf_build *b);
+int hf_order_endpoint(
+	struct hf_build *b, const struct hf_subject *subject, struct hf_model_endpoint *ep);
+
+/* host.c, endpoint.c */
+int hf_host_ifaces(struct hf_build *b);
+int hf_host_endpoints(struct hf_build *b);
+/* Index in b->ifaces, or -1. */
+int hf_host_find(const struct hf_build *b, const char *name);
+
+/* dest.c, dnat.c */
+int hf_dest_build(struct hf_build *b);
+int hf_dnat_build(struct hf_build *b);

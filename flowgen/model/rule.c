@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Rules of policies and profiles with their names resolved; docs/semantics.md 11.
+ */
+
+#include "model/build.h"
+
+#include <string.h>
+
+static const enum hf_rule_action actions[] = {
+	[HF_ACTION_DENY] = HF_RULE_DENY,
+	[HF_ACTION_ALLOW] = HF_RULE_ALLOW,
+	[HF_ACTION_PASS] = HF_RULE_PASS,
+	[HF_ACTION_LOG] = HF_RULE_LOG,
+};
+
+static int copy_nets(
+	struct hf_build *b, const struct hf_nets *nets, size_t *ret_n, const struct hf_prefix **ret)
+{
+	*ret = hf_arena_dup(b->arena, nets->v, nets->n * sizeof(*nets->v));
+	*ret_n = nets->n;
+	return *ret ? 0 : hf_build_oom(b);
+}
+
+/* docs/semantics.md 11.3: named ports are limited to the positive selector, negated ones too. */
+static int build_ports(struct hf_build *b, const struct hf_port_specs *specs,
+	const struct hf_scope *scope, int proto, bool positive, struct hf_model_ports *ret)
+{
+	struct hf_ports *ranges = hf_arena_calloc(b->arena, specs->n, sizeof(*ranges));
+	uint32_t *sets = hf_arena_calloc(b->arena, specs->n, sizeof(*sets));
+	size_t i;
+	int rc;
+
+	if (!ranges || !sets)
+		return hf_build_oom(b);
+	for (i = 0; i < specs->n; i++) {
+		if (!specs->v[i].name) {
+			ranges[ret->n_ranges++] = specs->v[i].range;
+			continue;
+		}
+		rc = hf_sets_port(b, scope, specs->v[i].name, proto, positive, &sets[ret->n_sets]);
+		if (rc < 0)
+			return rc;
+		ret->n_sets++;
+	}
+	ret->ranges = ranges;
+	ret->sets = sets;
+	return 0;
+}
+
+/* docs/semantics.md 11.1: with ports as a destination, addresses alone as a source. */
+static int build_service(struct hf_build *b, const struct hf_service_ref *ref, const char *ns,
+	bool dst, struct hf_model_side *ret)
+{
+	if (!ref->name)
+		return 0;
+	return hf_sets_service(
+		b, ref->ns ? ref->ns : ns, ref->name, dst, dst ? &ret->service : &ret->set);
+}
+
+static int build_side(struct hf_build *b, const struct hf_entity *e, const char *ns, int proto,
+	bool dst, struct hf_model_side *ret)
+{
+	struct hf_scope scope, not_scope;
+	int rc;
+
+	ret->set = ret->not_set = ret->service = HF_NO_SET;
+	rc = copy_nets(b, &e->nets, &ret->n_nets, &ret->nets);
+	if (rc == 0)
+		rc = copy_nets(b, &e->not_nets, &ret->n_not_nets, &ret->not_nets);
+	if (rc == 0)
+		rc = hf_scope_entity(b, e, ns, &scope, &not_scope);
+	if (rc < 0)
+		return rc;
+	if (hf_scope_given(&scope))
+		rc = hf_sets_scope(b, &scope, true, &ret->set);
+	if (rc == 0 && hf_scope_given(&not_scope))
+		rc = hf_sets_scope(b, &not_scope, false, &ret->not_set);
+	if (rc == 0)
+		rc = build_ports(b, &e->ports, &scope, proto, true, &ret->ports);
+	if (rc == 0)
+		rc = build_ports(b, &e->not_ports, &scope, proto, false, &ret->not_ports);
+	if (rc == 0)
+		rc = build_service(b, &e->service, ns, dst, ret);
+	return rc;
+}
+
+static struct hf_model_icmp build_icmp(const struct hf_icmp_spec *s)
+{
+	return (struct hf_model_icmp){s->given, s->has_type, s->has_code, s->type, s->code};
+}
+
+/* docs/semantics.md 11.1: the names ICMP and ICMPv6 imply a family, their numbers do not. */
+static uint8_t implied_family(const struct hf_policy_rule *r)
+{
+	if (r->ip_version || !r->proto.given || !r->proto.by_name)
+		return r->ip_version;
+	if (r->proto.proto == HF_PROTO_ICMP)
+		return 4;
+	return r->proto.proto == HF_PROTO_ICMPV6 ? 6 : 0;
+}
+
+static int build_one(struct hf_build *b, const struct hf_policy_rule *r, const char *origin,
+	const char *ns, struct hf_model_rule *ret)
+{
+	int proto = r->proto.given ? r->proto.proto : -1;
+	int rc = 0;
+
+	*ret = (struct hf_model_rule){
+		.origin = origin,
+		.place = hf_build_place(b, &r->place),
+		.action = actions[r->action],
+		.ip_version = implied_family(r),
+		.has_proto = r->proto.given,
+		.proto = r->proto.proto,
+		.has_not_proto = r->not_proto.given,
+		.not_proto = r->not_proto.proto,
+		.icmp = build_icmp(&r->icmp),
+		.not_icmp = build_icmp(&r->not_icmp),
+	};
+	if (!ret->origin || !ret->place)
+		return hf_build_oom(b);
+	b->where = *ret->place ? ret->place : ret->origin;
+	if (r->http)
+		rc = hf_warn(b, "http-unenforceable", b->where,
+			"the http match is left out of account, so the rule matches more than it "
+			"says");
+	if (rc == 0)
+		rc = build_side(b, &r->src, ns, proto, false, &ret->src);
+	if (rc == 0)
+		rc = build_side(b, &r->dst, ns, proto, true, &ret->dst);
+	return rc;
+}
+
+int hf_rule_build(struct hf_build *b, const struct hf_policy_rules *rules, const char *origin,
+	const char *ns, struct hf_model_rules *ret)
+{
+	struct hf_model_rule *v = hf_arena_calloc(b->arena, rules->n, sizeof(*v));
+	size_t i;
+	int rc;
+
+	if (!v)
+		return hf_build_oom(b);
+	for (i = 0; i < rules->n; i++) {
+		rc = build_one(
+			b, &rules->v[i], hf_arena_printf(b->arena, "%s/%zu", origin, i), ns, &v[i]);
+		if (rc < 0)
+			return rc;
+	}
+	*ret = (struct hf_model_rules){rules->n, v};
+	return 0;
+}
+
+/* The profiles that are there without an object; of Kubernetes namespaces and service accounts
+ * Calico makes "kns.NAMESPACE" (allows all) and "ksa.NAMESPACE.NAME" (labels only). */
+static bool implied_profile(
+	const struct hf_build *b, const char *name, const struct hf_policy_rules **ret)
+{
+	static const struct hf_policy_rule allow = {.action = HF_ACTION_ALLOW};
+	static const struct hf_policy_rules allow_all = {1, &allow}, nothing = {0, NULL};
+	const struct hf_labelled_obj *sa = b->objs->sa.v;
+	size_t i, len;
+
+	*ret = &allow_all;
+	if (strcmp(name, HF_PROFILE_ALLOW) == 0)
+		return true;
+	if (strncmp(name, "kns.", 4) == 0)
+		return HF_BUILD_FIND(b->objs->ns, NULL, name + 4);
+	*ret = &nothing;
+	if (strncmp(name, "ksa.", 4) != 0)
+		return false;
+	for (i = 0; i < b->objs->sa.n; i++) {
+		len = sa[i].meta.ns ? strlen(sa[i].meta.ns) : 0;
+		if (len && strncmp(name + 4, sa[i].meta.ns, len) == 0 && name[4 + len] == '.' &&
+			strcmp(name + 5 + len, sa[i].meta.name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int build_profile(struct hf_build *b, const char *name, struct hf_model_profile *ret)
+{
+	const struct hf_profile_obj *obj = HF_BUILD_FIND(b->objs->profile, NULL, name);
+	const struct hf_policy_rules *in, *out;
+	char *oin = hf_arena_printf(b->tmp, "profile:%s/ingress", name);
+	char *oout = hf_arena_printf(b->tmp, "profile:%s/egress", name);
+	int rc;
+
+	ret->name = hf_arena_strdup(b->arena, name);
+	if (!ret->name || !oin || !oout)
+		return hf_build_oom(b);
+	if (obj) {
+		in = &obj->in;
+		out = &obj->out;
+	} else {
+		ret->missing = !implied_profile(b, name, &in);
+		out = in;
+	}
+	if (ret->missing)
+		return 0;
+	rc = hf_rule_build(b, in, oin, NULL, &ret->in);
+	return rc < 0 ? rc : hf_rule_build(b, out, oout, NULL, &ret->out);
+}
+
+static struct hf_model_profile *profile_get(struct hf_build *b, const char *name, int *rc)
+{
+	struct hf_profile_slot *slot;
+
+	HASH_FIND_STR(b->profiles, name, slot);
+	if (slot)
+		return slot->profile;
+	slot = hf_arena_calloc(b->tmp, 1, sizeof(*slot));
+	if (slot)
+		slot->profile = hf_arena_calloc(b->arena, 1, sizeof(*slot->profile));
+	if (!slot || !slot->profile) {
+		*rc = hf_build_oom(b);
+		return NULL;
+	}
+	*rc = build_profile(b, name, slot->profile);
+	if (*rc < 0)
+		return NULL;
+	slot->name = slot->profile->name;
+	HASH_ADD_KEYPTR(hh, b->profiles, slot->name, strlen(slot->name), slot);
+	if (!slot->hh.tbl)
+		*rc = hf_build_oom(b);
+	return slot->profile;
+}
+
+int hf_rule_profiles(struct hf_build *b, const struct hf_names *names, struct hf_model_endpoint *ep)
+{
+	const struct hf_model_profile **v = hf_arena_calloc(b->arena, names->n, sizeof(*v));
+	const char *where = b->where; /* of the endpoint; rules of a profile move it */
+	size_t i;
+	int rc = 0;
+
+	if (!v)
+		return hf_build_oom(b);
+	for (i = 0; i < names->n; i++) {
+		v[i] = profile_get(b, names->v[i], &rc);
+		if (rc < 0)
+			return rc;
+		if (v[i]->missing)
+			rc = hf_warn(b, "missing-profile", where,
+				"profile '%s' of endpoint '%s' does not exist; what reaches its "
+				"place in the list is denied",
+				names->v[i], ep->name);
+		if (rc < 0)
+			return rc;
+	}
+	ep->profiles = v;
+	ep->n_profiles = names->n;
+	return 0;
+}

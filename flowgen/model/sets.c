@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Selectors, named ports and services as sets of addresses; docs/semantics.md 11.3, 11.6. A set is
+ * made once however many rules ask for it: the key is the canonical text of what it stands for.
+ */
+
+#include "model/build.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct collect {
+	HF_VEC(struct hf_prefix) nets;
+	HF_VEC(struct hf_member) members;
+};
+
+static void collect_fini(struct collect *c)
+{
+	hf_vec_fini(&c->nets);
+	hf_vec_fini(&c->members);
+}
+
+static int cmp_prefix(const void *a, const void *b)
+{
+	return hf_prefix_cmp(a, b);
+}
+
+static int cmp_member(const void *a, const void *b)
+{
+	return hf_member_cmp(a, b);
+}
+
+/* In sorted order a covering prefix stands right before all it covers. */
+size_t hf_sets_pack(struct hf_prefix *v, size_t n)
+{
+	size_t i, kept = 0;
+
+	if (n)
+		qsort(v, n, sizeof(*v), cmp_prefix);
+	for (i = 0; i < n; i++) {
+		if (!kept || !hf_prefix_covers(&v[kept - 1], &v[i]))
+			v[kept++] = v[i];
+	}
+	return kept;
+}
+
+static size_t pack_members(struct hf_member *v, size_t n)
+{
+	size_t i, kept = 0;
+
+	if (n)
+		qsort(v, n, sizeof(*v), cmp_member);
+	for (i = 0; i < n; i++) {
+		if (!kept || hf_member_cmp(&v[kept - 1], &v[i]) != 0)
+			v[kept++] = v[i];
+	}
+	return kept;
+}
+
+static int set_push(struct hf_build *b, const char *name, struct collect *c, uint32_t *ret)
+{
+	struct hf_set set = {
+		.name = hf_arena_strdup(b->arena, name),
+		.n_nets = hf_sets_pack(c->nets.v, c->nets.n),
+		.n_members = pack_members(c->members.v, c->members.n),
+	};
+
+	set.nets = hf_arena_dup(b->arena, c->nets.v, set.n_nets * sizeof(*set.nets));
+	set.members = hf_arena_dup(b->arena, c->members.v, set.n_members * sizeof(*set.members));
+	if (!set.name || !set.nets || !set.members || hf_vec_push(&b->sets, set))
+		return hf_build_oom(b);
+	*ret = (uint32_t)(b->sets.n - 1);
+	return 0;
+}
+
+static bool set_known(const struct hf_build *b, const char *key, uint32_t *ret)
+{
+	struct hf_set_slot *slot;
+
+	HASH_FIND_STR(b->set_slots, key, slot);
+	if (slot)
+		*ret = slot->index;
+	return slot;
+}
+
+static int set_remember(struct hf_build *b, const char *key, uint32_t index)
+{
+	struct hf_set_slot *slot = hf_arena_calloc(b->tmp, 1, sizeof(*slot));
+
+	if (!slot)
+		return hf_build_oom(b);
+	slot->key = key;
+	slot->index = index;
+	HASH_ADD_KEYPTR(hh, b->set_slots, slot->key, strlen(slot->key), slot);
+	return slot->hh.tbl ? 0 : hf_build_oom(b);
+}
+
+void hf_sets_fini(struct hf_build *b)
+{
+	HASH_CLEAR(hh, b->set_slots);
+	hf_vec_fini(&b->sets);
+}
+
+static int too_large(struct hf_build *b, const char *name)
+{
+	return hf_fail(b->err, -E2BIG, "%s: the set of '%s' has more than %u members", b->where,
+		name, HF_MODEL_MEMBERS_MAX);
+}
+
+/* docs/semantics.md 8: expectedIPs only, so that one without them is invisible as a peer. */
+static int warn_invisible(struct hf_build *b, struct hf_subject *s, const char *what)
+{
+	if (s->kind != HF_SUBJECT_HEP || s->nets.n || s->warned)
+		return 0;
+	s->warned = true;
+	return hf_warn_meta(b, "hep-no-expected-ips", s->meta,
+		"host endpoint '%s' has no expectedIPs, so the rule at %s that selects it with "
+		"'%s' does not know its addresses",
+		s->meta->name, b->where, what);
+}
+
+static int collect_nets(
+	struct hf_build *b, const struct hf_scope *scope, const char *name, struct collect *c)
+{
+	struct hf_subject *s;
+	size_t i, k;
+	int rc;
+
+	for (i = 0; i < b->n_subjects; i++) {
+		s = &b->subjects[i];
+		if (!hf_scope_has(scope, s))
+			continue;
+		rc = warn_invisible(b, s, name);
+		if (rc < 0)
+			return rc;
+		for (k = 0; k < s->nets.n; k++) {
+			if (hf_vec_push(&c->nets, s->nets.v[k]))
+				return hf_build_oom(b);
+		}
+		if (c->nets.n > HF_MODEL_MEMBERS_MAX)
+			return too_large(b, name);
+	}
+	return 0;
+}
+
+int hf_sets_scope(struct hf_build *b, const struct hf_scope *scope, bool positive, uint32_t *ret)
+{
+	const char *text = hf_scope_text(b, scope);
+	struct collect c = {0};
+	char *key;
+	int rc;
+
+	key = text ? hf_arena_printf(b->tmp, "selector %s", text) : NULL;
+	if (!key)
+		return hf_build_oom(b);
+	if (set_known(b, key, ret))
+		return 0;
+	rc = collect_nets(b, scope, text, &c);
+	if (rc == 0 && positive && c.nets.n == 0)
+		rc = hf_warn(b, "set-empty", b->where,
+			"'%s' selects no address, so the rule never matches", text);
+	if (rc == 0)
+		rc = set_push(b, text, &c, ret);
+	if (rc == 0)
+		rc = set_remember(b, key, *ret);
+	collect_fini(&c);
+	return rc;
+}
+
+static int push_ports(struct collect *c, const struct hf_subject *s, const char *name, int proto)
+{
+	struct hf_member m;
+	size_t i, k;
+
+	for (i = 0; i < s->ports.n; i++) {
+		if (strcmp(s->ports.v[i].name, name) != 0)
+			continue;
+		if (proto >= 0 && s->ports.v[i].proto != proto)
+			continue;
+		for (k = 0; k < s->nets.n; k++) {
+			m = (struct hf_member){
+				s->nets.v[k].addr, s->ports.v[i].proto, s->ports.v[i].port};
+			if (hf_vec_push(&c->members, m))
+				return -1;
+		}
+	}
+	return 0;
+}
+
+static int collect_ports(struct hf_build *b, const struct hf_scope *scope, const char *name,
+	int proto, struct collect *c)
+{
+	size_t i;
+
+	for (i = 0; i < b->n_subjects; i++) {
+		const struct hf_subject *s = &b->subjects[i];
+
+		if (!s->ports.n || !hf_scope_has(scope, s))
+			continue;
+		if (push_ports(c, s, name, proto))
+			return hf_build_oom(b);
+		if (c->members.n > HF_MODEL_MEMBERS_MAX)
+			return too_large(b, name);
+	}
+	return 0;
+}
+
+int hf_sets_port(struct hf_build *b, const struct hf_scope *scope, const char *name, int proto,
+	bool positive, uint32_t *ret)
+{
+	const char *text = hf_scope_text(b, scope);
+	char buf[12];
+	const char *ptext = proto < 0 ? "any" : hf_proto_name((uint8_t)proto, buf);
+	struct collect c = {0};
+	char *key;
+	int rc;
+
+	key = text ? hf_arena_printf(
+			     b->tmp, "port %s/%s%s%s", name, ptext, *text ? " of " : "", text)
+		   : NULL;
+	if (!key)
+		return hf_build_oom(b);
+	if (set_known(b, key, ret))
+		return 0;
+	rc = collect_ports(b, scope, name, proto, &c);
+	if (rc == 0 && positive && c.members.n == 0)
+		rc = hf_warn(b, "named-port-empty", b->where,
+			"no endpoint with an address has %s, so it never matches", key);
+	if (rc == 0)
+		rc = set_push(b, key, &c, ret);
+	if (rc == 0)
+		rc = set_remember(b, key, *ret);
+	collect_fini(&c);
+	return rc;
+}
+
+static int push_slice_endpoint(
+	struct collect *c, const struct hf_slice_obj *slice, const struct hf_addr *addr, bool ports)
+{
+	struct hf_prefix net = {*addr, (uint8_t)hf_addr_bits(addr)};
+	struct hf_member m;
+	size_t i;
+
+	if (!ports)
+		return hf_vec_push(&c->nets, net);
+	for (i = 0; i < slice->n_ports; i++) {
+		if (!slice->ports[i].port)
+			continue; /* a slice may leave the number out: then no port is known */
+		m = (struct hf_member){*addr, slice->ports[i].proto, slice->ports[i].port};
+		if (hf_vec_push(&c->members, m))
+			return -1;
+	}
+	return 0;
+}
+
+/* Every address of the slice, ready or not: readiness steers traffic, it grants nothing. */
+static int collect_slice(struct hf_build *b, const struct hf_slice_obj *slice, const char *name,
+	bool ports, struct collect *c)
+{
+	size_t i, k;
+
+	for (i = 0; i < slice->n_endpoints; i++) {
+		const struct hf_addrs *addrs = &slice->endpoints[i].addrs;
+
+		for (k = 0; k < addrs->n; k++) {
+			if (push_slice_endpoint(c, slice, &addrs->v[k], ports))
+				return hf_build_oom(b);
+		}
+		if (c->members.n + c->nets.n > HF_MODEL_MEMBERS_MAX)
+			return too_large(b, name);
+	}
+	return 0;
+}
+
+int hf_sets_service(struct hf_build *b, const char *ns, const char *name, bool ports, uint32_t *ret)
+{
+	struct collect c = {0};
+	size_t i;
+	int rc = 0;
+	char *key = hf_arena_printf(
+		b->tmp, "service %s/%s%s", ns ? ns : "", name, ports ? "" : " addresses");
+
+	if (!key)
+		return hf_build_oom(b);
+	if (set_known(b, key, ret))
+		return 0;
+	for (i = 0; rc == 0 && i < b->objs->slice.n; i++) {
+		const struct hf_slice_obj *s = &b->objs->slice.v[i];
+
+		if (s->service && strcmp(s->service, name) == 0 &&
+			strcmp(s->meta.ns ? s->meta.ns : "", ns ? ns : "") == 0)
+			rc = collect_slice(b, s, name, ports, &c);
+	}
+	if (rc == 0 && c.members.n + c.nets.n == 0)
+		rc = hf_warn(b, "service-empty", b->where,
+			"no EndpointSlice says who is behind %s, so the rule never matches", key);
+	if (rc == 0)
+		rc = set_push(b, key, &c, ret);
+	if (rc == 0)
+		rc = set_remember(b, key, *ret);
+	collect_fini(&c);
+	return rc;
+}
+
+int hf_sets_nets(
+	struct hf_build *b, const char *name, struct hf_prefix *take_v, size_t n, uint32_t *ret)
+{
+	struct collect c = {.nets = {n, n, take_v}};
+	int rc = set_push(b, name, &c, ret);
+
+	collect_fini(&c);
+	return rc;
+}
