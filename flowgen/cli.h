@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The flowgen command: what its verbs share. Nothing here is a library; errors end up on standard
+ * error and in the exit code.
+ */
+
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct hf_err;
+struct hf_model;
+struct hf_packet;
+struct hf_policy;
+
+/* docs/man/flowgen.1, "EXIT STATUS". */
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_FAILED = 1, /* the program could not do its work: memory, output */
+	CLI_USAGE = 2,	/* the user must change something: usage or input */
+};
+
+struct cli {
+	const char *node;
+	const char *host;
+	const char *profile;
+	const char *fallback;
+	const char *format;
+	const char *packets;
+	const char *calico;
+	bool quiet;
+	bool help;
+	bool version;
+	const char *verb;
+	size_t n_args;
+	char **args; /* operands behind the verb */
+};
+
+/* Prints "flowgen: text" and returns the exit code that fits rc. */
+int cli_fail(int rc, const struct hf_err *err);
+/* Prints one line and the hint to --help; returns CLI_USAGE. */
+int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Flushes standard output; CLI_OK, or CLI_FAILED with a message when something was lost. */
+int cli_finish(void);
+
+/* Index of --format among names, 0 when not given; CLI_USAGE's text and -1 when unknown. */
+int cli_format(const struct cli *cli, const char *const *names, size_t n);
+
+/*
+ * Reads the n files or folders and --host; prints notes. Returns CLI_OK, or another exit code after
+ * printing why.
+ */
+int cli_read_policy(const struct cli *cli, char **files, size_t n, struct hf_policy **ret);
+/* The same as far as the model; prints warnings. */
+int cli_read_model(const struct cli *cli, char **files, size_t n, struct hf_model **ret);
+
+/* Whether an operand of eval or explain is a packet: it has a '=' and is not the name of a file. */
+bool cli_is_packet(const char *arg);
+/*
+ * hf_packet_parse() with "NAME:LINE:COLUMN: text" as the error. -EINVAL when it is none.
+ */
+int cli_parse_packet(
+	const char *name, size_t line, const char *text, struct hf_packet *ret, struct hf_err *err);
+/* Turns an error of hf_ref_eval() ("in: text") into the same form. */
+int cli_place_error(const char *name, size_t line, const char *text, struct hf_err *err);
+
+/* Verbs; each returns an exit code. */
+int cli_policy(const struct cli *cli);
+int cli_model(const struct cli *cli);
+int cli_eval(const struct cli *cli);
+int cli_explain(const struct cli *cli);

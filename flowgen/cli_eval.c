@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * flowgen eval: one verdict a packet. All output is held back until every packet has been judged,
+ * so that a bad line leaves nothing behind but its message.
+ */
+
+#include "cli.h"
+
+#include <hepflow/base/vec.h>
+#include <hepflow/err.h>
+#include <hepflow/model.h>
+#include <hepflow/net.h>
+#include <hepflow/ref.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PACKETS_MAX ((size_t)1 << 30) /* bytes of a packet file: some ten million packets */
+#define LINE_MAX_   4096	      /* a packet line with every key has about 300 characters */
+
+/* Where results go. */
+struct sink {
+	const struct hf_model *model;
+	bool json;
+	size_t n;
+	FILE *out;
+};
+
+static void put_text(struct sink *sink, const struct hf_ref_result *r)
+{
+	fprintf(sink->out, "%s\t%s->%s\t%s\n", hf_verdict_name(r->verdict), hf_from_name(r->from),
+		hf_class_name(r->class), r->origin);
+}
+
+static int put_json(struct sink *sink, const char *line, const struct hf_ref_result *r)
+{
+	char path[32];
+	json_t *obj;
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "%s->%s", hf_from_name(r->from), /* fits */
+		hf_class_name(r->class));
+	obj = json_pack("{ssssssss}", "packet", line, "verdict", hf_verdict_name(r->verdict),
+		"path", path, "origin", r->origin);
+	if (!obj)
+		return -ENOMEM;
+	fputs(sink->n ? ",\n" : "\n", sink->out);
+	rc = json_dumpf(obj, sink->out, JSON_COMPACT);
+	json_decref(obj);
+	return rc < 0 ? -EIO : 0;
+}
+
+static int judge(
+	struct sink *sink, const char *name, size_t number, const char *line, struct hf_err *err)
+{
+	struct hf_ref_result result;
+	struct hf_packet pkt;
+	int rc = cli_parse_packet(name, number, line, &pkt, err);
+
+	if (rc < 0)
+		return rc;
+	rc = hf_ref_eval(sink->model, &pkt, NULL, NULL, &result, err);
+	if (rc < 0)
+		return cli_place_error(name, number, line, err);
+	if (sink->json)
+		rc = put_json(sink, line, &result);
+	else
+		put_text(sink, &result);
+	sink->n++;
+	return rc;
+}
+
+/* One line of a packet file; comments and empty lines are kept in text, and left out of JSON. */
+static int take_line(
+	struct sink *sink, const char *name, size_t number, const char *line, struct hf_err *err)
+{
+	if (line[0] != '#' && line[strspn(line, " \t")] != '\0')
+		return judge(sink, name, number, line, err);
+	if (!sink->json)
+		fprintf(sink->out, "%s\n", line);
+	return 0;
+}
+
+static int judge_text(
+	struct sink *sink, const char *name, const char *text, size_t size, struct hf_err *err)
+{
+	const char *p = text, *end = text + size;
+	char line[LINE_MAX_];
+	size_t number = 0;
+	int rc = 0;
+
+	while (p < end && rc == 0) {
+		const char *eol = memchr(p, '\n', (size_t)(end - p));
+		size_t len = (size_t)((eol ? eol : end) - p);
+
+		number++;
+		if (len >= sizeof(line) || memchr(p, '\0', len))
+			return hf_fail(err, -EINVAL, "%s:%zu:1: %s", name, number,
+				len >= sizeof(line) ? "line too long" : "NUL character in line");
+		memcpy(line, p, len);
+		p += len + 1;
+		if (len && line[len - 1] == '\r')
+			len--;
+		line[len] = '\0';
+		rc = take_line(sink, name, number, line, err);
+	}
+	return rc;
+}
+
+/* The whole of a file or of standard input. *ret is freed by the caller. */
+static int read_packets(const char *path, char **ret, size_t *ret_size, struct hf_err *err)
+{
+	int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+	char *text = NULL;
+	size_t size = 0;
+	ssize_t got = 1;
+	FILE *grow = open_memstream(&text, &size);
+	static char piece[1 << 16];
+
+	while (fd >= 0 && grow && got > 0 && size <= PACKETS_MAX) {
+		got = read(fd, piece, sizeof(piece));
+		if (got > 0)
+			(void)fwrite(piece, 1, (size_t)got, grow); /* ferror() below */
+		(void)fflush(grow);
+	}
+	if (fd < 0 || got < 0)
+		(void)hf_fail(err, -errno, "%s: %s", path, strerror(errno));
+	else if (!grow || ferror(grow))
+		(void)hf_fail(err, -ENOMEM, "%s: out of memory", path);
+	else if (size > PACKETS_MAX)
+		(void)hf_fail(err, -E2BIG, "%s: larger than %zu bytes", path, PACKETS_MAX);
+	if (fd >= 0)
+		(void)close(fd);
+	if (grow)
+		(void)fclose(grow);
+	if (err->code == 0) {
+		*ret = text;
+		*ret_size = size;
+		return 0;
+	}
+	free(text);
+	return err->code;
+}
+
+static int judge_file(struct sink *sink, const char *path, struct hf_err *err)
+{
+	char *text;
+	size_t size;
+	int rc = read_packets(path, &text, &size, err);
+
+	if (rc < 0)
+		return rc;
+	rc = judge_text(sink, strcmp(path, "-") == 0 ? "stdin" : path, text, size, err);
+	free(text);
+	return rc;
+}
+
+static int judge_all(const struct cli *cli, struct sink *sink, struct hf_err *err)
+{
+	size_t i, number = 0;
+	int rc = 0;
+
+	if (sink->json)
+		fputs("{\"schema\":1,\"results\":[", sink->out);
+	if (cli->packets)
+		rc = judge_file(sink, cli->packets, err);
+	for (i = 0; i < cli->n_args && rc == 0; i++) {
+		if (cli_is_packet(cli->args[i]))
+			rc = judge(sink, "PACKET", ++number, cli->args[i], err);
+	}
+	if (sink->json)
+		fputs("\n]}\n", sink->out);
+	return rc;
+}
+
+/* Judges into memory, and prints that only when all went well. */
+static int judge_held_back(const struct cli *cli, const struct hf_model *model, bool json)
+{
+	char *text = NULL;
+	size_t size = 0;
+	struct hf_err err = {0};
+	struct sink sink = {.model = model, .json = json, .out = open_memstream(&text, &size)};
+	int rc;
+
+	if (!sink.out)
+		return cli_fail(-ENOMEM, &err);
+	rc = judge_all(cli, &sink, &err);
+	if (fclose(sink.out) != 0 && rc == 0)
+		rc = -ENOMEM;
+	if (rc == 0)
+		(void)fwrite(text, 1, size, stdout); /* cli_finish() sees what was lost */
+	free(text);
+	return rc < 0 ? cli_fail(rc, &err) : cli_finish();
+}
+
+int cli_eval(const struct cli *cli)
+{
+	static const char *const formats[] = {"text", "json"};
+	int format = cli_format(cli, formats, 2), rc;
+	HF_VEC(char *) files = {};
+	struct hf_model *model;
+	size_t i;
+
+	if (format < 0)
+		return CLI_USAGE;
+	for (i = 0; i < cli->n_args; i++) {
+		if (!cli_is_packet(cli->args[i]) && hf_vec_push(&files, cli->args[i]))
+			return cli_fail(-ENOMEM, &(struct hf_err){0});
+	}
+	if (!cli->packets && files.n == cli->n_args) {
+		hf_vec_fini(&files);
+		return cli_usage("eval: no packet given");
+	}
+	rc = cli_read_model(cli, files.v, files.n, &model);
+	hf_vec_fini(&files);
+	if (rc != CLI_OK)
+		return rc;
+	rc = judge_held_back(cli, model, format == 1);
+	hf_model_free(model);
+	return rc;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "cli.h"
+
+#include <hepflow/base/opts.h>
+#include <hepflow/err.h>
+
+#include <string.h>
+
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct hf_opt options[] = {
+	{'n', "node", "NODE", "the host to look at; default: the only node in the input",
+		offsetof(struct cli, node)},
+	{0, "host", "HOSTFACTS", "file with the facts of the host, read like any other FILE",
+		offsetof(struct cli, host)},
+	{'p', "profile", "PROFILE", "NIC profile: a name, or a path to its YAML",
+		offsetof(struct cli, profile)},
+	{0, "fallback", "WHERE", "where packets go that hardware leaves: software or kernel",
+		offsetof(struct cli, fallback)},
+	{0, "format", "FORMAT", "text (the default), json, testpmd or dot",
+		offsetof(struct cli, format)},
+	{0, "packets", "PACKETFILE", "packets of eval, one a line; - reads standard input",
+		offsetof(struct cli, packets)},
+	{0, "calico-version", "vX.YY", "the Calico release to be like; default: the newest",
+		offsetof(struct cli, calico)},
+	{'q', "quiet", NULL, "no notes and no warnings", offsetof(struct cli, quiet)},
+	{'h', "help", NULL, "this text", offsetof(struct cli, help)},
+	{'V', "version", NULL, "which flowgen this is", offsetof(struct cli, version)},
+};
+
+#define STAGE_FORM                                                                                 \
+	"[-n NODE] [--host HOSTFACTS] [-p PROFILE] [--fallback software|kernel]\n"                 \
+	"                  [--format FORMAT] FILE|DIR..."
+
+static const struct verb {
+	const char *name;
+	const char *help;
+	const char *form;
+	int (*run)(const struct cli *cli); /* returns an exit code */
+} verbs[] = {
+	{"policy", "print the objects as read", STAGE_FORM, cli_policy},
+	{"model", "print what applies to one host", STAGE_FORM, cli_model},
+	{"eval", "judge packets by the reference",
+		"[-n NODE] [--host HOSTFACTS] [--packets PACKETFILE|-]\n"
+		"                  [--format text|json] FILE|DIR... [PACKET...]",
+		cli_eval},
+	{"explain", "say step by step what happens to one packet",
+		"[-n NODE] [--host HOSTFACTS] [-p PROFILE] FILE|DIR... PACKET", cli_explain},
+};
+
+static int help(void)
+{
+	size_t i;
+
+	puts("flowgen: Calico host-endpoint policy, from YAML to NIC flows\n");
+	for (i = 0; i < N(verbs); i++)
+		printf("  flowgen %-8s%s\n                    %s\n", verbs[i].name, verbs[i].form,
+			verbs[i].help);
+	puts("");
+	hf_opts_print(options, N(options), stdout);
+	puts("\nA PACKET is a line of key=value, as \"in=eth0 src=198.51.100.7 dst=192.0.2.10 "
+	     "proto=tcp dport=22\".");
+	return cli_finish();
+}
+
+static int version(void)
+{
+	puts("flowgen " HF_VERSION);
+	return cli_finish();
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < N(verbs); i++) {
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const struct verb *verb;
+	struct hf_err err = {0};
+	struct cli cli = {0};
+	int first;
+
+	if (hf_opts_parse(options, N(options), argc, argv, &cli, &first, &err) < 0)
+		return cli_usage("%s", err.text);
+	if (cli.help)
+		return help();
+	if (cli.version)
+		return version();
+	if (first == argc)
+		return cli_usage("no verb given");
+	cli.verb = argv[first];
+	cli.args = argv + first + 1;
+	cli.n_args = (size_t)(argc - first - 1);
+	verb = find_verb(cli.verb);
+	if (!verb)
+		return cli_usage("unknown verb '%s'", cli.verb);
+	return verb->run(&cli);
+}
