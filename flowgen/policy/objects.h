@@ -11,6 +11,7 @@
 
 #pragma once
 
+#include <hepflow/facts.h>
 #include <hepflow/net.h>
 
 #include <stdbool.h>
@@ -47,13 +48,6 @@ struct hf_selector_spec {
 	const char *text;
 	const struct hf_selector *sel; /* NULL when text is NULL or blank */
 	struct hf_place place;
-};
-
-/* What the hepflow/offload annotation asks for; docs/architecture.md, "Offload wishes". */
-enum hf_offload {
-	HF_OFFLOAD_PREFER,
-	HF_OFFLOAD_REQUIRE,
-	HF_OFFLOAD_FORBID,
 };
 
 struct hf_meta {

@@ -37,6 +37,13 @@ enum hf_from {
 	HF_FROM_TUNNEL,	  /* tunl0, vxlan.calico, wireguard.cali and their IPv6 kin */
 };
 
+/* What the hepflow/offload annotation asks for; docs/architecture.md, "Offload wishes". */
+enum hf_offload {
+	HF_OFFLOAD_PREFER,
+	HF_OFFLOAD_REQUIRE,
+	HF_OFFLOAD_FORBID,
+};
+
 #define HF_IF_HOST 0	  /* interface index 0 stands for "made by this host" */
 #define HF_IF_ANY  0xffff /* in a match: any leaving interface */
 

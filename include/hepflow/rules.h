@@ -70,11 +70,12 @@ struct hf_icmp_cond {
 
 /* A conjunction. HF_MATCH_ALL is the match that covers every packet. */
 struct hf_match {
-	uint8_t family;	  /* 4, 6, or 0 for both */
-	uint8_t ct;	  /* HF_CT_BIT of every state it covers; HF_CT_ANY for all */
-	bool wire;	  /* dst and dport as on the wire, not as DNAT makes them */
-	bool dnated_only; /* only packets whose destination is rewritten */
-	uint16_t out;	  /* leaving interface, or HF_IF_ANY */
+	uint8_t family;	   /* 4, 6, or 0 for both */
+	uint8_t ct;	   /* HF_CT_BIT of every state it covers; HF_CT_ANY for all */
+	bool wire;	   /* dst and dport as on the wire, not as DNAT makes them */
+	bool dnated_only;  /* only packets whose destination is rewritten */
+	uint16_t out;	   /* leaving interface, or HF_IF_ANY */
+	uint16_t wire_out; /* the one the packet would leave by without DNAT, or HF_IF_ANY */
 	uint16_t n_addr;
 	uint16_t n_port;
 	uint16_t n_icmp;
@@ -87,6 +88,7 @@ struct hf_match {
 #define HF_MATCH_ALL                                                                               \
 	((struct hf_match){.ct = HF_CT_ANY,                                                        \
 		.out = HF_IF_ANY,                                                                  \
+		.wire_out = HF_IF_ANY,                                                             \
 		.proto = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}})
 
 enum hf_op {
@@ -101,6 +103,7 @@ struct hf_rule {
 	enum hf_verdict verdict; /* HF_OP_VERDICT */
 	uint32_t target;	 /* HF_OP_GOTO: block index */
 	uint32_t origin; /* index for hf_rules_origin(): where in the policy it comes from */
+	uint8_t offload; /* enum hf_offload: what the policy, or else the endpoint, asks for */
 };
 
 struct hf_block {
@@ -118,7 +121,8 @@ struct hf_path {
 /* A packet sorted: the numbers a table walk needs. Fill with hf_rules_sort(), or by hand. */
 struct hf_key {
 	uint16_t in;
-	uint16_t out;
+	uint16_t out;	   /* after DNAT */
+	uint16_t wire_out; /* before; differs from out only when the host makes the packet */
 	enum hf_class class;
 	uint8_t proto;
 	uint8_t icmp_type;
@@ -159,6 +163,21 @@ const struct hf_path *hf_rules_path(const struct hf_rules *rules, size_t i);
 size_t hf_rules_n_origins(const struct hf_rules *rules);
 const char *hf_rules_origin(const struct hf_rules *rules, size_t i);
 
+/*
+ * Policy rules that no packet can reach, for reports; sorted by origin. A rule that lives
+ * on somewhere (another endpoint, another list) is not among them.
+ */
+struct hf_dead {
+	const char *origin;
+	/*
+	 * "set-empty"; "shadowed" by what stands before it; "no-family": docs/semantics.md 11.2
+	 * leaves it out of both families; "no-protocol": its conditions exclude each other.
+	 */
+	const char *reason;
+};
+size_t hf_rules_n_dead(const struct hf_rules *rules);
+const struct hf_dead *hf_rules_dead(const struct hf_rules *rules, size_t i);
+
 /* What NO_DECISION becomes for a path: HF_VERDICT_ALLOW or HF_VERDICT_DENY (HostFacts
  * kernelPolicy). */
 enum hf_verdict hf_rules_kernel_policy(
@@ -180,7 +199,7 @@ bool hf_match_has(
 /*
  * Turns a packet into a key: DNAT by the packet's own word or by the facts (first backend when
  * there are several), class and leaving interface by the destination. Errors: -ENOENT for an
- * interface that the host does not have.
+ * interface that the host does not have, -EINVAL for addresses of different families.
  */
 int hf_rules_sort(const struct hf_rules *rules, const struct hf_packet *pkt, struct hf_key *ret,
 	struct hf_err *err);
