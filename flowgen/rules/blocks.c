@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#define HASH_NONFATAL_OOM	 1
+#define uthash_nonfatal_oom(elt) (b->rc = -ENOMEM)
+
+#include "build.h"
+
+#include <hepflow/base/arena.h>
+
+#include <uthash.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SET_NAME_MAX 120 /* of a list of nets: for people, so the rest is cut */
+
+struct memo {
+	struct memo_key key;
+	uint32_t block;
+	UT_hash_handle hh;
+};
+
+struct set_memo {
+	const struct hf_prefix *nets;
+	uint32_t set;
+	UT_hash_handle hh;
+};
+
+struct origin_memo {
+	const char *text;
+	uint32_t origin;
+	UT_hash_handle hh;
+};
+
+bool find_memo(struct build *b, const struct memo_key *key, uint32_t *ret_block)
+{
+	struct memo *m;
+
+	HASH_FIND(hh, b->memo, key, sizeof(*key), m);
+	if (m)
+		*ret_block = m->block;
+	return m;
+}
+
+uint32_t add_memo(struct build *b, const struct memo_key *key, uint32_t block)
+{
+	struct memo *m = hf_arena_alloc(b->tmp, sizeof(*m));
+
+	if (!m) {
+		b->rc = -ENOMEM;
+		return block;
+	}
+	m->key = *key;
+	m->block = block;
+	HASH_ADD(hh, b->memo, key, sizeof(m->key), m);
+	return block;
+}
+
+uint32_t add_origin(struct build *b, const char *text)
+{
+	struct origin_memo *m;
+	struct origin o = {0};
+
+	HASH_FIND_STR(b->origin_memo, text, m);
+	if (m)
+		return m->origin;
+	m = hf_arena_alloc(b->tmp, sizeof(*m));
+	o.text = hf_arena_strdup(b->rules->arena, text);
+	if (!m || !o.text || hf_vec_push(&b->origins, o) < 0) {
+		b->rc = -ENOMEM;
+		return 0;
+	}
+	m->text = o.text;
+	m->origin = (uint32_t)b->origins.n - 1;
+	HASH_ADD_KEYPTR(hh, b->origin_memo, m->text, strlen(m->text), m);
+	return m->origin;
+}
+
+void *keep(struct build *b, const void *data, size_t size)
+{
+	void *p = hf_arena_dup(b->rules->arena, data, size);
+
+	if (!p)
+		b->rc = -ENOMEM;
+	return p;
+}
+
+static int prefix_cmp(const void *a, const void *b)
+{
+	return hf_prefix_cmp(a, b);
+}
+
+/* Sorts, and drops what another net covers: it stands right behind the covering one. */
+static size_t normalize(struct hf_prefix *nets, size_t n)
+{
+	size_t i, kept = 0;
+
+	if (n)
+		qsort(nets, n, sizeof(*nets), prefix_cmp);
+	for (i = 0; i < n; i++) {
+		if (kept == 0 || !hf_prefix_covers(&nets[kept - 1], &nets[i]))
+			nets[kept++] = nets[i];
+	}
+	return kept;
+}
+
+static const char *nets_name(struct build *b, const struct hf_prefix *nets, size_t n)
+{
+	char name[SET_NAME_MAX + HF_ADDRSTR_SIZE] = "", text[HF_ADDRSTR_SIZE];
+	size_t i, len = 0;
+
+	for (i = 0; i < n && len < SET_NAME_MAX; i++)
+		len += (size_t)snprintf(name + len, sizeof(name) - len, "%s%s", i ? "," : "",
+			hf_prefix_print(&nets[i], text));
+	if (i < n)
+		memcpy(name + SET_NAME_MAX, ",...", 5);
+	return keep(b, name, strlen(name) + 1);
+}
+
+/* name NULL: the nets themselves. The same nets are one set, whatever their name. */
+uint32_t add_net_set(struct build *b, const char *name, const struct hf_prefix *nets, size_t n_nets)
+{
+	struct hf_prefix *copy = keep(b, nets, n_nets * sizeof(*nets));
+	struct set_memo *m = hf_arena_alloc(b->tmp, sizeof(*m));
+	struct hf_set set = {.nets = copy};
+	struct set_memo *old;
+
+	if (!copy || !m) {
+		b->rc = -ENOMEM;
+		return 0;
+	}
+	set.n_nets = normalize(copy, n_nets);
+	HASH_FIND(hh, b->set_memo, copy, set.n_nets * sizeof(*copy), old);
+	if (old)
+		return old->set;
+	set.name = name ? keep(b, name, strlen(name) + 1) : nets_name(b, copy, set.n_nets);
+	if (!set.name || hf_vec_push(&b->sets, set) < 0) {
+		b->rc = -ENOMEM;
+		return 0;
+	}
+	m->nets = copy;
+	m->set = (uint32_t)b->sets.n - 1;
+	HASH_ADD_KEYPTR(hh, b->set_memo, m->nets, set.n_nets * sizeof(*copy), m);
+	return m->set;
+}
+
+void match_addr(struct build *b, struct hf_match *m, bool dst, uint32_t set)
+{
+	const struct hf_addr_cond cond = {.dst = dst, .set = set};
+
+	assert(m->n_addr == 0);
+	m->addr = keep(b, &cond, sizeof(cond));
+	m->n_addr = m->addr != NULL;
+}
+
+void match_addr2(struct build *b, struct hf_match *m, uint32_t src_set, uint32_t dst_set)
+{
+	const struct hf_addr_cond conds[] = {{.set = src_set}, {.dst = true, .set = dst_set}};
+
+	assert(m->n_addr == 0);
+	m->addr = keep(b, conds, sizeof(conds));
+	m->n_addr = m->addr ? 2 : 0;
+}
+
+void match_port(
+	struct build *b, struct hf_match *m, bool dst, const struct hf_ports *ranges, size_t n)
+{
+	struct hf_port_cond cond = {.dst = dst, .n_ranges = (uint16_t)n};
+
+	assert(m->n_port == 0);
+	cond.ranges = keep(b, ranges, n * sizeof(*ranges));
+	m->port = keep(b, &cond, sizeof(cond));
+	m->n_port = m->port != NULL;
+}
+
+void match_proto(struct hf_match *m, uint8_t proto)
+{
+	memset(m->proto, 0, sizeof(m->proto));
+	m->proto[proto / 64] = 1ull << proto % 64;
+}
+
+struct cont go_to(uint32_t block)
+{
+	return (struct cont){.how = HOW_GOTO, .target = block};
+}
+
+struct cont decide(enum hf_verdict verdict, uint32_t origin)
+{
+	return (struct cont){.how = HOW_VERDICT, .verdict = verdict, .origin = origin};
+}
+
+enum hf_verdict filter_allow(const struct build *b)
+{
+	return b->model->config.filter_return ? HF_VERDICT_NO_DECISION : HF_VERDICT_ALLOW;
+}
+
+void emit_rule(struct build *b, rule_vec *v, const struct hf_rule *rule)
+{
+	if (b->rc < 0)
+		return;
+	if (++b->n_rules > HF_RULES_MAX)
+		b->rc = -E2BIG;
+	else if (hf_vec_push(v, *rule) < 0)
+		b->rc = -ENOMEM;
+}
+
+void emit(struct build *b, rule_vec *v, const struct hf_match *match, struct cont cont,
+	uint32_t own, uint8_t offload)
+{
+	struct hf_rule rule = {.match = *match, .offload = offload};
+
+	rule.origin = cont.how == HOW_GOTO || cont.origin == OWN_ORIGIN ? own : cont.origin;
+	if (cont.how == HOW_VERDICT) {
+		rule.verdict = (enum hf_verdict)cont.verdict;
+	} else {
+		rule.op = HF_OP_GOTO;
+		rule.target =
+			cont.how == HOW_GOTO ? cont.target : build_carry(b, cont, rule.origin);
+		rule.origin = own;
+	}
+	emit_rule(b, v, &rule);
+}
+
+/* Rules behind one that matches everything can never be reached. */
+static size_t cut(const rule_vec *v)
+{
+	size_t i;
+
+	for (i = 0; i < v->n; i++) {
+		if (v->v[i].op != HF_OP_LOG && hf_match_is_all(&v->v[i].match))
+			return i + 1;
+	}
+	return 0;
+}
+
+uint32_t finish_block(struct build *b, rule_vec *take_v, const char *name)
+{
+	size_t n = cut(take_v);
+	struct hf_block block = {.name = name, .n_rules = (uint32_t)n};
+	uint32_t index = 0;
+
+	if (b->rc == 0 && n == 1 && take_v->v[0].op == HF_OP_GOTO &&
+		take_v->v[0].origin == NO_ORIGIN) {
+		index = take_v->v[0].target;
+	} else if (b->rc == 0) {
+		assert(n > 0);
+		block.rules = keep(b, take_v->v, n * sizeof(*take_v->v));
+		if (!name || !block.rules || hf_vec_push(&b->blocks, block) < 0)
+			b->rc = -ENOMEM;
+		else
+			index = (uint32_t)b->blocks.n - 1;
+	}
+	hf_vec_fini(take_v);
+	return index;
+}
+
+void free_memos(struct build *b)
+{
+	HASH_CLEAR(hh, b->memo);
+	HASH_CLEAR(hh, b->set_memo);
+	HASH_CLEAR(hh, b->origin_memo);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "build.h"
+
+#include <hepflow/base/arena.h>
+#include <hepflow/err.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int copy_members(struct build *b, struct hf_set *set)
+{
+	set->name = keep(b, set->name ? set->name : "", set->name ? strlen(set->name) + 1 : 1);
+	set->nets = keep(b, set->nets, set->n_nets * sizeof(*set->nets));
+	set->members = keep(b, set->members, set->n_members * sizeof(*set->members));
+	return b->rc;
+}
+
+/* Sets of the model keep their index; lists of nets in rules come behind them. */
+static int copy_sets(struct build *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->model->n_sets && b->rc == 0; i++) {
+		struct hf_set set = b->model->sets[i];
+
+		if (copy_members(b, &set) == 0 && hf_vec_push(&b->sets, set) < 0)
+			b->rc = -ENOMEM;
+	}
+	return b->rc;
+}
+
+static int copy_facts(struct build *b)
+{
+	const struct hf_model *model = b->model;
+	struct hf_rules *r = b->rules;
+	struct hf_iface *ifaces = hf_arena_calloc(r->arena, model->n_ifaces, sizeof(*ifaces));
+	size_t i;
+
+	r->dests = keep(b, model->dests, model->n_dests * sizeof(*r->dests));
+	r->dnats = keep(b, model->dnats, model->n_dnats * sizeof(*r->dnats));
+	r->paths = hf_arena_calloc(r->arena, model->n_ifaces * HF_N_CLASSES, sizeof(*r->paths));
+	if (!ifaces || !r->paths || b->rc < 0)
+		return b->rc = -ENOMEM;
+	for (i = 0; i < model->n_ifaces; i++) {
+		ifaces[i] = model->ifaces[i].id;
+		if (strcmp(ifaces[i].name, "lo") == 0)
+			r->lo = (uint16_t)i;
+	}
+	for (i = 0; i < model->n_dnats; i++)
+		r->dnats[i].to =
+			keep(b, r->dnats[i].to, r->dnats[i].n_to * sizeof(*r->dnats[i].to));
+	r->ifaces = ifaces;
+	r->n_ifaces = model->n_ifaces;
+	r->n_dests = model->n_dests;
+	r->n_dnats = model->n_dnats;
+	r->n_paths = model->n_ifaces * HF_N_CLASSES;
+	r->drop_input = model->config.drop_input;
+	r->drop_output = model->config.drop_output;
+	r->drop_forward = model->config.drop_forward;
+	return b->rc;
+}
+
+/* Host addresses that broadcast or multicast share with others are not the host's own. */
+static int add_local_set(struct build *b)
+{
+	const struct hf_model *model = b->model;
+	struct hf_prefix *nets = hf_arena_calloc(b->tmp, model->n_dests, sizeof(*nets));
+	size_t i, n = 0;
+
+	if (!nets)
+		return b->rc = -ENOMEM;
+	for (i = 0; i < model->n_dests; i++) {
+		if (model->dests[i].class == HF_CLASS_HOST &&
+			hf_model_is_local(model, &model->dests[i].net.addr))
+			nets[n++] = model->dests[i].net;
+	}
+	b->local = add_net_set(b, "addresses of this host", nets, n);
+	return b->rc;
+}
+
+static int build_all(struct build *b)
+{
+	int rc;
+
+	(void)add_origin(b, ""); /* becomes NO_ORIGIN, for it is the first */
+	if (copy_sets(b) < 0 || copy_facts(b) < 0 || add_local_set(b) < 0)
+		return b->rc;
+	build_paths(b);
+	if (b->rc < 0)
+		return b->rc;
+	rc = finish_table(b);
+	return rc < 0 ? rc : hf_rules_index(b->rules);
+}
+
+static void build_fini(struct build *b)
+{
+	free_memos(b);
+	free_matches(b);
+	hf_vec_fini(&b->blocks);
+	hf_vec_fini(&b->sets);
+	hf_vec_fini(&b->origins);
+	hf_arena_free(b->tmp);
+}
+
+int hf_rules_build(const struct hf_model *model, struct hf_rules **ret, struct hf_err *err)
+{
+	struct build b = {.model = model};
+	int rc = -ENOMEM;
+
+	b.rules = calloc(1, sizeof(*b.rules));
+	b.tmp = hf_arena_new();
+	if (b.rules)
+		b.rules->arena = hf_arena_new();
+	if (b.rules && b.tmp && b.rules->arena)
+		rc = build_all(&b);
+	if (rc == 0) {
+		*ret = b.rules;
+		b.rules = NULL;
+	} else if (rc == -E2BIG) {
+		(void)hf_fail(err, rc, "%s%s%s", b.too_many ? b.too_many : "",
+			b.too_many && b.too_many[0] ? ": " : "",
+			"the policy of this host makes too many rules");
+	} else {
+		(void)hf_fail(err, rc, "rules: out of memory");
+	}
+	build_fini(&b);
+	hf_rules_free(b.rules);
+	return rc;
+}

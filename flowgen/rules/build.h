@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What the parts of the builder share.
+ *
+ * Blocks are made backwards: a block is finished only when every block it can go to is, so that
+ * renumbering from the end makes all jumps lead forward. Where a packet goes on after a chain is
+ * said by continuations; a block that was made for the same chain and the same continuations is
+ * used again.
+ *
+ * The first failure sticks in rc, later calls do little, and hf_rules_build() looks at the end.
+ */
+
+#pragma once
+
+#include "table.h"
+
+#include "model/model.h"
+
+#include <hepflow/base/vec.h>
+
+/* Rules of one table: beyond this a policy is a mistake or an attack (100 bytes of memory each). */
+#define HF_RULES_MAX (8u << 20)
+
+struct hf_arena;
+struct memo;
+struct match_memo;
+struct set_memo;
+struct origin_memo;
+
+#define NO_ORIGIN  0	      /* of the jumps between chains: the empty text */
+#define OWN_ORIGIN UINT32_MAX /* the origin of whatever rule decided */
+
+enum how {
+	HOW_VERDICT,
+	HOW_GOTO,
+	HOW_ENCAP, /* a verdict, unless the encapsulation filter of INPUT knows better */
+	HOW_LOOP,  /* a verdict, unless service loop prevention knows better */
+	HOW_OUT, /* accepted; the chains of the leaving interface at target decide if there are any
+		  */
+};
+
+/* Where a packet goes on. All 32 bits wide, so that it can be part of a hash key. */
+struct cont {
+	uint32_t how;
+	uint32_t verdict;
+	uint32_t target;
+	uint32_t origin;
+};
+
+/* Where a chain leads: accepted, nothing matched, and accepted for being part of a connection. */
+struct conts {
+	struct cont accept;
+	struct cont none;
+	struct cont known;
+};
+
+enum chain_flag {
+	CHAIN_EGRESS = 1 << 0,
+	CHAIN_WIRE = 1 << 1,	/* untracked and preDNAT lists: sees the packet before DNAT */
+	CHAIN_NOTRACK = 1 << 2, /* an untracked policy has accepted: no state to look at */
+	CHAIN_AGAIN = 1 << 3,	/* the host talks to itself and this is the way in */
+};
+
+struct origin {
+	const char *text;
+	bool policy;	  /* of a policy rule */
+	bool live;	  /* some packet may reach it */
+	const char *dead; /* why its match is empty, or NULL */
+};
+
+struct build {
+	const struct hf_model *model;
+	struct hf_rules *rules;
+	struct hf_arena *tmp;
+	int rc;
+	size_t n_rules;
+	const char *too_many; /* place of the policy rule at the limit */
+	uint32_t local;	      /* set: addresses of this host */
+	HF_VEC(struct hf_block) blocks;
+	HF_VEC(struct hf_set) sets;
+	HF_VEC(struct origin) origins;
+	struct memo *memo;
+	struct match_memo *matches;
+	struct set_memo *set_memo;
+	struct origin_memo *origin_memo;
+};
+
+typedef HF_VEC(struct hf_rule) rule_vec;
+
+enum memo_kind {
+	MEMO_CHAIN,
+	MEMO_BODY,
+	MEMO_TIER,
+	MEMO_PROFILES,
+	MEMO_CARRY,
+	MEMO_LATER,
+};
+
+struct memo_key {
+	const void *endpoint;
+	uint32_t kind;
+	uint32_t chain;
+	uint32_t flags;
+	uint32_t tier;
+	struct conts conts;
+};
+
+/* blocks.c: blocks, sets, origins */
+void free_memos(struct build *b);
+bool find_memo(struct build *b, const struct memo_key *key, uint32_t *ret_block);
+uint32_t add_memo(struct build *b, const struct memo_key *key, uint32_t block);
+uint32_t add_origin(struct build *b, const char *text);
+uint32_t add_net_set(
+	struct build *b, const char *name, const struct hf_prefix *nets, size_t n_nets);
+void *keep(struct build *b, const void *data, size_t size);
+/* Adds a rule that does what cont says; own is the origin of the rule itself. */
+void emit(struct build *b, rule_vec *v, const struct hf_match *match, struct cont cont,
+	uint32_t own, uint8_t offload);
+void emit_rule(struct build *b, rule_vec *v, const struct hf_rule *rule);
+/* Takes the rules. A block that would only send everything on is not made: its target is given. */
+uint32_t finish_block(struct build *b, rule_vec *take_v, const char *name);
+struct cont go_to(uint32_t block);
+struct cont decide(enum hf_verdict verdict, uint32_t origin);
+/* ALLOW of the filter table, as IptablesFilterAllowAction has it (docs/semantics.md 1.1). */
+enum hf_verdict filter_allow(const struct build *b);
+/* Puts an address or port condition on a match that has none of that kind yet. */
+void match_addr(struct build *b, struct hf_match *m, bool dst, uint32_t set);
+void match_addr2(struct build *b, struct hf_match *m, uint32_t src_set, uint32_t dst_set);
+void match_port(
+	struct build *b, struct hf_match *m, bool dst, const struct hf_ports *ranges, size_t n);
+void match_proto(struct hf_match *m, uint8_t proto);
+
+/* match.c: one policy rule as a match */
+struct rendered {
+	const char *dead; /* why no packet matches, or NULL */
+	struct hf_match match;
+};
+const struct rendered *render(struct build *b, const struct hf_model_rule *rule, bool wire);
+void free_matches(struct build *b);
+
+/* chain.c */
+bool chain_has(const struct hf_model_endpoint *ep, enum hf_chain chain);
+uint32_t build_chain(struct build *b, const struct hf_model_endpoint *ep, enum hf_chain chain,
+	uint32_t flags, const struct conts *conts);
+
+/* special.c: encapsulation, failsafes, service loops (docs/semantics.md 6 and 10) */
+void emit_failsafes(
+	struct build *b, rule_vec *v, enum hf_chain chain, uint32_t flags, struct cont cont);
+void emit_encap_in(struct build *b, rule_vec *v);
+void emit_encap_out(struct build *b, rule_vec *v, struct cont cont);
+void emit_encap_pod(struct build *b, rule_vec *v);
+void emit_loop(struct build *b, rule_vec *v, struct cont cont, uint32_t own);
+void emit_neighbour(struct build *b, rule_vec *v);
+void match_vxlan(struct build *b, struct hf_match *m, bool wire);
+
+/* path.c */
+void build_paths(struct build *b);
+/* The block for a continuation that first looks at more (HOW_ENCAP and the like). */
+uint32_t build_carry(struct build *b, struct cont cont, uint32_t origin);
+
+/* finish.c: leaves out what no path leads to, puts blocks in order. 0 or -ENOMEM. */
+int finish_table(struct build *b);

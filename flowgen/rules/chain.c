@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "build.h"
+
+#include <hepflow/base/arena.h>
+
+#include <errno.h>
+#include <string.h>
+
+/* One chain of one endpoint, and where it leads. */
+struct chain {
+	struct build *b;
+	const struct hf_model_endpoint *ep;
+	enum hf_chain chain;
+	uint32_t flags;
+	const struct conts *conts;
+};
+
+static const char *const chain_names[] = {
+	[HF_CHAIN_UNTRACKED] = "untracked",
+	[HF_CHAIN_PREDNAT] = "prednat",
+	[HF_CHAIN_NORMAL] = "normal",
+	[HF_CHAIN_FORWARD] = "forward",
+};
+
+static const char *name_block(const struct chain *c, const char *part)
+{
+	const char *name = hf_arena_printf(c->b->rules->arena, "%s %s %s %s", c->ep->name,
+		chain_names[c->chain], c->flags & CHAIN_EGRESS ? "egress" : "ingress", part);
+
+	if (!name)
+		c->b->rc = -ENOMEM;
+	return name;
+}
+
+static struct memo_key make_key(const struct chain *c, enum memo_kind kind, size_t tier)
+{
+	struct memo_key key;
+
+	memset(&key, 0, sizeof(key));
+	key.endpoint = c->ep;
+	key.kind = kind;
+	key.chain = c->chain;
+	key.flags = c->flags;
+	key.tier = (uint32_t)tier;
+	key.conts = *c->conts;
+	return key;
+}
+
+static const struct hf_model_policies *policies_of(
+	const struct chain *c, const struct hf_model_tier *tier)
+{
+	return c->flags & CHAIN_EGRESS ? &tier->out : &tier->in;
+}
+
+/* Staged policies are members of a tier and nothing else (docs/semantics.md 2). */
+static bool enforces(const struct hf_model_policies *policies)
+{
+	size_t i;
+
+	for (i = 0; i < policies->n; i++) {
+		if (!policies->v[i].staged)
+			return true;
+	}
+	return false;
+}
+
+bool chain_has(const struct hf_model_endpoint *ep, enum hf_chain chain)
+{
+	return ep && ep->tiers[chain].n > 0;
+}
+
+/* The tier from on that does anything in this direction, or the number of tiers. */
+static size_t next_tier(const struct chain *c, size_t from)
+{
+	const struct hf_model_tiers *tiers = &c->ep->tiers[c->chain];
+
+	while (from < tiers->n && !enforces(policies_of(c, &tiers->v[from])))
+		from++;
+	return from;
+}
+
+/* pass is where HF_RULE_PASS leads. */
+static void emit_rules(const struct chain *c, rule_vec *v, const struct hf_model_rules *rules,
+	uint8_t offload, struct cont pass)
+{
+	const struct cont deny = decide(HF_VERDICT_DENY, OWN_ORIGIN);
+	struct hf_rule log = {.op = HF_OP_LOG, .offload = offload};
+	struct build *b = c->b;
+	size_t i;
+
+	for (i = 0; i < rules->n && b->rc == 0; i++) {
+		const struct hf_model_rule *r = &rules->v[i];
+		const struct rendered *m = render(b, r, c->flags & CHAIN_WIRE);
+		uint32_t own = add_origin(b, r->origin);
+
+		if (b->rc < 0)
+			break;
+		b->origins.v[own].policy = true;
+		b->origins.v[own].dead = m->dead;
+		if (m->dead)
+			continue;
+		switch (r->action) {
+		case HF_RULE_DENY:
+			emit(b, v, &m->match, deny, own, offload);
+			break;
+		case HF_RULE_ALLOW:
+			emit(b, v, &m->match, c->conts->accept, own, offload);
+			break;
+		case HF_RULE_PASS:
+			emit(b, v, &m->match, pass, own, offload);
+			break;
+		case HF_RULE_LOG:
+			log.match = m->match;
+			log.origin = own;
+			emit_rule(b, v, &log);
+			break;
+		}
+		if (b->rc == -E2BIG)
+			b->too_many = r->place;
+	}
+}
+
+static uint8_t wish(const struct hf_model_policy *policy, const struct hf_model_endpoint *ep)
+{
+	return policy->offload != HF_OFFLOAD_PREFER ? policy->offload : ep->offload;
+}
+
+static uint32_t build_profiles(const struct chain *c, size_t from)
+{
+	struct memo_key key = make_key(c, MEMO_PROFILES, from);
+	const struct cont deny = decide(HF_VERDICT_DENY, OWN_ORIGIN);
+	const struct hf_match all = HF_MATCH_ALL;
+	uint32_t block, none = add_origin(c->b, "no-profile");
+	rule_vec v = {0};
+	size_t i;
+
+	if (find_memo(c->b, &key, &block))
+		return block;
+	for (i = from; i < c->ep->n_profiles; i++) {
+		const struct hf_model_profile *p = c->ep->profiles[i];
+		const struct hf_model_rules *rules = c->flags & CHAIN_EGRESS ? &p->out : &p->in;
+		struct cont next = {0};
+		bool pass = false;
+		size_t k;
+
+		/* Denies where it stands, just as the end of the list does. */
+		if (p->missing)
+			emit(c->b, &v, &all, deny, none, c->ep->offload);
+		for (k = 0; k < rules->n; k++)
+			pass |= rules->v[k].action == HF_RULE_PASS;
+		if (pass)
+			next = go_to(build_profiles(c, i + 1));
+		emit_rules(c, &v, rules, c->ep->offload, next);
+		if (!pass)
+			continue;
+		emit(c->b, &v, &all, next, NO_ORIGIN, c->ep->offload);
+		break;
+	}
+	emit(c->b, &v, &all, deny, none, c->ep->offload);
+	return add_memo(c->b, &key, finish_block(c->b, &v, name_block(c, "profiles")));
+}
+
+/*
+ * docs/semantics.md 4: a forward list without any tier accepts. Up to Calico 3.28 each direction
+ * was looked at by itself.
+ */
+static bool forward_accepts(const struct chain *c)
+{
+	const struct hf_model_tiers *tiers = &c->ep->tiers[HF_CHAIN_FORWARD];
+	size_t i;
+
+	for (i = 0; i < tiers->n; i++) {
+		if (c->b->model->config.calico >= 329 || policies_of(c, &tiers->v[i])->n > 0)
+			return false;
+	}
+	return true;
+}
+
+/* What stands behind the last tier. */
+static uint32_t build_end(const struct chain *c)
+{
+	struct memo_key key = make_key(c, MEMO_TIER, c->ep->tiers[c->chain].n);
+	struct cont cont = c->conts->none;
+	const struct hf_match all = HF_MATCH_ALL;
+	rule_vec v = {0};
+	uint32_t block, own = NO_ORIGIN;
+
+	if (c->chain == HF_CHAIN_NORMAL)
+		return build_profiles(c, 0);
+	if (find_memo(c->b, &key, &block))
+		return block;
+	if (c->chain == HF_CHAIN_FORWARD) {
+		if (forward_accepts(c))
+			cont = c->conts->accept;
+		if (cont.how != HOW_GOTO)
+			own = add_origin(c->b, "forward-default");
+	}
+	emit(c->b, &v, &all, cont, own, c->ep->offload);
+	return add_memo(c->b, &key, finish_block(c->b, &v, name_block(c, "end")));
+}
+
+static uint32_t build_tier(const struct chain *c, size_t from)
+{
+	size_t at = next_tier(c, from), i;
+	struct memo_key key = make_key(c, MEMO_TIER, at);
+	const struct cont deny = decide(HF_VERDICT_DENY, OWN_ORIGIN);
+	const struct hf_match all = HF_MATCH_ALL;
+	const struct hf_model_policies *policies;
+	const struct hf_model_tier *tier;
+	struct cont next;
+	rule_vec v = {0};
+	uint32_t block;
+	bool drops;
+
+	if (at == c->ep->tiers[c->chain].n)
+		return build_end(c);
+	if (find_memo(c->b, &key, &block))
+		return block;
+	next = go_to(build_tier(c, at + 1));
+	tier = &c->ep->tiers[c->chain].v[at];
+	policies = policies_of(c, tier);
+	drops = (c->chain == HF_CHAIN_NORMAL || c->chain == HF_CHAIN_FORWARD) &&
+		!tier->default_pass;
+	for (i = 0; i < policies->n; i++) {
+		if (!policies->v[i].staged)
+			emit_rules(
+				c, &v, &policies->v[i].rules, wish(&policies->v[i], c->ep), next);
+	}
+	emit(c->b, &v, &all, drops ? deny : next, add_origin(c->b, tier->origin), c->ep->offload);
+	return add_memo(c->b, &key, finish_block(c->b, &v, name_block(c, tier->name)));
+}
+
+/* Behind the look at the connection's state: failsafes, pods' tunnels, tiers. */
+static uint32_t build_body(const struct chain *c)
+{
+	struct memo_key key = make_key(c, MEMO_BODY, 0);
+	const struct hf_match all = HF_MATCH_ALL;
+	rule_vec v = {0};
+	uint32_t block, tiers;
+
+	if (find_memo(c->b, &key, &block))
+		return block;
+	tiers = build_tier(c, 0);
+	if (c->ep->workload && c->flags & CHAIN_EGRESS)
+		emit_encap_pod(c->b, &v);
+	if (!c->ep->workload && c->chain == HF_CHAIN_NORMAL)
+		emit_failsafes(c->b, &v, c->chain, c->flags, c->conts->accept);
+	else if (!c->ep->workload && c->chain != HF_CHAIN_FORWARD &&
+		 next_tier(c, 0) < c->ep->tiers[c->chain].n)
+		emit_failsafes(c->b, &v, c->chain, c->flags, c->conts->none);
+	emit(c->b, &v, &all, go_to(tiers), NO_ORIGIN, c->ep->offload);
+	return add_memo(c->b, &key, finish_block(c->b, &v, name_block(c, "policy")));
+}
+
+static void emit_states(const struct chain *c, rule_vec *v, uint32_t body)
+{
+	uint32_t own = add_origin(c->b, "conntrack");
+	struct hf_match m = HF_MATCH_ALL;
+
+	if (c->b->model->config.vxlan) {
+		match_vxlan(c->b, &m, true);
+		m.ct = HF_CT_BIT(HF_CT_ESTABLISHED) | HF_CT_BIT(HF_CT_RELATED) |
+		       HF_CT_BIT(HF_CT_INVALID);
+		emit(c->b, v, &m, go_to(body), NO_ORIGIN, c->ep->offload);
+		if (c->flags & CHAIN_AGAIN) {
+			m.wire = false;
+			emit(c->b, v, &m, go_to(body), NO_ORIGIN, c->ep->offload);
+		}
+	}
+	m = HF_MATCH_ALL;
+	m.ct = HF_CT_BIT(HF_CT_ESTABLISHED) | HF_CT_BIT(HF_CT_RELATED);
+	emit(c->b, v, &m, c->conts->known, own, c->ep->offload);
+	if (c->b->model->config.no_invalid_check)
+		return;
+	m.ct = HF_CT_BIT(HF_CT_INVALID);
+	emit(c->b, v, &m, decide(HF_VERDICT_DENY, OWN_ORIGIN), own, c->ep->offload);
+}
+
+uint32_t build_chain(struct build *b, const struct hf_model_endpoint *ep, enum hf_chain chain,
+	uint32_t flags, const struct conts *conts)
+{
+	struct chain c = {.b = b, .ep = ep, .chain = chain, .flags = flags, .conts = conts};
+	struct memo_key key = make_key(&c, MEMO_CHAIN, 0);
+	const struct hf_match all = HF_MATCH_ALL;
+	rule_vec v = {0};
+	uint32_t block, body;
+
+	if (b->rc < 0)
+		return 0;
+	if (find_memo(b, &key, &block))
+		return block;
+	body = build_body(&c);
+	if (chain == HF_CHAIN_UNTRACKED || flags & CHAIN_NOTRACK)
+		return add_memo(b, &key, body);
+	emit_states(&c, &v, body);
+	emit(b, &v, &all, go_to(body), NO_ORIGIN, ep->offload);
+	return add_memo(b, &key, finish_block(b, &v, name_block(&c, "state")));
+}

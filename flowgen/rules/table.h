@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The inside of struct hf_rules. Filled by build.c and index.c, read by everything else here.
+ */
+
+#pragma once
+
+#include <hepflow/rules.h>
+
+struct hf_arena;
+
+/* Neighbours in hf_rules.dests of one family and length, sorted by address. */
+struct hf_dest_run {
+	uint8_t family;
+	uint8_t len;
+	size_t first;
+	size_t n;
+};
+
+struct hf_rules {
+	struct hf_arena *arena;
+	size_t n_ifaces;
+	const struct hf_iface *ifaces;
+	uint16_t lo; /* interface that packets to the host itself leave by; HF_IF_HOST if none */
+	size_t n_dests;
+	struct hf_dest *dests;
+	size_t n_runs;
+	struct hf_dest_run *runs; /* longest first */
+	size_t n_dnats;
+	struct hf_dnat *dnats;
+	uint32_t *dnat_order; /* dnats sorted by hf_dnat_cmp() */
+	size_t n_sets;
+	const struct hf_set *sets;
+	size_t n_blocks;
+	struct hf_block *blocks;
+	size_t n_paths;
+	struct hf_path *paths; /* three for each interface, in the order of enum hf_class */
+	size_t n_origins;
+	const char *const *origins;
+	size_t n_dead;
+	const struct hf_dead *dead;
+	bool drop_input, drop_output, drop_forward;
+};
+
+#define HF_N_CLASSES 3
+
+/* Sorts dests and dnats for the finders. 0 or -ENOMEM. */
+int hf_rules_index(struct hf_rules *rules);
+/* Whether every packet matches. */
+bool hf_match_is_all(const struct hf_match *match);
