@@ -62,21 +62,34 @@ static int copy_facts(struct build *b)
 	return b->rc;
 }
 
-/* Host addresses that broadcast or multicast share with others are not the host's own. */
+/* What Linux calls local: broadcast and multicast are delivered to the host but not its own. */
 static int add_local_set(struct build *b)
 {
+	static const struct hf_prefix loopback[] = {{{4, {127}}, 8}, {{6, {[15] = 1}}, 128}};
 	const struct hf_model *model = b->model;
-	struct hf_prefix *nets = hf_arena_calloc(b->tmp, model->n_dests, sizeof(*nets));
-	size_t i, n = 0;
+	HF_VEC(struct hf_prefix) nets = {0};
+	size_t i, k;
 
-	if (!nets)
-		return b->rc = -ENOMEM;
-	for (i = 0; i < model->n_dests; i++) {
-		if (model->dests[i].class == HF_CLASS_HOST &&
-			hf_model_is_local(model, &model->dests[i].net.addr))
-			nets[n++] = model->dests[i].net;
+	if (hf_vec_push(&nets, loopback[0]) < 0 || hf_vec_push(&nets, loopback[1]) < 0)
+		b->rc = -ENOMEM;
+	for (i = 0; i < model->n_ifaces; i++) {
+		const struct hf_model_iface *iface = &model->ifaces[i];
+		bool lo = i && i == b->rules->lo;
+
+		for (k = 0; k < iface->n_addrs; k++) {
+			struct hf_prefix net = iface->addrs[k];
+
+			/* All of an IPv4 net on lo is local. */
+			if (!lo || net.addr.family == 6)
+				net.len = (uint8_t)hf_addr_bits(&net.addr);
+			hf_prefix_mask(&net);
+			if (hf_vec_push(&nets, net) < 0)
+				b->rc = -ENOMEM;
+		}
 	}
-	b->local = add_net_set(b, "addresses of this host", nets, n);
+	if (b->rc == 0)
+		b->local = add_net_set(b, "addresses of this host", nets.v, nets.n);
+	hf_vec_fini(&nets);
 	return b->rc;
 }
 
