@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-#include <hepflow/err.h>
 #include <hepflow/net.h>
 
+#include <hepflow/base/text.h>
+#include <hepflow/err.h>
+
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -306,64 +307,45 @@ int hf_packet_parse(const char *line, struct hf_packet *ret, struct hf_err *err)
 	return 0;
 }
 
-struct text {
-	char *buf;
-	size_t size;
-	size_t len;
-};
-
-__attribute__((format(printf, 2, 3))) static void put(struct text *t, const char *fmt, ...)
-{
-	size_t room = t->len < t->size ? t->size - t->len : 0;
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(room ? t->buf + t->len : NULL, room, fmt, ap);
-	va_end(ap);
-	if (n > 0)
-		t->len += (size_t)n;
-}
-
-static void put_transport(struct text *t, const struct hf_packet *pkt)
+static void put_transport(struct hf_text *t, const struct hf_packet *pkt)
 {
 	uint8_t usual = pkt->ct == HF_CT_NEW ? HF_TCP_SYN : HF_TCP_ACK;
 	size_t i;
 
 	if (pkt->sport)
-		put(t, " sport=%u", pkt->sport);
+		hf_text_put(t, " sport=%u", pkt->sport);
 	if (pkt->dport)
-		put(t, " dport=%u", pkt->dport);
+		hf_text_put(t, " dport=%u", pkt->dport);
 	if (pkt->proto == HF_PROTO_ICMP || pkt->proto == HF_PROTO_ICMPV6)
-		put(t, " type=%u code=%u", pkt->icmp_type, pkt->icmp_code);
+		hf_text_put(t, " type=%u code=%u", pkt->icmp_type, pkt->icmp_code);
 	if (pkt->proto != HF_PROTO_TCP || pkt->tcp_flags == usual)
 		return;
-	put(t, " flags=");
+	hf_text_put(t, " flags=");
 	for (i = 0; flag_names[i]; i++) {
 		if (pkt->tcp_flags & 1u << i)
-			put(t, "%c", flag_names[i]);
+			hf_text_put(t, "%c", flag_names[i]);
 	}
 }
 
 int hf_packet_print(const struct hf_packet *pkt, char *buf, size_t size)
 {
 	char a[HF_ADDRSTR_SIZE], b[HF_ADDRSTR_SIZE], proto[12];
-	struct text t = {.buf = buf, .size = size};
+	struct hf_text t = {.buf = buf, .size = size};
 
 	if (pkt->in[0])
-		put(&t, "in=%s ", pkt->in);
+		hf_text_put(&t, "in=%s ", pkt->in);
 	if (pkt->out[0])
-		put(&t, "out=%s ", pkt->out);
-	put(&t, "src=%s dst=%s proto=%s", hf_addr_print(&pkt->src, a), hf_addr_print(&pkt->dst, b),
-		hf_proto_name(pkt->proto, proto));
+		hf_text_put(&t, "out=%s ", pkt->out);
+	hf_text_put(&t, "src=%s dst=%s proto=%s", hf_addr_print(&pkt->src, a),
+		hf_addr_print(&pkt->dst, b), hf_proto_name(pkt->proto, proto));
 	put_transport(&t, pkt);
 	if (pkt->frag != HF_FRAG_NONE)
-		put(&t, " frag=%s", frag_names[pkt->frag]);
+		hf_text_put(&t, " frag=%s", frag_names[pkt->frag]);
 	if (pkt->vlan)
-		put(&t, " vlan=%u", pkt->vlan);
+		hf_text_put(&t, " vlan=%u", pkt->vlan);
 	if (pkt->ct != HF_CT_NEW)
-		put(&t, " ct=%s", ct_names[pkt->ct]);
+		hf_text_put(&t, " ct=%s", ct_names[pkt->ct]);
 	if (pkt->has_dnat)
-		put(&t, " dnat=%s", hf_addrport_print(&pkt->dnat, a));
+		hf_text_put(&t, " dnat=%s", hf_addrport_print(&pkt->dnat, a));
 	return (int)t.len;
 }

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "build.h"
+
+#include <hepflow/err.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int build_entry(struct builder *b, const struct hf_entry *entry)
+{
+	if (hf_vec_push(&b->entries, *entry))
+		return -ENOMEM;
+	return 0;
+}
+
+void build_miss(struct builder *b, uint32_t origin, enum hf_reason reason, uint32_t detail)
+{
+	struct tally *t;
+
+	if (origin >= hf_rules_n_origins(b->rules))
+		return;
+	t = &b->tallies[origin];
+	t->reached = true;
+	t->punted++;
+	if (t->reason == HF_REASON_NONE) {
+		t->reason = reason;
+		t->detail = detail;
+	}
+}
+
+void build_miss_items(struct builder *b, const struct items *items, enum hf_reason reason)
+{
+	size_t i;
+
+	for (i = 0; i < items->n; i++)
+		build_miss(b, items->v[i].origin, reason, HF_F_MAX_);
+}
+
+bool build_has_vlan(const struct builder *b)
+{
+	const char *name = hf_rules_iface(b->rules, b->in)->name;
+	size_t len = strlen(name), i;
+
+	for (i = 1; i < hf_rules_n_ifaces(b->rules); i++) {
+		const char *other = hf_rules_iface(b->rules, i)->name;
+
+		if (strncmp(other, name, len) == 0 && other[len] == '.')
+			return true;
+	}
+	return false;
+}
+
+/* Entries speak for their origins once it is settled which of them stay. */
+static void tally_entries(struct builder *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->entries.n; i++) {
+		const struct hf_entry *e = &b->entries.v[i];
+
+		if (e->origin >= hf_rules_n_origins(b->rules))
+			continue;
+		if (e->fate == HF_FATE_PUNT) {
+			build_miss(b, e->origin, e->reason, e->detail);
+		} else {
+			b->tallies[e->origin].decided++;
+			b->tallies[e->origin].reached = true;
+		}
+	}
+}
+
+/* Marks what some rule of some path can give; other origins were found dead before. */
+static void mark_alive(struct builder *b)
+{
+	size_t i, k;
+
+	for (i = 0; i < hf_rules_n_blocks(b->rules); i++) {
+		const struct hf_block *block = hf_rules_block(b->rules, i);
+
+		for (k = 0; k < block->n_rules; k++)
+			b->tallies[block->rules[k].origin].alive = true;
+	}
+}
+
+static struct hf_account account_of(const struct builder *b, uint32_t origin)
+{
+	const struct tally *t = &b->tallies[origin];
+	struct hf_account a = {.origin = origin, .entries = t->decided, .detail = t->detail};
+
+	if (!t->reached) {
+		/* Rules of other paths (leaving, from pods) are no business of arriving packets. */
+		a.reason = t->alive ? HF_REASON_DIRECTION : HF_REASON_SHADOWED;
+		a.detail = HF_F_MAX_;
+		return a;
+	}
+	a.share = !t->decided ? HF_SHARE_NONE : t->punted ? HF_SHARE_PART : HF_SHARE_WHOLE;
+	a.reason = a.share == HF_SHARE_WHOLE ? HF_REASON_NONE : t->reason;
+	return a;
+}
+
+static int finish(struct builder *b)
+{
+	struct hf_plan *p = b->plan;
+	size_t n = hf_rules_n_origins(b->rules), i;
+	struct hf_account *accounts = hf_arena_calloc(p->arena, n, sizeof(*accounts));
+	const char **origins = hf_arena_calloc(p->arena, n, sizeof(*origins));
+
+	mark_alive(b);
+	tally_entries(b);
+	p->tables = hf_arena_dup(p->arena, b->tables.v, b->tables.n * sizeof(*b->tables.v));
+	p->entries = hf_arena_dup(p->arena, b->entries.v, b->entries.n * sizeof(*b->entries.v));
+	if (!accounts || !origins || !p->tables || !p->entries)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		accounts[i] = account_of(b, (uint32_t)i);
+		origins[i] = hf_arena_strdup(p->arena, hf_rules_origin(b->rules, i));
+		if (!origins[i])
+			return -ENOMEM;
+	}
+	p->n_tables = b->tables.n;
+	p->n_entries = b->entries.n;
+	p->n_accounts = p->n_origins = n;
+	p->accounts = accounts;
+	p->origins = origins;
+	return 0;
+}
+
+/* A NIC that takes no rules: everything of the uplink's paths is software's. */
+static int lower_none(struct builder *b)
+{
+	static const uint8_t families[] = {4, 6};
+	size_t i, f;
+	int rc = 0;
+
+	for (i = 0; i < hf_rules_n_dests(b->rules) && rc == 0; i++) {
+		const struct hf_dest *d = hf_rules_dest(b->rules, i);
+		const struct hf_path *path = hf_rules_find_path(b->rules, b->in, d->class);
+
+		for (f = 0; path && f < sizeof(families) && rc == 0; f++) {
+			struct items items;
+
+			rc = items_build(b->rules, path, d->out, families[f], &items);
+			if (rc < 0)
+				break;
+			build_miss_items(b, &items, HF_REASON_NO_ENGINE);
+			items_fini(&items);
+		}
+	}
+	return rc;
+}
+
+static int lower(struct builder *b)
+{
+	if (!b->engine)
+		return lower_none(b);
+	b->plan->order = b->engine->order;
+	b->plan->type_scope = b->engine->type_scope;
+	if (b->engine->groups > 1 && b->engine->order == HF_PRIO_LOWER && b->engine->prios > 256 &&
+		b->engine->actions & HF_ACT_BIT(HF_ACT_JUMP))
+		return lower_grouped(b);
+	return lower_flat(b);
+}
+
+static int find_uplink(const struct hf_rules *rules, const char *name, struct hf_err *err)
+{
+	size_t i;
+	int in;
+
+	if (name) {
+		in = hf_rules_find_iface(rules, name);
+		if (in <= 0)
+			return hf_fail(err, -ENOENT, "no interface '%s' on this host", name);
+		return in;
+	}
+	for (i = 1; i < hf_rules_n_ifaces(rules); i++) {
+		const struct hf_iface *iface = hf_rules_iface(rules, i);
+
+		if (iface->from == HF_FROM_UPLINK && strcmp(iface->name, "lo") != 0)
+			return (int)i;
+	}
+	return hf_fail(err, -ENOENT, "this host has no uplink to plan for");
+}
+
+static int build(struct builder *b, struct hf_err *err)
+{
+	struct hf_plan *p = b->plan;
+	int rc;
+
+	p->arena = hf_arena_new();
+	b->tallies = calloc(hf_rules_n_origins(b->rules) + 1, sizeof(*b->tallies));
+	if (!p->arena || !b->tallies)
+		return hf_fail(err, -ENOMEM, "plan: out of memory");
+	p->iface = hf_arena_strdup(p->arena, hf_rules_iface(b->rules, b->in)->name);
+	p->nic = hf_arena_strdup(p->arena, b->nic->name);
+	p->fallback = b->fallback;
+	p->fragments_match_l4 = b->nic->fragments_match_l4;
+	rc = p->iface && p->nic ? lower(b) : -ENOMEM;
+	if (rc == 0)
+		rc = finish(b);
+	return rc < 0 ? hf_fail(err, rc, "plan: out of memory") : 0;
+}
+
+int hf_plan_build(const struct hf_rules *rules, const struct hf_nic *nic,
+	const struct hf_plan_opts *opts, struct hf_plan **ret, struct hf_err *err)
+{
+	struct builder b = {.rules = rules, .nic = nic, .fallback = opts->fallback};
+	int rc = find_uplink(rules, opts->iface, err);
+
+	if (rc < 0)
+		return rc;
+	b.in = (uint16_t)rc;
+	b.engine = plan_engine(nic);
+	b.capacity = b.engine && b.engine->capacity ? b.engine->capacity : UINT32_MAX;
+	if (opts->capacity && opts->capacity < b.capacity)
+		b.capacity = opts->capacity;
+	b.plan = calloc(1, sizeof(*b.plan));
+	if (!b.plan)
+		return hf_fail(err, -ENOMEM, "plan: out of memory");
+	rc = build(&b, err);
+	free(b.tallies);
+	hf_vec_fini(&b.tables);
+	hf_vec_fini(&b.entries);
+	if (rc < 0) {
+		hf_plan_free(b.plan);
+		return rc;
+	}
+	*ret = b.plan;
+	return 0;
+}
+
+void hf_plan_free(struct hf_plan *plan)
+{
+	if (!plan)
+		return;
+	hf_arena_free(plan->arena);
+	free(plan);
+}
+
+const char *hf_plan_iface(const struct hf_plan *plan)
+{
+	return plan->iface;
+}
+
+const char *hf_plan_nic(const struct hf_plan *plan)
+{
+	return plan->nic;
+}
+
+enum hf_fallback hf_plan_fallback(const struct hf_plan *plan)
+{
+	return plan->fallback;
+}
+
+size_t hf_plan_n_tables(const struct hf_plan *plan)
+{
+	return plan->n_tables;
+}
+
+const struct hf_table *hf_plan_table(const struct hf_plan *plan, size_t i)
+{
+	return &plan->tables[i];
+}
+
+size_t hf_plan_n_entries(const struct hf_plan *plan)
+{
+	return plan->n_entries;
+}
+
+const struct hf_entry *hf_plan_entry(const struct hf_plan *plan, size_t i)
+{
+	return &plan->entries[i];
+}
+
+size_t hf_plan_n_accounts(const struct hf_plan *plan)
+{
+	return plan->n_accounts;
+}
+
+const struct hf_account *hf_plan_account(const struct hf_plan *plan, size_t i)
+{
+	return &plan->accounts[i];
+}
+
+const char *hf_plan_origin(const struct hf_plan *plan, size_t i)
+{
+	return i < plan->n_origins ? plan->origins[i] : "";
+}

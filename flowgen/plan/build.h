@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What the two ways of lowering (grouped.c, flat.c) share while a plan is built.
+ */
+
+#pragma once
+
+#include "cube.h"
+#include "items.h"
+
+#include <hepflow/nic.h>
+#include <hepflow/plan.h>
+#include <hepflow/rules.h>
+
+#include <hepflow/base/arena.h>
+#include <hepflow/base/vec.h>
+
+/* How often an origin came out how, and the first reason for what did not. */
+struct tally {
+	uint32_t decided;
+	uint32_t punted;
+	enum hf_reason reason;
+	uint32_t detail;
+	bool reached; /* on a path of this uplink */
+	bool alive;   /* on some path of this host */
+};
+
+struct hf_plan {
+	struct hf_arena *arena;
+	const char *iface;
+	const char *nic;
+	enum hf_fallback fallback;
+	size_t n_tables;
+	const struct hf_table *tables;
+	size_t n_entries;
+	const struct hf_entry *entries;
+	size_t n_accounts;
+	const struct hf_account *accounts;
+	size_t n_origins;
+	const char *const *origins;
+	enum hf_prio_order order;
+	bool fragments_match_l4; /* as the profile says, for hf_plan_judge() */
+	bool type_scope;
+};
+
+struct builder {
+	const struct hf_rules *rules;
+	const struct hf_nic *nic;
+	const struct hf_engine *engine;
+	uint16_t in;
+	enum hf_fallback fallback;
+	uint32_t capacity; /* UINT32_MAX = no limit */
+	struct hf_plan *plan;
+	HF_VEC(struct hf_table) tables;
+	HF_VEC(struct hf_entry) entries;
+	struct tally *tallies; /* per origin */
+};
+
+/* The engine policy goes to: the first that can drop and match addresses. NULL: none. */
+const struct hf_engine *plan_engine(const struct hf_nic *nic);
+/* Returns 0 or -ENOMEM. */
+int build_entry(struct builder *b, const struct hf_entry *entry);
+/* Tallies something that is not in hardware. */
+void build_miss(struct builder *b, uint32_t origin, enum hf_reason reason, uint32_t detail);
+/* Whether the host has a VLAN interface on top of the uplink, so that tags matter. */
+bool build_has_vlan(const struct builder *b);
+/* Tallies all items of a path as missed. */
+void build_miss_items(struct builder *b, const struct items *items, enum hf_reason reason);
+
+/* For engines with groups and priorities; and for those without. Return 0 or -ENOMEM. */
+int lower_grouped(struct builder *b);
+int lower_flat(struct builder *b);
+
+/* Pattern making. A field whose value is any is not put in. */
+struct shape {
+	const struct hf_engine *engine;
+	struct hf_pattern pattern;
+	enum hf_reason reason; /* HF_REASON_NONE, or why the pattern is wider than asked */
+	uint32_t detail;       /* enum hf_field */
+};
+void shape_init(struct shape *s, const struct hf_engine *engine, uint8_t family);
+/* Puts value under mask into field f, or notes that the engine cannot. Both are network order. */
+void shape_put(struct shape *s, enum hf_field f, const void *value, const void *mask);
+void shape_put_prefix(struct shape *s, enum hf_field f, const struct hf_prefix *p);
+void shape_put_proto(struct shape *s, uint8_t family, unsigned int proto);

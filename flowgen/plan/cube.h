@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Cubes: sets of packets that are a product of one set per visible field.
+ *
+ * A match of the rules stage (with sets of addresses, lists of ports, negations) is a union of
+ * cubes; a NIC entry is a cube that its masks can spell. Connection state is no field of a cube:
+ * the NIC does not see it.
+ */
+
+#pragma once
+
+#include <hepflow/plan.h>
+#include <hepflow/rules.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cube {
+	uint8_t family; /* 4 or 6 */
+	uint64_t proto[4];
+	struct hf_prefix src;
+	struct hf_prefix dst;
+	struct hf_ports sport; /* 0..65535 = any; only for protocols with ports */
+	struct hf_ports dport;
+	uint8_t type, type_mask; /* ICMP; only when proto is ICMP(v6) alone */
+	uint8_t code, code_mask;
+};
+
+struct cubes {
+	size_t n, cap;
+	struct cube *v;
+};
+
+/* Most cubes that one rule may become; beyond, it is covered by punts. A full node set is 5000. */
+#define CUBES_MAX 16384
+
+struct cube cube_all(uint8_t family);
+bool cube_intersect(
+	const struct cube *a, const struct cube *b, struct cube *ret); /* false: empty */
+bool cube_covers(const struct cube *outer, const struct cube *inner);
+bool cube_meets(const struct cube *a, const struct cube *b);
+
+/* Leaves proto alone of the set, or nothing. */
+void protos_only(uint64_t p[4], unsigned int proto);
+
+/*
+ * The cubes of match within ctx, appended to out. Returns 0; -E2BIG when there would be too many
+ * or when a condition cannot be spelled as cubes, with *ret_reason saying which and one cube that
+ * covers them all appended instead; -ENOMEM.
+ */
+int cubes_expand(const struct hf_rules *rules, const struct hf_match *match, const struct cube *ctx,
+	struct cubes *out, enum hf_reason *ret_reason);
+int cubes_push(struct cubes *cubes, const struct cube *cube);
+void cubes_fini(struct cubes *cubes);

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Lowering for NICs with one table and no order among its rules (i40e, ixgbe).
+ *
+ * Only pairwise disjoint entries are sound there. They are got by giving all entries of a packet
+ * type the same fields with full masks: two different keys of one shape never overlap. For each
+ * packet type every shape the engine can hold is tried: keys are gathered from the rules' own
+ * constants, each is judged by the full list of every class it can reach, and the shape that
+ * decides most keys wins. What has no entry reaches the packet path by the NIC's own default.
+ */
+
+#include "build.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_PORTS_MAX 64   /* widest port range that is spelled port by port */
+#define KEY_ADDRS_MAX 4096 /* addresses that stand in for "any destination of this host" */
+#define KEYS_MAX      65536
+
+enum { BY_SRC = 1, BY_DST = 2, BY_SPORT = 4, BY_DPORT = 8 };
+
+/* A packet type of the engine: what a pattern without further fields covers. */
+struct kind {
+	uint8_t family;
+	uint8_t proto; /* 0: the others (type_scope), or all */
+	bool others;   /* where types are told apart: all but TCP, UDP and SCTP */
+	enum hf_field sport, dport;
+};
+
+static const struct kind l4_kinds[] = {
+	{4, HF_PROTO_TCP, false, HF_F_TCP_SPORT, HF_F_TCP_DPORT},
+	{4, HF_PROTO_UDP, false, HF_F_UDP_SPORT, HF_F_UDP_DPORT},
+	{4, HF_PROTO_SCTP, false, HF_F_SCTP_SPORT, HF_F_SCTP_DPORT},
+	{6, HF_PROTO_TCP, false, HF_F_TCP_SPORT, HF_F_TCP_DPORT},
+	{6, HF_PROTO_UDP, false, HF_F_UDP_SPORT, HF_F_UDP_DPORT},
+	{6, HF_PROTO_SCTP, false, HF_F_SCTP_SPORT, HF_F_SCTP_DPORT},
+};
+
+/* IPv6 "other" may hide TCP behind an extension header, so it is judged as any protocol. */
+static const struct kind l3_kinds[] = {
+	{4, 0, true, HF_F_MAX_, HF_F_MAX_},
+	{6, 0, false, HF_F_MAX_, HF_F_MAX_},
+};
+
+/* The items of every path of the uplink, by class and leaving interface. */
+struct path_items {
+	enum hf_class class;
+	uint16_t out;
+	struct items items[2]; /* IPv4, IPv6 */
+};
+
+struct flat {
+	struct builder *b;
+	size_t n_paths;
+	struct path_items *paths;
+};
+
+struct keys {
+	size_t n, cap;
+	struct key {
+		struct cube cube;
+		enum hf_fate fate;
+		uint32_t origin;
+	} * v;
+};
+
+static const struct items *path_items(
+	const struct flat *f, enum hf_class class, uint16_t out, uint8_t family)
+{
+	size_t i;
+
+	for (i = 0; i < f->n_paths; i++) {
+		if (f->paths[i].class == class && f->paths[i].out == out)
+			return &f->paths[i].items[family == 6];
+	}
+	return NULL;
+}
+
+/* Whether services may rewrite a packet of the region. */
+static bool meets_dnat(const struct flat *f, const struct cube *region)
+{
+	size_t i;
+
+	for (i = 0; i < hf_rules_n_dnats(f->b->rules); i++) {
+		const struct hf_dnat *d = hf_rules_dnat(f->b->rules, i);
+		struct cube c = cube_all(d->addr.family);
+
+		c.dst.addr = d->addr;
+		c.dst.len = (uint8_t)hf_addr_bits(&d->addr);
+		if (d->proto) {
+			protos_only(c.proto, d->proto);
+			c.dport = (struct hf_ports){d->port, d->port};
+		}
+		if (cube_meets(&c, region))
+			return true;
+	}
+	return false;
+}
+
+/* The one fate of a region over every class its destinations can have. */
+static enum hf_fate decide(const struct flat *f, const struct cube *region, uint32_t *origin)
+{
+	const struct hf_rules *rules = f->b->rules;
+	enum hf_reason reason;
+	enum hf_fate fate, first = HF_FATE_PUNT;
+	size_t i;
+
+	if (meets_dnat(f, region))
+		return HF_FATE_PUNT;
+	if (region->dst.len == hf_addr_bits(&region->dst.addr)) {
+		const struct hf_dest *d = hf_rules_find_dest(rules, &region->dst.addr);
+		const struct items *items = path_items(f, d->class, d->out, region->family);
+
+		return items ? items_decide(items, region, origin, &reason) : HF_FATE_PUNT;
+	}
+	for (i = 0; i < f->n_paths; i++) {
+		fate = items_decide(
+			&f->paths[i].items[region->family == 6], region, origin, &reason);
+		if (fate == HF_FATE_PUNT || (i && fate != first))
+			return HF_FATE_PUNT;
+		first = fate;
+	}
+	return first;
+}
+
+static int keys_push(struct keys *keys, const struct key *key)
+{
+	size_t cap = keys->cap ? keys->cap * 2 : 64;
+	struct key *v;
+
+	if (keys->n >= KEYS_MAX)
+		return 0; /* the rest stays in software; tallied by the caller's comparison */
+	if (keys->n == keys->cap) {
+		v = reallocarray(keys->v, cap, sizeof(*v));
+		if (!v)
+			return -ENOMEM;
+		keys->v = v;
+		keys->cap = cap;
+	}
+	keys->v[keys->n++] = *key;
+	return 0;
+}
+
+static int ports_cmp(const struct hf_ports *a, const struct hf_ports *b)
+{
+	return a->lo != b->lo ? (int)a->lo - (int)b->lo : (int)a->hi - (int)b->hi;
+}
+
+static int key_cmp(const void *a, const void *b)
+{
+	const struct cube *x = &((const struct key *)a)->cube, *y = &((const struct key *)b)->cube;
+	int c = hf_prefix_cmp(&x->dst, &y->dst);
+
+	if (c == 0)
+		c = ports_cmp(&x->dport, &y->dport);
+	if (c == 0)
+		c = hf_prefix_cmp(&x->src, &y->src);
+	return c ? c : ports_cmp(&x->sport, &y->sport);
+}
+
+static bool is_host(const struct hf_prefix *p)
+{
+	return p->len == hf_addr_bits(&p->addr);
+}
+
+static int push_key(const struct flat *f, struct keys *keys, const struct cube *region)
+{
+	struct key key = {.cube = *region};
+
+	key.fate = decide(f, region, &key.origin);
+	return key.fate == HF_FATE_PUNT ? 0 : keys_push(keys, &key);
+}
+
+/* The region that a pattern of this kind with the item's constants in the shape's fields covers. */
+static struct cube region_of(
+	const struct flat *f, const struct kind *kind, const struct cube *c, unsigned int shape)
+{
+	struct cube r = cube_all(kind->family);
+
+	if (kind->proto)
+		protos_only(r.proto, kind->proto);
+	if (kind->others && f->b->engine->type_scope) {
+		r.proto[0] &= ~(UINT64_C(1) << HF_PROTO_TCP | UINT64_C(1) << HF_PROTO_UDP);
+		r.proto[HF_PROTO_SCTP / 64] &= ~(UINT64_C(1) << HF_PROTO_SCTP % 64);
+	}
+	if (shape & BY_SRC)
+		r.src = c->src;
+	if (shape & BY_DST)
+		r.dst = c->dst;
+	return r;
+}
+
+static int push_ports(const struct flat *f, struct keys *keys, const struct cube *c,
+	unsigned int shape, struct cube r)
+{
+	uint32_t s, d;
+	uint32_t s_lo = shape & BY_SPORT ? c->sport.lo : 0,
+		 s_hi = shape & BY_SPORT ? c->sport.hi : 0;
+	uint32_t d_lo = shape & BY_DPORT ? c->dport.lo : 0,
+		 d_hi = shape & BY_DPORT ? c->dport.hi : 0;
+	int rc = 0;
+
+	if (s_hi - s_lo >= KEY_PORTS_MAX || d_hi - d_lo >= KEY_PORTS_MAX)
+		return 0;
+	for (s = s_lo; s <= s_hi && rc == 0; s++) {
+		for (d = d_lo; d <= d_hi && rc == 0; d++) {
+			if (shape & BY_SPORT)
+				r.sport = (struct hf_ports){(uint16_t)s, (uint16_t)s};
+			if (shape & BY_DPORT)
+				r.dport = (struct hf_ports){(uint16_t)d, (uint16_t)d};
+			rc = push_key(f, keys, &r);
+		}
+	}
+	return rc;
+}
+
+/* Keys from one item: its own constants; "any destination" stands for the path's host addresses. */
+static int push_item(const struct flat *f, struct keys *keys, const struct kind *kind,
+	const struct path_items *p, const struct cube *c, unsigned int shape)
+{
+	const struct hf_rules *rules = f->b->rules;
+	struct cube r = region_of(f, kind, c, shape), at;
+	size_t i, n = 0;
+	int rc = 0;
+
+	if ((shape & BY_SRC) && !is_host(&c->src))
+		return 0;
+	if (!cube_meets(&r, c))
+		return 0;
+	if (!(shape & BY_DST) || is_host(&c->dst))
+		return push_ports(f, keys, c, shape, r);
+	for (i = 0; i < hf_rules_n_dests(rules) && n < KEY_ADDRS_MAX && rc == 0; i++) {
+		const struct hf_dest *d = hf_rules_dest(rules, i);
+
+		if (!is_host(&d->net) || d->class != p->class || d->out != p->out ||
+			!hf_prefix_covers(&c->dst, &d->net))
+			continue;
+		at = *c;
+		at.dst = d->net;
+		r.dst = d->net;
+		rc = push_ports(f, keys, &at, shape, r);
+		n++;
+	}
+	return rc;
+}
+
+static int gather(
+	const struct flat *f, const struct kind *kind, unsigned int shape, struct keys *keys)
+{
+	size_t p, i, n;
+	int rc = 0;
+
+	for (p = 0; p < f->n_paths; p++) {
+		const struct items *items = &f->paths[p].items[kind->family == 6];
+
+		for (i = 0; i < items->n && rc == 0; i++) {
+			if (items->v[i].ct & HF_CT_BIT(HF_CT_NEW))
+				rc = push_item(
+					f, keys, kind, &f->paths[p], &items->v[i].cube, shape);
+		}
+	}
+	if (keys->n == 0 || rc < 0)
+		return rc;
+	qsort(keys->v, keys->n, sizeof(*keys->v), key_cmp);
+	for (i = n = 1; i < keys->n; i++) {
+		if (key_cmp(&keys->v[i], &keys->v[n - 1]) != 0)
+			keys->v[n++] = keys->v[i];
+	}
+	keys->n = n;
+	return 0;
+}
+
+static void put_exact_port(struct shape *s, enum hf_field f, uint16_t port)
+{
+	uint8_t value[2] = {(uint8_t)(port >> 8), (uint8_t)port}, mask[2] = {0xff, 0xff};
+
+	shape_put(s, f, value, mask);
+}
+
+static struct shape spell(
+	const struct builder *b, const struct kind *kind, const struct cube *c, unsigned int by)
+{
+	bool v4 = kind->family == 4;
+	struct shape s;
+
+	shape_init(&s, b->engine, kind->family);
+	if (by & BY_SRC)
+		shape_put_prefix(&s, v4 ? HF_F_IP4_SRC : HF_F_IP6_SRC, &c->src);
+	if (by & BY_DST)
+		shape_put_prefix(&s, v4 ? HF_F_IP4_DST : HF_F_IP6_DST, &c->dst);
+	if (kind->proto)
+		shape_put_proto(&s, kind->family, kind->proto);
+	if (by & BY_SPORT)
+		put_exact_port(&s, kind->sport, c->sport.lo);
+	if (by & BY_DPORT)
+		put_exact_port(&s, kind->dport, c->dport.lo);
+	return s;
+}
+
+/* Entry for a key if the driver would take it. */
+static bool key_entry(const struct flat *f, const struct kind *kind, const struct key *key,
+	unsigned int by, struct hf_entry *ret)
+{
+	struct shape s = spell(f->b, kind, &key->cube, by);
+	struct hf_plan one = {.n_entries = 1, .n_tables = 1};
+	struct hf_table table = {0};
+	enum hf_reject reject;
+	struct hf_flow flow;
+
+	*ret = (struct hf_entry){
+		.match = s.pattern, .fate = key->fate, .origin = key->origin, .detail = HF_F_MAX_};
+	if (s.reason)
+		return false;
+	one.entries = ret;
+	one.tables = &table;
+	hf_plan_flow(&one, f->b->nic, 0, 1, &flow);
+	return hf_nic_accept(f->b->nic, &flow, &reject) == f->b->engine &&
+	       hf_nic_danger(f->b->engine, &flow) == HF_F_MAX_;
+}
+
+struct choice {
+	unsigned int by;
+	size_t n;
+};
+
+/* Keys of a kind by the shape that decides most; drops count double, they are what saves work. */
+static int best_shape(const struct flat *f, const struct kind *kind, struct choice *ret)
+{
+	unsigned int by,
+		last = kind->proto ? BY_SRC | BY_DST | BY_SPORT | BY_DPORT : BY_SRC | BY_DST;
+	struct hf_entry entry;
+	size_t i;
+	int rc = 0;
+
+	*ret = (struct choice){0};
+	for (by = 1; by <= last && rc == 0; by++) {
+		struct keys keys = {0};
+		size_t score = 0;
+
+		rc = gather(f, kind, by, &keys);
+		for (i = 0; i < keys.n && rc == 0; i++) {
+			if (key_entry(f, kind, &keys.v[i], by, &entry))
+				score += keys.v[i].fate == HF_FATE_DENY ? 2 : 1;
+		}
+		if (score > ret->n)
+			*ret = (struct choice){by, score};
+		free(keys.v);
+	}
+	return rc;
+}
+
+static int emit_kind(const struct flat *f, const struct kind *kind, unsigned int by)
+{
+	struct builder *b = f->b;
+	struct keys keys = {0};
+	struct hf_entry entry;
+	size_t i;
+	int rc = gather(f, kind, by, &keys);
+
+	for (i = 0; i < keys.n && rc == 0; i++) {
+		if (!key_entry(f, kind, &keys.v[i], by, &entry))
+			continue;
+		if (b->entries.n >= b->capacity)
+			build_miss(b, keys.v[i].origin, HF_REASON_CAPACITY, HF_F_MAX_);
+		else
+			rc = build_entry(b, &entry);
+	}
+	free(keys.v);
+	return rc;
+}
+
+/*
+ * Packet types of an engine with type scope do not overlap; elsewhere an L3 pattern covers the L4
+ * ones as well, so only the better of the two levels is used, and with one set of masks for the
+ * whole engine only the best kind of all.
+ */
+static int lower_kinds(const struct flat *f)
+{
+	const struct kind *kinds[8];
+	struct choice choice[8], best = {0};
+	size_t n = 0, i, n_l4 = sizeof(l4_kinds) / sizeof(l4_kinds[0]), sum[2] = {0}, pick = 0;
+	bool scope = f->b->engine->type_scope;
+	int rc = 0;
+
+	for (i = 0; i < n_l4; i++)
+		kinds[n++] = &l4_kinds[i];
+	for (i = 0; i < sizeof(l3_kinds) / sizeof(l3_kinds[0]); i++)
+		kinds[n++] = &l3_kinds[i];
+	for (i = 0; i < n && rc == 0; i++) {
+		rc = best_shape(f, kinds[i], &choice[i]);
+		sum[i >= n_l4] += choice[i].n;
+		if (choice[i].n > best.n) {
+			best = choice[i];
+			pick = i;
+		}
+	}
+	for (i = 0; i < n && rc == 0; i++) {
+		if (!choice[i].by || (!scope && (i >= n_l4) != (sum[1] >= sum[0])))
+			continue;
+		if (f->b->engine->shape == HF_SHAPE_GLOBAL && i != pick)
+			continue;
+		rc = emit_kind(f, kinds[i], choice[i].by);
+	}
+	return rc;
+}
+
+static int list_paths(struct flat *f)
+{
+	const struct hf_rules *rules = f->b->rules;
+	size_t i, k;
+	int rc = 0;
+
+	for (i = 0; i < hf_rules_n_dests(rules) && rc == 0; i++) {
+		const struct hf_dest *d = hf_rules_dest(rules, i);
+		const struct hf_path *path = hf_rules_find_path(rules, f->b->in, d->class);
+		struct path_items *p = &f->paths[f->n_paths];
+
+		for (k = 0; k < f->n_paths; k++) {
+			if (f->paths[k].class == d->class && f->paths[k].out == d->out)
+				break;
+		}
+		if (k < f->n_paths || !path)
+			continue;
+		p->class = d->class;
+		p->out = d->out;
+		f->n_paths++;
+		rc = items_build(rules, path, d->out, 4, &p->items[0]);
+		if (rc == 0)
+			rc = items_build(rules, path, d->out, 6, &p->items[1]);
+	}
+	return rc;
+}
+
+/* Whatever has no entry is missed for the most telling reason. */
+static void tally_rest(const struct flat *f)
+{
+	size_t p, i, k;
+
+	for (p = 0; p < f->n_paths; p++) {
+		for (k = 0; k < 2; k++) {
+			const struct items *items = &f->paths[p].items[k];
+
+			for (i = 0; i < items->n; i++) {
+				enum hf_reason reason = HF_REASON_SHAPE;
+
+				if (items->v[i].fate == HF_FATE_PUNT)
+					reason = items->v[i].reason;
+				else if (items_sight(items, i) != SIGHT_DECIDED)
+					reason = HF_REASON_STATEFUL;
+				build_miss(f->b, items->v[i].origin, reason, HF_F_MAX_);
+			}
+		}
+	}
+}
+
+int lower_flat(struct builder *b)
+{
+	struct flat f = {.b = b};
+	struct hf_table table = {.name = "flat"};
+	size_t i;
+	int rc;
+
+	f.paths = calloc(hf_rules_n_dests(b->rules) + 1, sizeof(*f.paths));
+	if (!f.paths || hf_vec_push(&b->tables, table)) {
+		free(f.paths);
+		return -ENOMEM;
+	}
+	rc = list_paths(&f);
+	for (i = 0; i < f.n_paths && rc == 0 && build_has_vlan(b); i++) {
+		build_miss_items(b, &f.paths[i].items[0], HF_REASON_VLAN);
+		build_miss_items(b, &f.paths[i].items[1], HF_REASON_VLAN);
+	}
+	if (rc == 0 && !build_has_vlan(b))
+		rc = lower_kinds(&f);
+	if (rc == 0)
+		tally_rest(&f);
+	for (i = 0; i < f.n_paths; i++) {
+		items_fini(&f.paths[i].items[0]);
+		items_fini(&f.paths[i].items[1]);
+	}
+	free(f.paths);
+	return rc;
+}

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Lowering for NICs with groups, jumps and ordered priorities (mlx5).
+ *
+ *   root (group 0)  everything -> class
+ *   class           tagged, fragments, destinations services may rewrite -> punt;
+ *                   the destination's longest prefix -> the table of its class
+ *   one table per   the items of the path in order, each as one or more entries of one priority,
+ *   class and       and a last entry that punts the rest
+ *   leaving iface
+ *
+ * An item that is decided only for packets that open a connection becomes two priorities: those
+ * packets with its fate, and behind them everything of its cube as a punt.
+ *
+ * Protocols are spelled out where "any protocol" would be more than the NIC can keep apart: IPv6
+ * extension headers stand in the same field as the protocol (RFC 8200, 4), and a rule for "all but
+ * TCP" has no mask.
+ */
+
+#include "build.h"
+
+#include "rules/algebra.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAMED_MAX 256
+
+struct path_table {
+	enum hf_class class;
+	uint16_t out;
+	uint32_t table;
+};
+
+struct lower {
+	struct builder *b;
+	uint32_t table;
+	uint32_t priority; /* next free one */
+	uint32_t limit;	   /* priorities of this table; the last is the catch-all's */
+	uint32_t room;	   /* entries left before the reserve */
+	uint8_t family;
+	bool spell; /* no entry without a protocol */
+	size_t n_named;
+	uint8_t named[NAMED_MAX];
+};
+
+/* One entry as asked by fate; wider ones become punts. */
+static int emit(struct lower *l, const struct item *item, const struct shape *s, enum hf_fate fate)
+{
+	struct hf_entry e = {
+		.table = l->table,
+		.priority = l->priority,
+		.match = s->pattern,
+		.fate = fate,
+		.origin = item->origin,
+		.reason = HF_REASON_NONE,
+		.detail = HF_F_MAX_,
+	};
+
+	if (s->reason) {
+		e.fate = HF_FATE_PUNT;
+		e.reason = s->reason;
+		e.detail = s->detail;
+	} else if (fate == HF_FATE_PUNT) {
+		e.reason = item->reason ? item->reason : HF_REASON_STATEFUL;
+	}
+	return build_entry(l->b, &e);
+}
+
+static const struct {
+	uint8_t proto;
+	enum hf_field sport, dport;
+} port_fields[] = {
+	{HF_PROTO_TCP, HF_F_TCP_SPORT, HF_F_TCP_DPORT},
+	{HF_PROTO_UDP, HF_F_UDP_SPORT, HF_F_UDP_DPORT},
+	{HF_PROTO_SCTP, HF_F_SCTP_SPORT, HF_F_SCTP_DPORT},
+};
+
+static void put_port(struct shape *s, enum hf_field f, const struct hf_port_mask *pm)
+{
+	uint8_t value[2] = {(uint8_t)(pm->value >> 8), (uint8_t)pm->value};
+	uint8_t mask[2] = {(uint8_t)(pm->mask >> 8), (uint8_t)pm->mask};
+
+	shape_put(s, f, value, mask);
+}
+
+/* The product of both port ranges, an entry each. */
+static int emit_ports(struct lower *l, const struct item *item, const struct shape *base,
+	unsigned int proto, enum hf_fate fate)
+{
+	struct hf_port_mask sp[HF_PORT_MASKS_MAX], dp[HF_PORT_MASKS_MAX];
+	size_t n_sp = hf_ports_masks(item->cube.sport, sp),
+	       n_dp = hf_ports_masks(item->cube.dport, dp);
+	size_t i, k, p;
+	int rc = 0;
+
+	for (p = 0; p < sizeof(port_fields) / sizeof(port_fields[0]); p++) {
+		if (port_fields[p].proto == proto)
+			break;
+	}
+	if (p == sizeof(port_fields) / sizeof(port_fields[0]))
+		return emit(l, item, base, fate);
+	for (i = 0; i < n_sp && rc == 0; i++) {
+		for (k = 0; k < n_dp && rc == 0; k++) {
+			struct shape s = *base;
+
+			put_port(&s, port_fields[p].sport, &sp[i]);
+			put_port(&s, port_fields[p].dport, &dp[k]);
+			rc = emit(l, item, &s, fate);
+			if (s.reason)
+				return rc; /* wider than the ports: once is enough */
+		}
+	}
+	return rc;
+}
+
+static void put_icmp(struct shape *s, uint8_t family, const struct cube *c)
+{
+	shape_put(s, family == 4 ? HF_F_ICMP_TYPE : HF_F_ICMP6_TYPE, &c->type, &c->type_mask);
+	shape_put(s, family == 4 ? HF_F_ICMP_CODE : HF_F_ICMP6_CODE, &c->code, &c->code_mask);
+}
+
+static void put_addrs(struct shape *s, const struct cube *c)
+{
+	shape_put_prefix(s, c->family == 4 ? HF_F_IP4_SRC : HF_F_IP6_SRC, &c->src);
+	shape_put_prefix(s, c->family == 4 ? HF_F_IP4_DST : HF_F_IP6_DST, &c->dst);
+}
+
+/* The item's cube for one protocol; 256 = whatever the protocol. */
+static int emit_proto(
+	struct lower *l, const struct item *item, unsigned int proto, enum hf_fate fate)
+{
+	struct shape s;
+
+	shape_init(&s, l->b->engine, item->cube.family);
+	put_addrs(&s, &item->cube);
+	if (proto < 256)
+		shape_put_proto(&s, item->cube.family, proto);
+	if (item->cube.type_mask || item->cube.code_mask)
+		put_icmp(&s, item->cube.family, &item->cube);
+	return emit_ports(l, item, &s, proto, fate);
+}
+
+/*
+ * ICMP messages that ask for something new; every other is an answer or an error. The same list as
+ * Linux (nf_conntrack_proto_icmp.c and _icmpv6.c) starts entries by.
+ */
+static const struct {
+	uint8_t family;
+	uint8_t type;
+} openers[] = {{4, 8}, {4, 13}, {4, 15}, {4, 17}, {6, 128}, {6, 139}};
+
+static int emit_icmp_opening(struct lower *l, const struct item *item, unsigned int proto)
+{
+	struct item narrow = *item;
+	struct cube want = cube_all(item->cube.family);
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < sizeof(openers) / sizeof(openers[0]) && rc == 0; i++) {
+		if (openers[i].family != item->cube.family)
+			continue;
+		want.type = openers[i].type;
+		want.type_mask = 0xff;
+		if (cube_intersect(&item->cube, &want, &narrow.cube))
+			rc = emit_proto(l, &narrow, proto, item->fate);
+	}
+	return rc;
+}
+
+/* Those packets of the cube that can only open a connection; docs/architecture.md. */
+static int emit_opening(struct lower *l, const struct item *item, unsigned int proto)
+{
+	static const uint8_t syn = HF_TCP_SYN, syn_ack = HF_TCP_SYN | HF_TCP_ACK;
+	struct shape s;
+
+	if (proto == (item->cube.family == 4 ? HF_PROTO_ICMP : HF_PROTO_ICMPV6))
+		return emit_icmp_opening(l, item, proto);
+	if (proto != HF_PROTO_TCP)
+		return 0;
+	shape_init(&s, l->b->engine, item->cube.family);
+	put_addrs(&s, &item->cube);
+	shape_put_proto(&s, item->cube.family, proto);
+	shape_put(&s, HF_F_TCP_FLAGS, &syn, &syn_ack);
+	return s.reason ? 0 : emit_ports(l, item, &s, proto, item->fate);
+}
+
+typedef int (*emit_fn)(struct lower *l, const struct item *item, unsigned int proto);
+
+static int emit_fate(struct lower *l, const struct item *item, unsigned int proto)
+{
+	return emit_proto(l, item, proto, item->fate);
+}
+
+static int emit_rest(struct lower *l, const struct item *item, unsigned int proto)
+{
+	return emit_proto(l, item, proto, HF_FATE_PUNT);
+}
+
+/* Calls fn for each protocol of the item that this table spells, or once for all of them. */
+static int each_proto(struct lower *l, const struct item *item, bool spell, emit_fn fn)
+{
+	size_t i;
+	int rc = 0;
+
+	if (!spell && hf_protos_all(item->cube.proto))
+		return fn(l, item, 256);
+	for (i = 0; i < l->n_named && rc == 0; i++) {
+		if (hf_protos_has(item->cube.proto, l->named[i]))
+			rc = fn(l, item, l->named[i]);
+	}
+	return rc;
+}
+
+static int lower_item(struct lower *l, const struct items *items, size_t i)
+{
+	const struct item *item = &items->v[i];
+	enum sight sight = item->fate == HF_FATE_PUNT ? SIGHT_DECIDED : items_sight(items, i);
+	size_t before = l->b->entries.n;
+	int rc;
+
+	if (sight == SIGHT_MIXED)
+		return 0;
+	if (sight == SIGHT_DECIDED) {
+		rc = each_proto(l, item, l->spell, emit_fate);
+	} else {
+		rc = each_proto(l, item, true, emit_opening);
+		if (l->b->entries.n > before)
+			l->priority++;
+		if (rc == 0)
+			rc = each_proto(l, item, l->spell, emit_rest);
+	}
+	if (l->b->entries.n > before)
+		l->priority++;
+	return rc;
+}
+
+/* Protocols that get entries of their own: those with flags, ports or types, and those rules name.
+ */
+static void name_protos(struct lower *l, const struct items *items)
+{
+	/* Extension headers are no protocols a NIC could compare (RFC 8200, 4.1; IANA's list). */
+	static const uint8_t extensions[] = {0, 43, 44, 50, 51, 60, 135, 139, 140};
+	uint64_t named[4] = {0};
+	unsigned int p;
+	size_t i, k;
+
+	for (i = 0; i < items->n; i++) {
+		const uint64_t *bits = items->v[i].cube.proto;
+
+		if (hf_protos_all(bits))
+			continue;
+		if (hf_protos_count(bits) > 32) {
+			l->spell = true; /* "all but": cannot be told from "any" by a mask */
+			for (k = 0; k < 4; k++)
+				named[k] |= ~bits[k];
+			continue;
+		}
+		for (k = 0; k < 4; k++)
+			named[k] |= bits[k];
+	}
+	named[0] |= UINT64_C(1) << HF_PROTO_TCP | UINT64_C(1) << HF_PROTO_UDP |
+		    UINT64_C(1) << (l->family == 4 ? HF_PROTO_ICMP : HF_PROTO_ICMPV6);
+	named[HF_PROTO_SCTP / 64] |= UINT64_C(1) << HF_PROTO_SCTP % 64;
+	for (i = 0; l->family == 6 && i < sizeof(extensions); i++)
+		named[extensions[i] / 64] &= ~(UINT64_C(1) << extensions[i] % 64);
+	for (p = 0; p < 256; p++) {
+		if (hf_protos_has(named, (uint8_t)p))
+			l->named[l->n_named++] = (uint8_t)p;
+	}
+}
+
+static int lower_family(struct lower *l, const struct items *items)
+{
+	struct builder *b = l->b;
+	size_t i, start = b->entries.n;
+	enum hf_reason full = HF_REASON_NONE;
+	int rc = 0;
+
+	l->spell = l->family == 6;
+	l->n_named = 0;
+	name_protos(l, items);
+	for (i = 0; i < items->n && rc == 0; i++) {
+		size_t mark = b->entries.n;
+
+		if (l->priority + 2 >= l->limit)
+			full = HF_REASON_PRIORITY;
+		if (!full)
+			rc = lower_item(l, items, i);
+		if (b->entries.n - start > l->room) {
+			b->entries.n =
+				mark; /* the item does not fit: it and all behind it are punted */
+			full = HF_REASON_CAPACITY;
+		}
+		if (full)
+			build_miss(b, items->v[i].origin, full, HF_F_MAX_);
+	}
+	l->room -= (uint32_t)(b->entries.n - start);
+	return rc;
+}
+
+static int punt_rest(struct builder *b, uint32_t table, uint32_t priority)
+{
+	struct hf_entry e = {
+		.table = table,
+		.priority = priority,
+		.match.layers = HF_LAYER_BIT(HF_LAYER_ETH),
+		.origin = UINT32_MAX,
+		.reason = HF_REASON_PROTOCOL,
+		.detail = HF_F_MAX_,
+	};
+
+	return build_entry(b, &e);
+}
+
+static int lower_path(struct builder *b, const struct path_table *pt, uint32_t *room)
+{
+	const struct hf_path *path = hf_rules_find_path(b->rules, b->in, pt->class);
+	struct lower l = {.b = b, .table = pt->table, .limit = b->engine->prios, .room = *room};
+	static const uint8_t families[] = {4, 6};
+	size_t f;
+	int rc = 0;
+
+	for (f = 0; path && f < sizeof(families) && rc == 0; f++) {
+		struct items items;
+
+		rc = items_build(b->rules, path, pt->out, families[f], &items);
+		if (rc < 0)
+			break;
+		l.family = families[f];
+		rc = lower_family(&l, &items);
+		items_fini(&items);
+	}
+	*room = l.room;
+	return rc < 0 ? rc : punt_rest(b, pt->table, l.priority);
+}
+
+/* Entries of the class table, strongest first; priorities leave room for each prefix length. */
+enum { PRIO_VLAN, PRIO_FRAGMENT, PRIO_DNAT, PRIO_DNAT_ADDR, PRIO_DEST };
+
+static int class_punt(
+	struct builder *b, uint32_t priority, const struct shape *s, enum hf_reason reason)
+{
+	struct hf_entry e = {
+		.table = 1,
+		.priority = priority,
+		.match = s->pattern,
+		.origin = UINT32_MAX,
+		.reason = reason,
+		.detail = HF_F_MAX_,
+	};
+
+	return build_entry(b, &e);
+}
+
+static int class_hidden(struct builder *b)
+{
+	static const uint8_t one = 1, bit = 0xff;
+	struct shape s;
+	int rc = 0;
+
+	shape_init(&s, b->engine, 4);
+	s.pattern.layers = HF_LAYER_BIT(HF_LAYER_ETH);
+	shape_put(&s, HF_F_ETH_HAS_VLAN, &one, &bit);
+	if (!s.reason || build_has_vlan(b))
+		rc = class_punt(b, PRIO_VLAN, &s, HF_REASON_VLAN);
+	if (rc == 0) {
+		shape_init(&s, b->engine, 4);
+		shape_put(&s, HF_F_IP4_FRAG, &one, &bit);
+		rc = class_punt(b, PRIO_FRAGMENT, &s, HF_REASON_FRAGMENT);
+	}
+	if (rc == 0) {
+		shape_init(&s, b->engine, 6);
+		shape_put(&s, HF_F_IP6_FRAG, &one, &bit);
+		rc = class_punt(b, PRIO_FRAGMENT, &s, HF_REASON_FRAGMENT);
+	}
+	return rc;
+}
+
+static int class_dnats(struct builder *b)
+{
+	size_t i, k;
+	int rc = 0;
+
+	for (i = 0; i < hf_rules_n_dnats(b->rules) && rc == 0; i++) {
+		const struct hf_dnat *d = hf_rules_dnat(b->rules, i);
+		struct hf_prefix p = {.addr = d->addr, .len = (uint8_t)hf_addr_bits(&d->addr)};
+		struct hf_port_mask port = {d->port, 0xffff};
+		struct shape s;
+
+		shape_init(&s, b->engine, d->addr.family);
+		shape_put_prefix(&s, d->addr.family == 4 ? HF_F_IP4_DST : HF_F_IP6_DST, &p);
+		if (d->proto)
+			shape_put_proto(&s, d->addr.family, d->proto);
+		for (k = 0; d->proto && k < sizeof(port_fields) / sizeof(port_fields[0]); k++) {
+			if (port_fields[k].proto == d->proto)
+				put_port(&s, port_fields[k].dport, &port);
+		}
+		rc = class_punt(b, d->proto ? PRIO_DNAT : PRIO_DNAT_ADDR, &s, HF_REASON_DNAT);
+	}
+	return rc;
+}
+
+static int class_dests(struct builder *b, const struct path_table *pts, size_t n_pts)
+{
+	size_t i, k;
+	int rc = 0;
+
+	for (i = 0; i < hf_rules_n_dests(b->rules) && rc == 0; i++) {
+		const struct hf_dest *d = hf_rules_dest(b->rules, i);
+		struct hf_entry e = {.table = 1,
+			.fate = HF_FATE_JUMP,
+			.origin = UINT32_MAX,
+			.detail = HF_F_MAX_};
+		struct shape s;
+
+		for (k = 0; k < n_pts; k++) {
+			if (pts[k].class == d->class && pts[k].out == d->out)
+				e.jump = pts[k].table;
+		}
+		shape_init(&s, b->engine, d->net.addr.family);
+		shape_put_prefix(
+			&s, d->net.addr.family == 4 ? HF_F_IP4_DST : HF_F_IP6_DST, &d->net);
+		e.match = s.pattern;
+		e.priority = PRIO_DEST + 128 - d->net.len;
+		if (s.reason) { /* not the destinations it is meant for */
+			e.fate = HF_FATE_PUNT;
+			e.reason = s.reason;
+			e.detail = s.detail;
+		}
+		rc = build_entry(b, &e);
+	}
+	return rc < 0 ? rc : punt_rest(b, 1, PRIO_DEST + 129);
+}
+
+static int root_entry(struct builder *b)
+{
+	struct hf_entry e = {
+		.match.layers = HF_LAYER_BIT(HF_LAYER_ETH),
+		.fate = HF_FATE_JUMP,
+		.jump = 1,
+		.origin = UINT32_MAX,
+		.detail = HF_F_MAX_,
+	};
+
+	return build_entry(b, &e);
+}
+
+static int add_table(struct builder *b, const char *name)
+{
+	struct hf_table t = {.group = (uint32_t)b->tables.n, .name = name};
+
+	return name && !hf_vec_push(&b->tables, t) ? 0 : -ENOMEM;
+}
+
+/* One table per class and leaving interface that some destination has. */
+static int add_path_tables(struct builder *b, struct path_table *pts, size_t *ret_n)
+{
+	const char *in = hf_rules_iface(b->rules, b->in)->name;
+	size_t i, k, n = 0;
+	int rc = 0;
+
+	for (i = 0; i < hf_rules_n_dests(b->rules) && rc == 0; i++) {
+		const struct hf_dest *d = hf_rules_dest(b->rules, i);
+		const char *out = hf_rules_iface(b->rules, d->out)->name;
+
+		for (k = 0; k < n; k++) {
+			if (pts[k].class == d->class && pts[k].out == d->out)
+				break;
+		}
+		if (k < n)
+			continue;
+		pts[n++] = (struct path_table){d->class, d->out, (uint32_t)b->tables.n};
+		rc = add_table(b, hf_arena_printf(b->plan->arena, "%s to %s%s%s", in,
+					  hf_class_name(d->class), out[0] ? " by " : "", out));
+	}
+	*ret_n = n;
+	return rc;
+}
+
+int lower_grouped(struct builder *b)
+{
+	size_t n_dests = hf_rules_n_dests(b->rules), n = 0, i;
+	struct path_table *pts = calloc(n_dests + 1, sizeof(*pts));
+	uint32_t room, reserve;
+	int rc = pts ? 0 : -ENOMEM;
+
+	if (rc == 0)
+		rc = add_table(b, "root");
+	if (rc == 0)
+		rc = add_table(b, "class");
+	if (rc == 0)
+		rc = add_path_tables(b, pts, &n);
+	/* Root, class and the catch-alls must fit; without them no entry would be sound. */
+	reserve = (uint32_t)(n_dests + hf_rules_n_dnats(b->rules) + n + 5);
+	if (rc == 0 && b->capacity < reserve)
+		b->tables.n = 0;
+	room = b->capacity - reserve;
+	for (i = 0; i < n && rc == 0 && b->tables.n; i++)
+		rc = lower_path(b, &pts[i], &room);
+	if (rc == 0 && b->tables.n)
+		rc = class_hidden(b);
+	if (rc == 0 && b->tables.n)
+		rc = class_dnats(b);
+	if (rc == 0 && b->tables.n)
+		rc = class_dests(b, pts, n);
+	if (rc == 0 && b->tables.n)
+		rc = root_entry(b);
+	free(pts);
+	return rc;
+}

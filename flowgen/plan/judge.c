@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "build.h"
+
+#include <string.h>
+
+static void put16(uint8_t at[2], uint16_t v)
+{
+	at[0] = (uint8_t)(v >> 8);
+	at[1] = (uint8_t)v;
+}
+
+static uint32_t l4_layer(const struct hf_packet *pkt)
+{
+	switch (pkt->proto) {
+	case HF_PROTO_TCP:
+		return HF_LAYER_BIT(HF_LAYER_TCP);
+	case HF_PROTO_UDP:
+		return HF_LAYER_BIT(HF_LAYER_UDP);
+	case HF_PROTO_SCTP:
+		return HF_LAYER_BIT(HF_LAYER_SCTP);
+	case HF_PROTO_ICMP:
+		return pkt->src.family == 4 ? HF_LAYER_BIT(HF_LAYER_ICMP) : 0;
+	case HF_PROTO_ICMPV6:
+		return pkt->src.family == 6 ? HF_LAYER_BIT(HF_LAYER_ICMP6) : 0;
+	default:
+		return 0;
+	}
+}
+
+/* The packet as the NIC's parser hands it to the tables. */
+static uint32_t parse(const struct hf_plan *plan, const struct hf_packet *pkt, struct hf_hdr *h)
+{
+	uint32_t layers = HF_LAYER_BIT(HF_LAYER_ETH);
+	bool v4 = pkt->src.family == 4;
+
+	memset(h, 0, sizeof(*h));
+	put16(h->eth_type, v4 ? 0x0800 : 0x86dd);
+	layers |= HF_LAYER_BIT(v4 ? HF_LAYER_IPV4 : HF_LAYER_IPV6);
+	if (pkt->vlan) {
+		h->has_vlan = 1;
+		put16(h->vlan_tci, pkt->vlan);
+		layers |= HF_LAYER_BIT(HF_LAYER_VLAN);
+	}
+	memcpy(h->ip_src, pkt->src.b, sizeof(h->ip_src));
+	memcpy(h->ip_dst, pkt->dst.b, sizeof(h->ip_dst));
+	h->ip_proto = pkt->proto;
+	if (pkt->frag != HF_FRAG_NONE) {
+		h->ip_frag = 1;
+		if (!v4) {
+			h->ip_proto = 44; /* the fragment header stands where the protocol is looked
+					     for */
+			layers |= HF_LAYER_BIT(HF_LAYER_FRAG6);
+		}
+		if (!plan->fragments_match_l4 || pkt->frag == HF_FRAG_LATER)
+			return layers;
+	}
+	put16(h->sport, pkt->sport);
+	put16(h->dport, pkt->dport);
+	h->tcp_flags = pkt->tcp_flags;
+	h->icmp_type = pkt->icmp_type;
+	h->icmp_code = pkt->icmp_code;
+	return layers | l4_layer(pkt);
+}
+
+/* With type scope a pattern that stops at IP is only for packets no deeper pattern could be for. */
+static bool in_scope(const struct hf_plan *plan, const struct hf_entry *e, uint32_t layers,
+	const struct hf_hdr *h)
+{
+	const uint32_t l4 = HF_LAYER_BIT(HF_LAYER_TCP) | HF_LAYER_BIT(HF_LAYER_UDP) |
+			    HF_LAYER_BIT(HF_LAYER_SCTP);
+
+	if (!plan->type_scope || e->match.layers & l4)
+		return true;
+	return !(layers & l4) && !h->ip_frag;
+}
+
+static bool matches(const struct hf_entry *e, uint32_t layers, const struct hf_hdr *h)
+{
+	const uint8_t *p = (const uint8_t *)h, *spec = (const uint8_t *)&e->match.spec,
+		      *mask = (const uint8_t *)&e->match.mask;
+	size_t i;
+
+	if (e->match.layers & ~layers)
+		return false;
+	for (i = 0; i < sizeof(*h); i++) {
+		if ((p[i] ^ spec[i]) & mask[i])
+			return false;
+	}
+	return true;
+}
+
+static size_t find_entry(
+	const struct hf_plan *plan, uint32_t table, uint32_t layers, const struct hf_hdr *h)
+{
+	size_t best = SIZE_MAX, i;
+
+	for (i = 0; i < plan->n_entries; i++) {
+		const struct hf_entry *e = &plan->entries[i];
+
+		if (e->table != table || !matches(e, layers, h) || !in_scope(plan, e, layers, h))
+			continue;
+		if (best == SIZE_MAX || e->priority < plan->entries[best].priority)
+			best = i;
+	}
+	return best;
+}
+
+enum hf_fate hf_plan_judge(
+	const struct hf_plan *plan, const struct hf_packet *pkt, size_t *ret_entry)
+{
+	struct hf_hdr h;
+	uint32_t layers = parse(plan, pkt, &h), table = 0;
+	size_t i;
+
+	/* Jumps lead forward, so the walk ends. */
+	while (table < plan->n_tables) {
+		i = find_entry(plan, table, layers, &h);
+		if (ret_entry)
+			*ret_entry = i;
+		if (i == SIZE_MAX)
+			return HF_FATE_PUNT;
+		if (plan->entries[i].fate != HF_FATE_JUMP)
+			return plan->entries[i].fate;
+		table = plan->entries[i].jump;
+	}
+	if (ret_entry)
+		*ret_entry = SIZE_MAX;
+	return HF_FATE_PUNT;
+}

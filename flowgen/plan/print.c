@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "build.h"
+
+#include <hepflow/base/text.h>
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char *const reasons[HF_REASON_MAX_] = {
+	[HF_REASON_NONE] = "none",
+	[HF_REASON_NO_ENGINE] = "no-engine",
+	[HF_REASON_DIRECTION] = "direction-egress",
+	[HF_REASON_ITEM_UNSUPPORTED] = "item-unsupported",
+	[HF_REASON_MASK_PARTIAL] = "mask-partial",
+	[HF_REASON_RANGE] = "range-no-native",
+	[HF_REASON_STATEFUL] = "stateful-required",
+	[HF_REASON_DNAT] = "dnat-ambiguous",
+	[HF_REASON_FRAGMENT] = "fragment",
+	[HF_REASON_EXTENSION] = "ipv6-extension",
+	[HF_REASON_VLAN] = "vlan",
+	[HF_REASON_OVERLAP] = "priority-none",
+	[HF_REASON_SHAPE] = "input-set",
+	[HF_REASON_CAPACITY] = "capacity",
+	[HF_REASON_PRIORITY] = "priority-exhausted",
+	[HF_REASON_SHADOWED] = "shadowed",
+	[HF_REASON_SET_EMPTY] = "set-empty",
+	[HF_REASON_OPERATOR] = "disabled-by-operator",
+	[HF_REASON_LOG] = "log-action",
+	[HF_REASON_NOT_HERE] = "other-interface",
+	[HF_REASON_PROTOCOL] = "protocol-any",
+	[HF_REASON_NEGATION] = "negation",
+	[HF_REASON_EXPANSION] = "expansion",
+	[HF_REASON_PMD_REJECT] = "pmd-reject",
+};
+
+const char *hf_reason_print(enum hf_reason reason, uint32_t detail, char buf[static 64])
+{
+	if (detail < HF_F_MAX_)
+		(void)snprintf(buf, 64, "%s:%s", reasons[reason],
+			hf_field_info((enum hf_field)detail)->name);
+	else
+		(void)snprintf(buf, 64, "%s", reasons[reason]);
+	return buf;
+}
+
+const char *hf_fate_name(enum hf_fate fate)
+{
+	static const char *const names[] = {
+		[HF_FATE_PUNT] = "punt",
+		[HF_FATE_ALLOW] = "allow",
+		[HF_FATE_ALLOW_UNTRACKED] = "allow-untracked",
+		[HF_FATE_DENY] = "deny",
+		[HF_FATE_JUMP] = "jump",
+	};
+
+	return names[fate];
+}
+
+/* Length of a prefix mask, or -1 when the bits are not in a row. */
+static int prefix_len(const uint8_t *mask, size_t size)
+{
+	size_t bit, len = 0;
+
+	while (len < size * 8 && mask[len / 8] & 0x80 >> len % 8)
+		len++;
+	for (bit = len; bit < size * 8; bit++) {
+		if (mask[bit / 8] & 0x80 >> bit % 8)
+			return -1;
+	}
+	return (int)len;
+}
+
+static void put_addr(struct hf_text *t, const char *name, uint8_t family, const uint8_t *spec,
+	const uint8_t *mask)
+{
+	size_t size = family == 4 ? 4 : 16;
+	int len = prefix_len(mask, size);
+	char buf[HF_ADDRSTR_SIZE];
+	struct hf_prefix p = {.addr.family = family, .len = (uint8_t)(len < 0 ? 0 : len)};
+
+	memcpy(p.addr.b, spec, size);
+	hf_text_put(t, " %s %s", name,
+		len < 0 ? hf_addr_print(&p.addr, buf) : hf_prefix_print(&p, buf));
+	if (len < 0) {
+		memcpy(p.addr.b, mask, size);
+		hf_text_put(t, " mask %s", hf_addr_print(&p.addr, buf));
+	}
+}
+
+static void put_number(struct hf_text *t, const char *name, const struct hf_field_info *info,
+	const uint8_t *spec, const uint8_t *mask)
+{
+	uint32_t v = 0, m = 0, full = 0;
+	size_t i;
+
+	for (i = 0; i < info->size && i < 4; i++) {
+		v = v << 8 | spec[i];
+		m = m << 8 | mask[i];
+		full = full << 8 | 0xff;
+	}
+	if (m == full)
+		hf_text_put(t, " %s %" PRIu32, name, v);
+	else
+		hf_text_put(t, " %s 0x%" PRIx32 "/0x%" PRIx32, name, v, m);
+}
+
+/* "ipv4.dst" of the layer ipv4 prints as "dst". */
+static const char *short_name(const struct hf_field_info *info)
+{
+	const char *dot = strchr(info->name, '.');
+
+	return dot ? dot + 1 : info->name;
+}
+
+static void put_layer(struct hf_text *t, const struct hf_pattern *p, enum hf_layer layer)
+{
+	unsigned int f, i;
+
+	hf_text_put(t, "%s%s", t->len ? " " : "", hf_layer_name(layer));
+	for (f = 0; f < HF_F_MAX_; f++) {
+		const struct hf_field_info *info = hf_field_info((enum hf_field)f);
+		const uint8_t *spec = (const uint8_t *)&p->spec + info->offset;
+		const uint8_t *mask = (const uint8_t *)&p->mask + info->offset;
+		uint8_t any = 0;
+
+		if (info->layer != layer)
+			continue;
+		for (i = 0; i < info->size; i++)
+			any |= mask[i];
+		if (!any)
+			continue;
+		if (info->offset == offsetof(struct hf_hdr, ip_src) ||
+			info->offset == offsetof(struct hf_hdr, ip_dst))
+			put_addr(t, short_name(info), layer == HF_LAYER_IPV4 ? 4 : 6, spec, mask);
+		else
+			put_number(t, short_name(info), info, spec, mask);
+	}
+}
+
+int hf_pattern_print(const struct hf_pattern *pattern, char *buf, size_t size)
+{
+	struct hf_text t = {.buf = buf, .size = size};
+	const uint32_t eth = HF_LAYER_BIT(HF_LAYER_ETH);
+	unsigned int l;
+
+	/* "eth" is said only when there is nothing more. */
+	for (l = 0; l < HF_LAYER_MAX_; l++) {
+		static const uint8_t zero[sizeof(struct hf_hdr)];
+		bool bare = l == HF_LAYER_ETH && pattern->layers != eth &&
+			    memcmp(&pattern->mask, zero, offsetof(struct hf_hdr, ip_proto)) == 0;
+
+		if (pattern->layers & HF_LAYER_BIT(l) && !bare)
+			put_layer(&t, pattern, (enum hf_layer)l);
+	}
+	return (int)t.len;
+}
+
+static void print_account(const struct hf_plan *plan, const struct hf_account *a, FILE *out)
+{
+	static const char *const shares[] = {
+		[HF_SHARE_NONE] = "no",
+		[HF_SHARE_PART] = "partial",
+		[HF_SHARE_WHOLE] = "yes",
+	};
+	char buf[64];
+
+	fprintf(out, "  %-40s %-8s", hf_plan_origin(plan, a->origin), shares[a->share]);
+	if (a->entries)
+		fprintf(out, " entries %" PRIu32, a->entries);
+	if (a->share != HF_SHARE_WHOLE)
+		fprintf(out, " reason %s", hf_reason_print(a->reason, a->detail, buf));
+	fputc('\n', out);
+}
+
+static void print_entry(const struct hf_plan *plan, size_t i, FILE *out)
+{
+	const struct hf_entry *e = &plan->entries[i];
+	char match[256], reason[64];
+
+	(void)hf_pattern_print(&e->match, match, sizeof(match)); /* 256 hold every field we emit */
+	fprintf(out, "  %5zu priority %-5" PRIu32 " %s -> %s", i, e->priority, match,
+		hf_fate_name(e->fate));
+	if (e->fate == HF_FATE_JUMP)
+		fprintf(out, " %" PRIu32, plan->tables[e->jump].group);
+	if (e->fate == HF_FATE_PUNT)
+		fprintf(out, " (%s)", hf_reason_print(e->reason, e->detail, reason));
+	if (e->origin < plan->n_origins)
+		fprintf(out, "  # %s", plan->origins[e->origin]);
+	fputc('\n', out);
+}
+
+void hf_plan_print(const struct hf_plan *plan, FILE *out)
+{
+	size_t counts[3] = {0}, i, k, relevant = 0;
+
+	for (i = 0; i < plan->n_accounts; i++) {
+		if (plan->accounts[i].reason == HF_REASON_DIRECTION)
+			continue;
+		counts[plan->accounts[i].share]++;
+		relevant++;
+	}
+	fprintf(out, "plan %s on %s, fallback %s\n", plan->iface, plan->nic,
+		plan->fallback == HF_FALLBACK_KERNEL ? "kernel" : "software");
+	fprintf(out, "offloaded %zu/%zu rules (%zu in part), %zu entries in %zu tables\n",
+		counts[HF_SHARE_WHOLE], relevant, counts[HF_SHARE_PART], plan->n_entries,
+		plan->n_tables);
+	fprintf(out, "rules:\n");
+	for (i = 0; i < plan->n_accounts; i++)
+		print_account(plan, &plan->accounts[i], out);
+	for (k = 0; k < plan->n_tables; k++) {
+		fprintf(out, "table %" PRIu32 " %s:\n", plan->tables[k].group,
+			plan->tables[k].name);
+		for (i = 0; i < plan->n_entries; i++) {
+			if (plan->entries[i].table == k)
+				print_entry(plan, i, out);
+		}
+	}
+}
+
+void hf_plan_print_dot(const struct hf_plan *plan, FILE *out)
+{
+	size_t i, k, n;
+
+	fprintf(out, "digraph plan {\n  rankdir=LR;\n  node [shape=box];\n");
+	for (k = 0; k < plan->n_tables; k++) {
+		for (n = i = 0; i < plan->n_entries; i++)
+			n += plan->entries[i].table == k;
+		fprintf(out, "  t%zu [label=\"%" PRIu32 " %s\\n%zu entries\"];\n", k,
+			plan->tables[k].group, plan->tables[k].name, n);
+	}
+	for (k = 0; k < plan->n_tables; k++) {
+		for (n = 0; n < plan->n_tables; n++) {
+			for (i = 0; i < plan->n_entries; i++) {
+				const struct hf_entry *e = &plan->entries[i];
+
+				if (e->table == k && e->fate == HF_FATE_JUMP && e->jump == n)
+					break;
+			}
+			if (i < plan->n_entries)
+				fprintf(out, "  t%zu -> t%zu;\n", k, n);
+		}
+	}
+	fprintf(out, "}\n");
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "build.h"
+
+#include <string.h>
+
+void shape_init(struct shape *s, const struct hf_engine *engine, uint8_t family)
+{
+	*s = (struct shape){.engine = engine, .detail = HF_F_MAX_};
+	s->pattern.layers = HF_LAYER_BIT(HF_LAYER_ETH) |
+			    HF_LAYER_BIT(family == 4 ? HF_LAYER_IPV4 : HF_LAYER_IPV6);
+}
+
+static void miss(struct shape *s, enum hf_reason reason, enum hf_field f)
+{
+	if (s->reason)
+		return;
+	s->reason = reason;
+	s->detail = f;
+}
+
+void shape_put(struct shape *s, enum hf_field f, const void *value, const void *mask)
+{
+	const struct hf_field_info *info = hf_field_info(f);
+	struct hf_hdr want = {0};
+	const uint8_t *v = value;
+	uint8_t *spec, any = 0;
+	size_t i;
+
+	memcpy((uint8_t *)&want + info->offset, mask, info->size);
+	for (i = 0; i < info->size; i++)
+		any |= ((const uint8_t *)mask)[i];
+	if (!any)
+		return;
+	if (!(s->engine->layers & HF_LAYER_BIT(info->layer))) {
+		miss(s, HF_REASON_ITEM_UNSUPPORTED, f);
+		return;
+	}
+	if (!hf_nic_can_match(s->engine, f, &want)) {
+		miss(s,
+			s->engine->field[f] == HF_MASK_NONE ? HF_REASON_ITEM_UNSUPPORTED
+							    : HF_REASON_MASK_PARTIAL,
+			f);
+		return;
+	}
+	s->pattern.layers |= HF_LAYER_BIT(info->layer);
+	spec = (uint8_t *)&s->pattern.spec + info->offset;
+	for (i = 0; i < info->size; i++)
+		spec[i] = v[i] & ((const uint8_t *)mask)[i];
+	memcpy((uint8_t *)&s->pattern.mask + info->offset, mask, info->size);
+}
+
+void shape_put_prefix(struct shape *s, enum hf_field f, const struct hf_prefix *p)
+{
+	uint8_t mask[16] = {0};
+	unsigned int bit;
+
+	for (bit = 0; bit < p->len; bit++)
+		mask[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	shape_put(s, f, p->addr.b, mask);
+}
+
+void shape_put_proto(struct shape *s, uint8_t family, unsigned int proto)
+{
+	static const struct {
+		uint8_t family;
+		uint8_t proto;
+		enum hf_layer layer;
+	} layers[] = {
+		{0, HF_PROTO_TCP, HF_LAYER_TCP},
+		{0, HF_PROTO_UDP, HF_LAYER_UDP},
+		{0, HF_PROTO_SCTP, HF_LAYER_SCTP},
+		{4, HF_PROTO_ICMP, HF_LAYER_ICMP},
+		{6, HF_PROTO_ICMPV6, HF_LAYER_ICMP6},
+	};
+	uint8_t value = (uint8_t)proto, mask = 0xff;
+	size_t i;
+
+	for (i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
+		if (layers[i].proto != proto || (layers[i].family && layers[i].family != family))
+			continue;
+		if (s->engine->layers & HF_LAYER_BIT(layers[i].layer)) {
+			s->pattern.layers |= HF_LAYER_BIT(layers[i].layer);
+			return;
+		}
+	}
+	shape_put(s, family == 4 ? HF_F_IP4_PROTO : HF_F_IP6_PROTO, &value, &mask);
+}
