@@ -61,6 +61,7 @@ static const char *const layers[HF_LAYER_MAX_] = {
 	[HF_LAYER_MARK] = "mark",
 	[HF_LAYER_META] = "meta",
 	[HF_LAYER_TAG] = "tag",
+	[HF_LAYER_OTHER] = "other",
 };
 
 const struct hf_field_info *hf_field_info(enum hf_field f)

@@ -30,6 +30,7 @@ enum hf_layer {
 	HF_LAYER_MARK, /* not on the wire: what an earlier group left */
 	HF_LAYER_META,
 	HF_LAYER_TAG,
+	HF_LAYER_OTHER, /* an item of a flow that this table does not know; no field is in it */
 	HF_LAYER_MAX_,
 };
 #define HF_LAYER_BIT(l) (1u << (l))

@@ -17,6 +17,7 @@
 
 #include <hepflow/field.h>
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,6 +27,12 @@
 #define HF_NIC_ENGINES_MAX  6
 #define HF_NIC_PCI_MAX	    64
 #define HF_NIC_ALIASES_MAX  8
+#define HF_NIC_PATTERNS_MAX 64
+#define HF_NIC_LISTS_MAX    24 /* action lists */
+#define HF_NIC_LIMITS_MAX   12
+#define HF_NIC_VALUES_MAX   16 /* of one limit */
+#define HF_NIC_RULES_MAX    24
+#define HF_NIC_ERRORS_MAX   64
 #define HF_FLOW_ITEMS_MAX   12
 #define HF_FLOW_ACTIONS_MAX 12
 
@@ -39,6 +46,7 @@ enum hf_mask_kind {
 	HF_MASK_GLOBAL,	      /* any bits, but the same mask for all rules of the engine */
 	HF_MASK_NONZERO,      /* all bits, and the value must not be zero */
 	HF_MASK_PARTIAL_ONLY, /* neither none nor all bits */
+	HF_MASK_IGNORE,	      /* taken with any mask and never matched (danger) */
 	HF_MASK_MAX_,
 };
 
@@ -54,6 +62,25 @@ enum hf_shape_rule {
 	HF_SHAPE_PER_TYPE, /* one input set per packet type (i40e FDIR) */
 	HF_SHAPE_GLOBAL,   /* one set of masks for the whole engine (ixgbe FDIR) */
 };
+
+/*
+ * The ways an IPv4 item can say "fragment": no driver knows them all. A flow whose pattern has
+ * ipv4.frag but HF_FRAG_UNSAID asks for whatever form the engine knows for that value.
+ */
+enum hf_frag_form {
+	HF_FRAG_UNSAID,
+	HF_FRAG_NOT,	  /* spec 0, mask 0x3fff: no fragment */
+	HF_FRAG_ANY,	  /* spec 1, last 0x3fff, mask 0x3fff: any fragment (mlx5) */
+	HF_FRAG_MF_RANGE, /* spec 8, last 0x2000, mask 0x3fff: any fragment (i40e) */
+	HF_FRAG_MF,	  /* spec 0x2000, mask 0x2000: any fragment (ice, iavf) */
+	HF_FRAG_MAX_,
+};
+#define HF_FRAG_BIT(form) (1u << (form))
+
+/* Directions as bits. */
+#define HF_DIR_INGRESS	1u
+#define HF_DIR_EGRESS	2u
+#define HF_DIR_TRANSFER 4u
 
 enum hf_act {
 	HF_ACT_DROP,
@@ -115,12 +142,69 @@ struct hf_nic_error {
 	char message[HF_NIC_TEXT_SIZE];
 };
 
+/* A sequence of items (enum hf_layer) or of actions (enum hf_act). */
+struct hf_nic_seq {
+	uint8_t n;
+	uint8_t v[HF_FLOW_ITEMS_MAX];
+};
+
+/* Fields as bits. */
+#define HF_F_BIT(f) (UINT64_C(1) << (f))
+static_assert(HF_F_MAX_ <= 64, "fields fit a word");
+
+/* A condition on a flow: every member that is not zero must hold. All zero: always. */
+struct hf_nic_when {
+	uint32_t items;	     /* HF_LAYER_BIT: one of these is in the pattern */
+	uint32_t no_items;   /* none of these */
+	uint32_t repeated;   /* one of these is there more than once */
+	uint32_t frag;	     /* HF_FRAG_BIT: one of these forms */
+	uint64_t fields;     /* HF_F_BIT: one of these has a mask */
+	uint64_t and_fields; /* and one of these */
+	uint64_t no_fields;  /* none of these has a mask */
+	uint64_t partial;    /* one of these has some bits of mask, but not all */
+	uint64_t nonzero;    /* one of these has a mask and a value other than 0 */
+	uint32_t actions;    /* HF_ACT_BIT: one of these is given */
+	uint32_t all_actions;
+	uint32_t no_actions;
+	uint32_t first_action; /* the first action is one of these */
+	uint8_t directions;    /* HF_DIR_*: one of these */
+	bool root;	       /* group 0 */
+	bool not_root;
+	bool range;    /* has_last */
+	bool priority; /* not 0 */
+};
+
+/* A combination an engine refuses, or takes but installs otherwise. */
+struct hf_nic_rule {
+	struct hf_nic_when when;
+	enum hf_reject reject; /* of a refusal */
+	enum hf_field field;   /* of a danger: the field that is not matched as asked */
+};
+
+enum hf_limit_kind {
+	HF_LIMIT_NOT,  /* a full mask with one of these values is refused */
+	HF_LIMIT_ONLY, /* values other than these are refused */
+	HF_LIMIT_MASK, /* masks other than these (and none) are refused */
+};
+
+/* Values of a field of at most four bytes, as numbers. */
+struct hf_nic_limit {
+	enum hf_field field;
+	enum hf_limit_kind kind;
+	size_t n;
+	uint32_t v[HF_NIC_VALUES_MAX];
+};
+
 /* One rule engine of a driver: the unit that takes or refuses a rule. */
 struct hf_engine {
 	char name[HF_NIC_NAME_SIZE];
 	uint32_t groups;     /* number of groups; 1 = group 0 only */
-	uint32_t prios_root; /* usable priorities of group 0: 0 .. n-1 */
+	bool group_ignored;  /* the group is not looked at: any is taken as group 0 */
+	uint32_t prios_root; /* usable priorities of group 0: prio_first .. n-1 */
 	uint32_t prios;	     /* of the other groups */
+	uint32_t prio_first; /* lowest usable priority; those below are taken as this one */
+	uint32_t prio_taken; /* priorities up to here are taken, though they mean nothing of their
+				own beyond the usable ones; 0 = only the usable ones */
 	enum hf_prio_order order;
 	enum hf_shape_rule shape;
 	bool type_scope;   /* a pattern matches only the packet type it spells (i40e: eth/ipv4 = no
@@ -129,11 +213,35 @@ struct hf_engine {
 	bool needs_field;  /* a pattern without any field is refused */
 	bool jump_forward; /* jumps lead to higher groups only */
 	uint32_t layers;   /* HF_LAYER_BIT of the items it knows */
+	/* The sequences of items it knows. None: any in wire order, each layer once, L4 after L3;
+	 * protocol and type numbers must agree with the items that follow. */
+	size_t n_patterns;
+	struct hf_nic_seq patterns[HF_NIC_PATTERNS_MAX];
 	uint8_t field[HF_F_MAX_]; /* enum hf_mask_kind */
-	uint32_t actions;	  /* HF_ACT_BIT */
-	uint32_t drop_with;	  /* actions that may stand beside DROP */
-	uint32_t mark_max;	  /* highest MARK id */
-	uint32_t capacity;	  /* rules it holds; 0 = no known limit */
+	uint32_t frag_forms;	  /* HF_FRAG_BIT of the forms of ipv4.frag it knows */
+	uint32_t key_bytes;	  /* a pattern may use so many bytes of fields; 0 = any number */
+	bool range_ignored;	  /* a range is taken and only its first value matched (danger) */
+	size_t n_limits;
+	struct hf_nic_limit limits[HF_NIC_LIMITS_MAX];
+	uint32_t actions; /* HF_ACT_BIT */
+	/* The lists of actions it knows, in order. None: any order, exactly one fate. */
+	size_t n_lists;
+	struct hf_nic_seq lists[HF_NIC_LISTS_MAX];
+	uint32_t fate_optional; /* HF_DIR_*: directions that need no fate */
+	uint32_t drop_with;	/* actions that may stand beside DROP */
+	uint32_t mark_max;	/* highest MARK id */
+	uint32_t capacity;	/* rules it holds; 0 = no known limit */
+	size_t n_refuse;
+	struct hf_nic_rule refuse[HF_NIC_RULES_MAX];
+	size_t n_danger;
+	struct hf_nic_rule danger[HF_NIC_RULES_MAX];
+};
+
+/* An answer for some flows only; the first that fits wins over hf_nic.error. */
+struct hf_nic_answer {
+	uint32_t rejects; /* bits of enum hf_reject */
+	struct hf_nic_when when;
+	struct hf_nic_error error;
 };
 
 struct hf_pci_id {
@@ -162,6 +270,8 @@ struct hf_nic {
 	size_t n_engines;
 	struct hf_engine engine[HF_NIC_ENGINES_MAX]; /* tried in order */
 	struct hf_nic_error error[HF_REJECT_MAX_];
+	size_t n_answers;
+	struct hf_nic_answer answers[HF_NIC_ERRORS_MAX];
 };
 
 /* One ternary match. Bits outside mask are zero in spec; fields of absent layers have no mask. */
@@ -184,22 +294,36 @@ struct hf_flow {
 	uint32_t priority;
 	size_t n_items;
 	uint8_t items[HF_FLOW_ITEMS_MAX]; /* enum hf_layer as spelled, outermost first */
+	uint8_t frag;			  /* enum hf_frag_form of the IPv4 item */
 	bool has_last; /* some item gives a range other than the fragment forms */
 	struct hf_pattern pattern;
 	size_t n_actions;
 	struct hf_flow_action actions[HF_FLOW_ACTIONS_MAX];
 };
 
-/* The engine that would take it, or NULL with *ret_reject saying why not (the last engine's word).
+/*
+ * The engine that would take it, or NULL with *ret_reject saying why not: the word of the last
+ * engine that knows the pattern, as drivers try theirs in order.
  */
 const struct hf_engine *hf_nic_accept(
 	const struct hf_nic *nic, const struct hf_flow *flow, enum hf_reject *ret_reject);
 /*
- * What the real driver would answer for a reason. Never NULL; fields that the profile does not give
- * have defaults.
+ * What the real driver would answer for a reason. Never NULL; what the profile does not give has
+ * defaults. flow (may be NULL) picks among answers for some flows only.
  */
 const struct hf_nic_error *hf_nic_error(const struct hf_nic *nic, enum hf_reject reject);
+const struct hf_nic_error *hf_nic_error_of(
+	const struct hf_nic *nic, enum hf_reject reject, const struct hf_flow *flow);
 /* Taken, but installed wider or narrower than asked: the field at fault, else HF_F_MAX_. */
 enum hf_field hf_nic_danger(const struct hf_engine *engine, const struct hf_flow *flow);
 /* Whether the mask of a field is something the engine matches exactly as asked. */
 bool hf_nic_can_match(const struct hf_engine *engine, enum hf_field f, const struct hf_hdr *mask);
+/* The form in which the engine can say "a fragment" or "no fragment", or HF_FRAG_UNSAID. */
+enum hf_frag_form hf_nic_frag_form(const struct hf_engine *engine, bool fragment);
+
+/* Names as in profiles: "drop", "represented_port"; "mask", "combination"; "widen", ... */
+const char *hf_act_name(enum hf_act act);
+const char *hf_reject_name(enum hf_reject reject);
+const char *hf_mask_kind_name(enum hf_mask_kind kind);
+const char *hf_prio_order_name(enum hf_prio_order order);
+const char *hf_shape_rule_name(enum hf_shape_rule rule);
