@@ -1,0 +1,658 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <hepflow/nic.h>
+
+#include "profiles.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BIT(set, bit) (((set) >> (bit)) & 1u)
+
+#define L3_BITS	      (HF_LAYER_BIT(HF_LAYER_IPV4) | HF_LAYER_BIT(HF_LAYER_IPV6))
+/* Actions after which a packet goes nowhere else: exactly one belongs to a rule. */
+#define FATE_BITS                                                                                  \
+	(HF_ACT_BIT(HF_ACT_DROP) | HF_ACT_BIT(HF_ACT_QUEUE) | HF_ACT_BIT(HF_ACT_RSS) |             \
+		HF_ACT_BIT(HF_ACT_JUMP) | HF_ACT_BIT(HF_ACT_PASSTHRU) |                            \
+		HF_ACT_BIT(HF_ACT_PORT_ID) | HF_ACT_BIT(HF_ACT_REPRESENTED_PORT) |                 \
+		HF_ACT_BIT(HF_ACT_DEFAULT_MISS))
+
+enum extent {
+	EXTENT_NONE,
+	EXTENT_PARTIAL,
+	EXTENT_FULL,
+};
+
+/* A truth value (a header is there, a packet is a fragment) has one bit that counts. */
+static bool one_bit(enum hf_field f)
+{
+	return f == HF_F_ETH_HAS_VLAN || f == HF_F_IP4_FRAG || f == HF_F_IP6_FRAG;
+}
+
+static uint8_t meaning(enum hf_field f, size_t byte)
+{
+	if (one_bit(f))
+		return 0x01;
+	/* Of the first word of IPv6 only the flow label is this field's. */
+	if (f == HF_F_IP6_FLOW)
+		return byte == 0 ? 0 : byte == 1 ? 0x0f : 0xff;
+	return 0xff;
+}
+
+static enum extent mask_extent(enum hf_field f, const struct hf_hdr *mask)
+{
+	const struct hf_field_info *info = hf_field_info(f);
+	const uint8_t *m = (const uint8_t *)mask + info->offset;
+	/* An address of IPv4 is the first four of its sixteen bytes. */
+	size_t size = f == HF_F_IP4_SRC || f == HF_F_IP4_DST ? 4 : info->size;
+	bool some = false;
+	bool all = true;
+	size_t i;
+
+	for (i = 0; i < size; i++) {
+		uint8_t bits = meaning(f, i);
+
+		some |= (m[i] & bits) != 0;
+		all &= (m[i] & bits) == bits;
+	}
+	if (!some)
+		return EXTENT_NONE;
+	return all ? EXTENT_FULL : EXTENT_PARTIAL;
+}
+
+static bool in_pattern(const struct hf_flow *flow, enum hf_field f)
+{
+	return (flow->pattern.layers & HF_LAYER_BIT(hf_field_info(f)->layer)) != 0;
+}
+
+static enum extent field_extent(const struct hf_flow *flow, enum hf_field f)
+{
+	return in_pattern(flow, f) ? mask_extent(f, &flow->pattern.mask) : EXTENT_NONE;
+}
+
+static bool field_nonzero(const struct hf_flow *flow, enum hf_field f)
+{
+	const struct hf_field_info *info = hf_field_info(f);
+	const uint8_t *m = (const uint8_t *)&flow->pattern.mask + info->offset;
+	const uint8_t *s = (const uint8_t *)&flow->pattern.spec + info->offset;
+	size_t i;
+
+	for (i = 0; in_pattern(flow, f) && i < info->size; i++) {
+		if (m[i] & s[i] & meaning(f, i))
+			return true;
+	}
+	return false;
+}
+
+/* A field of at most four bytes as a number. */
+static uint32_t number(const struct hf_hdr *hdr, enum hf_field f)
+{
+	const struct hf_field_info *info = hf_field_info(f);
+	const uint8_t *p = (const uint8_t *)hdr + info->offset;
+	uint32_t v = 0;
+	size_t i;
+
+	for (i = 0; i < info->size; i++)
+		v = v << 8 | (p[i] & meaning(f, i));
+	return v;
+}
+
+static uint32_t actions_of(const struct hf_flow *flow)
+{
+	uint32_t bits = 0;
+	size_t i;
+
+	for (i = 0; i < flow->n_actions; i++)
+		bits |= HF_ACT_BIT(flow->actions[i].act);
+	return bits;
+}
+
+static uint32_t items_of(const struct hf_flow *flow, uint32_t *ret_repeated)
+{
+	uint32_t bits = 0;
+	size_t i;
+
+	*ret_repeated = 0;
+	for (i = 0; i < flow->n_items; i++) {
+		*ret_repeated |= bits & HF_LAYER_BIT(flow->items[i]);
+		bits |= HF_LAYER_BIT(flow->items[i]);
+	}
+	return bits;
+}
+
+static uint64_t fields_of(const struct hf_flow *flow, enum extent least, enum extent most)
+{
+	uint64_t bits = 0;
+	unsigned int f;
+
+	for (f = 0; f < HF_F_MAX_; f++) {
+		enum extent x = field_extent(flow, (enum hf_field)f);
+
+		if (x >= least && x <= most)
+			bits |= HF_F_BIT(f);
+	}
+	return bits;
+}
+
+static bool nonzero_holds(uint64_t set, const struct hf_flow *flow)
+{
+	unsigned int f;
+
+	for (f = 0; f < HF_F_MAX_; f++) {
+		if (BIT(set, f) && field_nonzero(flow, (enum hf_field)f))
+			return true;
+	}
+	return false;
+}
+
+static unsigned int directions_of(const struct hf_flow *flow)
+{
+	return (flow->ingress ? HF_DIR_INGRESS : 0) | (flow->egress ? HF_DIR_EGRESS : 0) |
+	       (flow->transfer ? HF_DIR_TRANSFER : 0);
+}
+
+static bool actions_hold(const struct hf_nic_when *when, const struct hf_flow *flow)
+{
+	uint32_t actions = actions_of(flow);
+
+	if (when->actions && !(actions & when->actions))
+		return false;
+	if ((actions & when->all_actions) != when->all_actions || (actions & when->no_actions))
+		return false;
+	return !when->first_action ||
+	       (flow->n_actions > 0 && BIT(when->first_action, flow->actions[0].act));
+}
+
+static bool fields_hold(const struct hf_nic_when *when, const struct hf_flow *flow)
+{
+	uint64_t given = fields_of(flow, EXTENT_PARTIAL, EXTENT_FULL);
+
+	if (when->fields && !(given & when->fields))
+		return false;
+	if (when->and_fields && !(given & when->and_fields))
+		return false;
+	if (given & when->no_fields)
+		return false;
+	if (when->partial && !(fields_of(flow, EXTENT_PARTIAL, EXTENT_PARTIAL) & when->partial))
+		return false;
+	return !when->nonzero || nonzero_holds(when->nonzero, flow);
+}
+
+bool hf_when_holds(const struct hf_nic_when *when, const struct hf_flow *flow)
+{
+	uint32_t repeated;
+	uint32_t items = items_of(flow, &repeated);
+
+	if (when->items && !(items & when->items))
+		return false;
+	if (items & when->no_items)
+		return false;
+	if (when->repeated && !(repeated & when->repeated))
+		return false;
+	if (when->frag && !BIT(when->frag, flow->frag))
+		return false;
+	if (when->directions && !(directions_of(flow) & when->directions))
+		return false;
+	if ((when->root && flow->group != 0) || (when->not_root && flow->group == 0))
+		return false;
+	if ((when->range && !flow->has_last) || (when->priority && flow->priority == 0))
+		return false;
+	return fields_hold(when, flow) && actions_hold(when, flow);
+}
+
+static enum hf_reject judge_attributes(
+	const struct hf_nic *nic, const struct hf_engine *e, const struct hf_flow *flow)
+{
+	uint32_t prios = flow->group && !e->group_ignored ? e->prios : e->prios_root;
+	unsigned int n = flow->ingress + flow->egress + flow->transfer;
+
+	if (flow->transfer && !nic->transfer)
+		return HF_REJECT_TRANSFER;
+	if (flow->egress && !nic->egress)
+		return HF_REJECT_EGRESS;
+	if (n == 0 && !nic->egress && !nic->transfer)
+		return HF_REJECT_INGRESS;
+	if (n != 1)
+		return HF_REJECT_DIRECTION;
+	if (flow->ingress && !nic->ingress)
+		return HF_REJECT_INGRESS;
+	if (flow->group >= e->groups && !e->group_ignored)
+		return HF_REJECT_GROUP;
+	if (flow->priority >= prios && flow->priority > e->prio_taken)
+		return HF_REJECT_PRIORITY;
+	return HF_REJECT_NONE;
+}
+
+static bool seq_is(const struct hf_nic_seq *seq, const uint8_t *v, size_t n)
+{
+	return seq->n == n && (n == 0 || memcmp(seq->v, v, n) == 0);
+}
+
+/* Place of a layer from the outside in; 0: on no wire, may stand anywhere. */
+static unsigned int level_of(enum hf_layer l)
+{
+	switch (l) {
+	case HF_LAYER_ETH:
+		return 1;
+	case HF_LAYER_VLAN:
+		return 2;
+	case HF_LAYER_IPV4:
+	case HF_LAYER_IPV6:
+		return 3;
+	case HF_LAYER_FRAG6:
+		return 4;
+	case HF_LAYER_TCP:
+	case HF_LAYER_UDP:
+	case HF_LAYER_SCTP:
+	case HF_LAYER_ICMP:
+	case HF_LAYER_ICMP6:
+		return 5;
+	case HF_LAYER_MARK:
+	case HF_LAYER_META:
+	case HF_LAYER_TAG:
+	case HF_LAYER_OTHER:
+	case HF_LAYER_MAX_:
+		return 0;
+	}
+	return 0;
+}
+
+/* What must be there before a layer can be. */
+static uint32_t below(enum hf_layer l)
+{
+	if (l == HF_LAYER_ICMP)
+		return HF_LAYER_BIT(HF_LAYER_IPV4);
+	if (l == HF_LAYER_ICMP6 || l == HF_LAYER_FRAG6)
+		return HF_LAYER_BIT(HF_LAYER_IPV6);
+	return level_of(l) == 5 ? L3_BITS : 0;
+}
+
+static enum hf_reject judge_order(const struct hf_flow *flow)
+{
+	unsigned int level = 0;
+	uint32_t seen = 0;
+	size_t i;
+
+	for (i = 0; i < flow->n_items; i++) {
+		enum hf_layer l = (enum hf_layer)flow->items[i];
+		unsigned int at = level_of(l);
+
+		if ((seen & HF_LAYER_BIT(l)) || (at && at <= level))
+			return HF_REJECT_PATTERN;
+		if (below(l) && !(below(l) & seen))
+			return HF_REJECT_PATTERN;
+		seen |= HF_LAYER_BIT(l);
+		if (at)
+			level = at;
+	}
+	return HF_REJECT_NONE;
+}
+
+/* Whether the engine knows the items at all. */
+static enum hf_reject judge_pattern(const struct hf_engine *e, const struct hf_flow *flow)
+{
+	uint32_t repeated;
+	uint32_t items = items_of(flow, &repeated);
+	size_t i;
+
+	if (items & ~e->layers)
+		return HF_REJECT_ITEM;
+	if (e->n_patterns == 0)
+		return judge_order(flow);
+	for (i = 0; i < e->n_patterns; i++) {
+		if (seq_is(&e->patterns[i], flow->items, flow->n_items))
+			return HF_REJECT_NONE;
+	}
+	return HF_REJECT_PATTERN;
+}
+
+/* The forms in which ipv4.frag is asked for: the one given, or all with the same meaning. */
+static uint32_t forms_asked(const struct hf_flow *flow)
+{
+	if (flow->frag != HF_FRAG_UNSAID)
+		return HF_FRAG_BIT(flow->frag);
+	if (field_nonzero(flow, HF_F_IP4_FRAG))
+		return HF_FRAG_BIT(HF_FRAG_ANY) | HF_FRAG_BIT(HF_FRAG_MF_RANGE) |
+		       HF_FRAG_BIT(HF_FRAG_MF);
+	return HF_FRAG_BIT(HF_FRAG_NOT);
+}
+
+static enum hf_reject judge_mask(
+	const struct hf_engine *e, const struct hf_flow *flow, enum hf_field f)
+{
+	enum extent x = field_extent(flow, f);
+
+	if (x == EXTENT_NONE)
+		return HF_REJECT_NONE;
+	if (f == HF_F_IP4_FRAG && e->field[f] == HF_MASK_EXACT &&
+		!(e->frag_forms & forms_asked(flow)))
+		return HF_REJECT_VALUE;
+	switch ((enum hf_mask_kind)e->field[f]) {
+	case HF_MASK_NONE:
+	case HF_MASK_MAX_:
+		return HF_REJECT_FIELD;
+	case HF_MASK_EXACT:
+		return x == EXTENT_FULL ? HF_REJECT_NONE : HF_REJECT_MASK;
+	case HF_MASK_NONZERO:
+		if (x != EXTENT_FULL)
+			return HF_REJECT_MASK;
+		return field_nonzero(flow, f) ? HF_REJECT_NONE : HF_REJECT_VALUE;
+	case HF_MASK_PARTIAL_ONLY:
+		return x == EXTENT_PARTIAL ? HF_REJECT_NONE : HF_REJECT_MASK;
+	case HF_MASK_ANY:
+	case HF_MASK_GLOBAL:
+	case HF_MASK_WIDEN:
+	case HF_MASK_NARROW:
+	case HF_MASK_IGNORE:
+		return HF_REJECT_NONE;
+	}
+	return HF_REJECT_FIELD;
+}
+
+static bool listed(const struct hf_nic_limit *limit, uint32_t v)
+{
+	size_t i;
+
+	for (i = 0; i < limit->n; i++) {
+		if (limit->v[i] == v)
+			return true;
+	}
+	return false;
+}
+
+static enum hf_reject judge_limits(const struct hf_engine *e, const struct hf_flow *flow)
+{
+	size_t i;
+
+	for (i = 0; i < e->n_limits; i++) {
+		const struct hf_nic_limit *limit = &e->limits[i];
+		enum extent x = field_extent(flow, limit->field);
+		uint32_t mask = number(&flow->pattern.mask, limit->field);
+		uint32_t spec = number(&flow->pattern.spec, limit->field) & mask;
+
+		if (x == EXTENT_NONE)
+			continue;
+		if (limit->kind == HF_LIMIT_NOT && x == EXTENT_FULL && listed(limit, spec))
+			return HF_REJECT_VALUE;
+		if (limit->kind == HF_LIMIT_ONLY && !listed(limit, spec))
+			return HF_REJECT_VALUE;
+		if (limit->kind == HF_LIMIT_MASK && !listed(limit, mask))
+			return HF_REJECT_MASK;
+	}
+	return HF_REJECT_NONE;
+}
+
+/* Bits of mask that no field of a layer in the pattern accounts for: nobody would match them. */
+static bool stray_bits(const struct hf_flow *flow)
+{
+	const uint8_t *mask = (const uint8_t *)&flow->pattern.mask;
+	uint8_t known[sizeof(struct hf_hdr)] = {0};
+	unsigned int f;
+	size_t i;
+
+	for (f = 0; f < HF_F_MAX_; f++) {
+		const struct hf_field_info *info = hf_field_info((enum hf_field)f);
+
+		if (in_pattern(flow, (enum hf_field)f))
+			memset(known + info->offset, 0xff, info->size);
+	}
+	for (i = 0; i < sizeof(known); i++) {
+		if (mask[i] & ~known[i])
+			return true;
+	}
+	return false;
+}
+
+static size_t key_bytes(const struct hf_flow *flow)
+{
+	size_t n = 0;
+	unsigned int f;
+
+	for (f = 0; f < HF_F_MAX_; f++) {
+		if (field_extent(flow, (enum hf_field)f) == EXTENT_NONE)
+			continue;
+		n += f == HF_F_IP4_SRC || f == HF_F_IP4_DST ? 4
+							    : hf_field_info((enum hf_field)f)->size;
+	}
+	return n;
+}
+
+static enum hf_reject judge_fields(const struct hf_engine *e, const struct hf_flow *flow)
+{
+	enum hf_reject why;
+	unsigned int f;
+
+	if (flow->has_last && !e->range_ignored)
+		return HF_REJECT_RANGE;
+	if (stray_bits(flow))
+		return HF_REJECT_FIELD;
+	for (f = 0; f < HF_F_MAX_; f++) {
+		why = judge_mask(e, flow, (enum hf_field)f);
+		if (why != HF_REJECT_NONE)
+			return why;
+	}
+	why = judge_limits(e, flow);
+	if (why != HF_REJECT_NONE)
+		return why;
+	if (e->key_bytes && key_bytes(flow) > e->key_bytes)
+		return HF_REJECT_COMBINATION;
+	if (e->needs_field && fields_of(flow, EXTENT_PARTIAL, EXTENT_FULL) == 0)
+		return HF_REJECT_EMPTY;
+	return HF_REJECT_NONE;
+}
+
+/* The number that a layer's header is announced with, or -1. */
+static int proto_of(enum hf_layer l)
+{
+	static const struct {
+		enum hf_layer layer;
+		int proto;
+	} protos[] = {
+		{HF_LAYER_TCP, 6},
+		{HF_LAYER_UDP, 17},
+		{HF_LAYER_SCTP, 132},
+		{HF_LAYER_ICMP, 1},
+		{HF_LAYER_ICMP6, 58},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(protos) / sizeof(*protos); i++) {
+		if (protos[i].layer == l)
+			return protos[i].proto;
+	}
+	return -1;
+}
+
+/* Drivers with free patterns compare protocol and type with the item behind (docs/hw-profiles.md).
+ */
+static enum hf_reject judge_agreement(const struct hf_flow *flow)
+{
+	const struct hf_pattern *p = &flow->pattern;
+	uint16_t type_mask = (uint16_t)number(&p->mask, HF_F_ETH_TYPE);
+	uint16_t type = (uint16_t)number(&p->spec, HF_F_ETH_TYPE) & type_mask;
+	bool vlan = (p->layers & HF_LAYER_BIT(HF_LAYER_VLAN)) != 0;
+	unsigned int l;
+
+	if (vlan) { /* what is behind the tag counts */
+		type_mask = (uint16_t)number(&p->mask, HF_F_VLAN_TYPE);
+		type = (uint16_t)number(&p->spec, HF_F_VLAN_TYPE) & type_mask;
+	}
+	if (type && (p->layers & HF_LAYER_BIT(HF_LAYER_IPV4)) && type != 0x0800)
+		return HF_REJECT_COMBINATION;
+	if (type && (p->layers & HF_LAYER_BIT(HF_LAYER_IPV6)) && type != 0x86dd)
+		return HF_REJECT_COMBINATION;
+	if (!(p->layers & L3_BITS) || p->mask.ip_proto != 0xff)
+		return HF_REJECT_NONE;
+	for (l = 0; l < HF_LAYER_MAX_; l++) {
+		int proto = proto_of((enum hf_layer)l);
+
+		if (BIT(p->layers, l) && proto >= 0 && p->spec.ip_proto != proto)
+			return HF_REJECT_COMBINATION;
+	}
+	return HF_REJECT_NONE;
+}
+
+static enum hf_reject judge_list(const struct hf_engine *e, const struct hf_flow *flow)
+{
+	uint8_t acts[HF_FLOW_ACTIONS_MAX];
+	size_t i;
+
+	for (i = 0; i < flow->n_actions; i++)
+		acts[i] = (uint8_t)flow->actions[i].act;
+	for (i = 0; i < e->n_lists; i++) {
+		if (seq_is(&e->lists[i], acts, flow->n_actions))
+			return HF_REJECT_NONE;
+	}
+	return HF_REJECT_ACTION;
+}
+
+static enum hf_reject judge_fate(const struct hf_engine *e, const struct hf_flow *flow)
+{
+	uint32_t actions = actions_of(flow);
+	size_t fates = 0;
+	size_t i;
+
+	for (i = 0; i < flow->n_actions; i++)
+		fates += BIT(FATE_BITS, flow->actions[i].act);
+	if (fates > 1 || (fates == 0 && !(directions_of(flow) & e->fate_optional)))
+		return HF_REJECT_FATE;
+	if (BIT(actions, HF_ACT_DROP) && (actions & ~(e->drop_with | HF_ACT_BIT(HF_ACT_DROP))))
+		return HF_REJECT_COMBINATION;
+	return HF_REJECT_NONE;
+}
+
+static enum hf_reject judge_values(const struct hf_engine *e, const struct hf_flow *flow)
+{
+	size_t i;
+
+	for (i = 0; i < flow->n_actions; i++) {
+		const struct hf_flow_action *a = &flow->actions[i];
+
+		if (a->act == HF_ACT_MARK && a->value > e->mark_max)
+			return HF_REJECT_ACTION_VALUE;
+		if (a->act != HF_ACT_JUMP)
+			continue;
+		if (a->value >= e->groups || (e->jump_forward && a->value <= flow->group))
+			return HF_REJECT_JUMP;
+	}
+	return HF_REJECT_NONE;
+}
+
+static enum hf_reject judge_actions(const struct hf_engine *e, const struct hf_flow *flow)
+{
+	enum hf_reject why;
+
+	if (actions_of(flow) & ~e->actions)
+		return HF_REJECT_ACTION;
+	why = e->n_lists ? judge_list(e, flow) : judge_fate(e, flow);
+	return why != HF_REJECT_NONE ? why : judge_values(e, flow);
+}
+
+static enum hf_reject judge(
+	const struct hf_nic *nic, const struct hf_engine *e, const struct hf_flow *flow)
+{
+	enum hf_reject why = judge_attributes(nic, e, flow);
+	size_t i;
+
+	if (why == HF_REJECT_NONE)
+		why = judge_fields(e, flow);
+	if (why == HF_REJECT_NONE && e->n_patterns == 0)
+		why = judge_agreement(flow);
+	for (i = 0; why == HF_REJECT_NONE && i < e->n_refuse; i++) {
+		if (hf_when_holds(&e->refuse[i].when, flow))
+			why = e->refuse[i].reject;
+	}
+	return why != HF_REJECT_NONE ? why : judge_actions(e, flow);
+}
+
+const struct hf_engine *hf_nic_accept(
+	const struct hf_nic *nic, const struct hf_flow *flow, enum hf_reject *ret_reject)
+{
+	enum hf_reject why = HF_REJECT_NO_FLOW_API;
+	bool known = false;
+	size_t i;
+
+	for (i = 0; i < nic->n_engines; i++) {
+		const struct hf_engine *e = &nic->engine[i];
+		enum hf_reject no = judge_pattern(e, flow);
+
+		if (no == HF_REJECT_NONE) {
+			known = true;
+			why = judge(nic, e, flow);
+			if (why == HF_REJECT_NONE)
+				return e;
+		} else if (!known) {
+			why = no;
+		}
+	}
+	*ret_reject = why;
+	return NULL;
+}
+
+enum hf_field hf_nic_danger(const struct hf_engine *engine, const struct hf_flow *flow)
+{
+	unsigned int f;
+	size_t i;
+
+	for (f = 0; f < HF_F_MAX_; f++) {
+		enum extent x = field_extent(flow, (enum hf_field)f);
+		enum hf_mask_kind kind = (enum hf_mask_kind)engine->field[f];
+
+		if (x == EXTENT_PARTIAL && (kind == HF_MASK_WIDEN || kind == HF_MASK_NARROW))
+			return (enum hf_field)f;
+		if (x == EXTENT_NONE || kind != HF_MASK_IGNORE)
+			continue;
+		if (f != HF_F_IP4_FRAG || !(engine->frag_forms & forms_asked(flow)))
+			return (enum hf_field)f;
+	}
+	for (i = 0; i < engine->n_danger; i++) {
+		if (hf_when_holds(&engine->danger[i].when, flow))
+			return engine->danger[i].field;
+	}
+	/* Which item has the range is not in a flow: the innermost field given stands for it. */
+	for (f = HF_F_MAX_; flow->has_last && f-- > 0;) {
+		if (field_extent(flow, (enum hf_field)f) != EXTENT_NONE)
+			return (enum hf_field)f;
+	}
+	return HF_F_MAX_;
+}
+
+bool hf_nic_can_match(const struct hf_engine *engine, enum hf_field f, const struct hf_hdr *mask)
+{
+	enum extent x = mask_extent(f, mask);
+
+	if (x == EXTENT_NONE)
+		return true;
+	switch ((enum hf_mask_kind)engine->field[f]) {
+	case HF_MASK_ANY:
+	case HF_MASK_GLOBAL:
+		return true;
+	case HF_MASK_EXACT:
+	case HF_MASK_WIDEN:
+	case HF_MASK_NARROW:
+	case HF_MASK_NONZERO:
+		return x == EXTENT_FULL;
+	case HF_MASK_PARTIAL_ONLY:
+		return x == EXTENT_PARTIAL;
+	case HF_MASK_IGNORE:
+		return f == HF_F_IP4_FRAG && engine->frag_forms != 0;
+	case HF_MASK_NONE:
+	case HF_MASK_MAX_:
+		return false;
+	}
+	return false;
+}
+
+enum hf_frag_form hf_nic_frag_form(const struct hf_engine *engine, bool fragment)
+{
+	unsigned int form;
+
+	if (!fragment)
+		return BIT(engine->frag_forms, HF_FRAG_NOT) ? HF_FRAG_NOT : HF_FRAG_UNSAID;
+	for (form = HF_FRAG_ANY; form < HF_FRAG_MAX_; form++) {
+		if (BIT(engine->frag_forms, form))
+			return (enum hf_frag_form)form;
+	}
+	return HF_FRAG_UNSAID;
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <hepflow/profile.h>
+
+#include "profiles.h"
+
+#include <hepflow/base/arena.h>
+
+#include <hepflow/err.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A profile is some hundred lines. */
+#define FILE_SIZE_MAX (1024 * 1024)
+/* The only format there is; docs/hw-profiles.md. */
+#define FORMAT 1
+
+struct flag {
+	const char *key;
+	size_t offset; /* in struct hf_nic */
+};
+
+static const struct flag attributes[] = {
+	{"ingress", offsetof(struct hf_nic, ingress)},
+	{"egress", offsetof(struct hf_nic, egress)},
+	{"transfer", offsetof(struct hf_nic, transfer)},
+	{NULL, 0},
+};
+
+static const struct flag parsing[] = {
+	{"fragments_match_l4", offsetof(struct hf_nic, fragments_match_l4)},
+	{"extensions_match_l4", offsetof(struct hf_nic, ext_match_l4)},
+	{NULL, 0},
+};
+
+static const struct flag lifecycle[] = {
+	{"flush_on_stop", offsetof(struct hf_nic, flush_on_stop)},
+	{"bifurcated", offsetof(struct hf_nic, bifurcated)},
+	{"isolate", offsetof(struct hf_nic, isolate)},
+	{"async", offsetof(struct hf_nic, async)},
+	{NULL, 0},
+};
+
+/* A block of truth values, all of which must be there. */
+static int read_flags(const struct reader *r, const struct hf_yaml *map, const char *key,
+	const struct flag *flags, struct hf_nic *nic)
+{
+	const struct hf_yaml *block = hf_read_need(r, map, key);
+	const char *keys[8];
+	size_t n;
+
+	if (!block)
+		return -EINVAL;
+	for (n = 0; flags[n].key; n++)
+		keys[n] = flags[n].key;
+	keys[n] = "src";
+	keys[n + 1] = NULL;
+	if (hf_read_map(r, block, keys) < 0 || hf_read_src(r, block) < 0)
+		return -EINVAL;
+	for (n = 0; flags[n].key; n++) {
+		const struct hf_yaml *node = hf_read_need(r, block, flags[n].key);
+
+		if (!node || hf_read_bool(r, node, (bool *)((char *)nic + flags[n].offset)) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int hex4(const char *text, uint16_t *ret)
+{
+	size_t i;
+
+	for (i = 0; i < 4; i++) {
+		if (!strchr("0123456789abcdef", text[i]) || text[i] == '\0')
+			return -EINVAL;
+	}
+	*ret = (uint16_t)strtoul((char[]){text[0], text[1], text[2], text[3], '\0'}, NULL, 16);
+	return 0;
+}
+
+static int read_pci(const struct reader *r, const struct hf_yaml *node, struct hf_nic *nic)
+{
+	static const char *const keys[] = {"ids", "src", NULL};
+	const struct hf_yaml *ids;
+	size_t i;
+
+	if (hf_read_map(r, node, keys) < 0 || hf_read_src(r, node) < 0)
+		return -EINVAL;
+	ids = hf_read_need(r, node, "ids");
+	if (!ids || hf_read_list(r, ids, HF_NIC_PCI_MAX) < 0)
+		return -EINVAL;
+	for (i = 0; i < ids->n; i++) {
+		const char *text = ids->v[i]->kind == HF_YAML_SCALAR ? ids->v[i]->text : "";
+
+		if (strlen(text) != 9 || text[4] != ':' || hex4(text, &nic->pci[i].vendor) < 0 ||
+			hex4(text + 5, &nic->pci[i].device) < 0)
+			return hf_read_fail(r, ids->v[i],
+				"a PCI id like \"15b3:101d\" is needed here, in lower case");
+	}
+	nic->n_pci = ids->n;
+	return 0;
+}
+
+static int read_identity(const struct reader *r, const struct hf_yaml *map, struct hf_nic *nic)
+{
+	const struct {
+		const char *key;
+		char *at;
+		size_t size;
+		bool empty_ok;
+	} texts[] = {
+		{"name", nic->name, sizeof(nic->name), false},
+		{"chips", nic->chips, sizeof(nic->chips), false},
+		{"driver", nic->driver, sizeof(nic->driver), true},
+		{"devargs", nic->devargs, sizeof(nic->devargs), true},
+	};
+	const struct hf_yaml *node;
+	uint32_t format;
+	size_t i;
+
+	node = hf_read_need(r, map, "format");
+	if (!node || hf_read_u32(r, node, FORMAT, FORMAT, &format) < 0)
+		return -EINVAL;
+	for (i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		node = hf_read_need(r, map, texts[i].key);
+		if (!node ||
+			hf_read_text(r, node, texts[i].at, texts[i].size, texts[i].empty_ok) < 0)
+			return -EINVAL;
+	}
+	if (strspn(nic->name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(nic->name))
+		return hf_read_fail(r, hf_yaml_get(map, "name"),
+			"a name has small letters, digits and '-' only");
+	node = hf_yaml_get(map, "aliases");
+	if (!node)
+		return 0;
+	if (hf_read_list(r, node, HF_NIC_ALIASES_MAX) < 0)
+		return -EINVAL;
+	for (i = 0; i < node->n; i++) {
+		if (hf_read_text(r, node->v[i], nic->aliases[i], sizeof(nic->aliases[i]), false) <
+			0)
+			return -EINVAL;
+	}
+	nic->n_aliases = node->n;
+	return 0;
+}
+
+static int read_engines(const struct reader *r, const struct hf_yaml *node, struct hf_nic *nic)
+{
+	size_t i;
+	size_t k;
+
+	if (hf_read_list(r, node, HF_NIC_ENGINES_MAX) < 0)
+		return -EINVAL;
+	for (i = 0; i < node->n; i++) {
+		if (hf_read_engine(r, node->v[i], &nic->engine[i]) < 0)
+			return -EINVAL;
+		for (k = 0; k < i; k++) {
+			if (strcmp(nic->engine[k].name, nic->engine[i].name) == 0)
+				return hf_read_fail(r, node->v[i], "engine '%s' given twice",
+					nic->engine[i].name);
+		}
+	}
+	nic->n_engines = node->n;
+	if (nic->n_engines > 0 && !nic->ingress && !nic->egress && !nic->transfer)
+		return hf_read_fail(r, node, "engines, but no direction");
+	return 0;
+}
+
+static int read_error(const struct reader *r, const struct hf_yaml *node, struct hf_nic_answer *ret)
+{
+	static const char *const keys[] = {"when", "errno", "type", "message", "src", NULL};
+	const struct hf_yaml *part;
+	unsigned int type;
+
+	if (hf_read_map(r, node, keys) < 0 || hf_read_src(r, node) < 0)
+		return -EINVAL;
+	part = hf_yaml_get(node, "when");
+	if (part && hf_read_when(r, part, &ret->when) < 0)
+		return -EINVAL;
+	part = hf_read_need(r, node, "errno");
+	if (!part)
+		return -EINVAL;
+	ret->error.err = part->kind == HF_YAML_SCALAR ? hf_errno_find(part->text) : -1;
+	if (ret->error.err < 0)
+		return hf_read_fail(r, part, "the name of an errno is needed here");
+	part = hf_read_need(r, node, "type");
+	if (!part || hf_read_name(r, part, &hf_names_error_type, &type) < 0)
+		return -EINVAL;
+	ret->error.type = (uint8_t)type;
+	part = hf_read_need(r, node, "message");
+	if (!part)
+		return -EINVAL;
+	ret->error.given = true;
+	if (part->kind == HF_YAML_SCALAR && hf_yaml_is_null(part)) {
+		ret->error.no_message = true;
+		return 0;
+	}
+	return hf_read_text(r, part, ret->error.message, sizeof(ret->error.message), false);
+}
+
+/* One reason: an answer, or a list of answers with conditions of which the last may have none. */
+static int read_reason(const struct reader *r, const struct hf_yaml *key,
+	const struct hf_yaml *node, struct hf_nic *nic)
+{
+	bool list = node->kind == HF_YAML_SEQ;
+	size_t n = list ? node->n : 1;
+	bool all = strcmp(key->text, "default") == 0;
+	unsigned int reason = 0;
+	size_t i;
+
+	if (!all && hf_read_name(r, key, &hf_names_reject, &reason) < 0)
+		return -EINVAL;
+	if (!all && reason == HF_REJECT_NONE)
+		return hf_read_fail(r, key, "'none' has no answer");
+	for (i = 0; i < n; i++) {
+		const struct hf_yaml *entry = list ? node->v[i] : node;
+		struct hf_nic_answer *answer = &nic->answers[nic->n_answers];
+		size_t k;
+
+		if (nic->n_answers == HF_NIC_ERRORS_MAX)
+			return hf_read_fail(r, entry, "more than %d answers", HF_NIC_ERRORS_MAX);
+		if (read_error(r, entry, answer) < 0)
+			return -EINVAL;
+		if (hf_yaml_get(entry, "when")) {
+			answer->rejects = all ? UINT32_MAX : UINT32_C(1) << reason;
+			nic->n_answers++;
+			continue;
+		}
+		if (i + 1 < n)
+			return hf_read_fail(r, entry, "answers behind this one are never given");
+		for (k = 1; k < HF_REJECT_MAX_; k++) {
+			if (k == reason || (all && !nic->error[k].given))
+				nic->error[k] = answer->error;
+		}
+		memset(answer, 0, sizeof(*answer));
+	}
+	return 0;
+}
+
+static int read_errors(const struct reader *r, const struct hf_yaml *node, struct hf_nic *nic)
+{
+	const struct hf_yaml *rest = NULL;
+	const struct hf_yaml *rest_key = NULL;
+	size_t i;
+
+	if (node->kind != HF_YAML_MAP)
+		return hf_read_fail(r, node, "a mapping is needed here");
+	for (i = 0; i < node->n; i++) {
+		if (strcmp(node->key[i]->text, "default") == 0) {
+			rest = node->v[i];
+			rest_key = node->key[i];
+			continue;
+		}
+		if (read_reason(r, node->key[i], node->v[i], nic) < 0)
+			return -EINVAL;
+	}
+	return rest ? read_reason(r, rest_key, rest, nic) : 0;
+}
+
+static int read_profile(const struct reader *r, const struct hf_yaml *map, struct hf_nic *nic)
+{
+	static const char *const keys[] = {"format", "name", "chips", "aliases", "driver",
+		"devargs", "pci", "attributes", "parsing", "lifecycle", "engines", "errors", NULL};
+	const struct hf_yaml *node;
+
+	if (hf_read_map(r, map, keys) < 0 || read_identity(r, map, nic) < 0)
+		return -EINVAL;
+	node = hf_read_need(r, map, "pci");
+	if (!node || read_pci(r, node, nic) < 0)
+		return -EINVAL;
+	if (read_flags(r, map, "attributes", attributes, nic) < 0 ||
+		read_flags(r, map, "parsing", parsing, nic) < 0 ||
+		read_flags(r, map, "lifecycle", lifecycle, nic) < 0)
+		return -EINVAL;
+	node = hf_read_need(r, map, "engines");
+	if (!node || read_engines(r, node, nic) < 0)
+		return -EINVAL;
+	node = hf_yaml_get(map, "errors");
+	return node ? read_errors(r, node, nic) : 0;
+}
+
+static int read_file(
+	struct hf_arena *arena, const char *path, char **ret, size_t *ret_size, struct hf_err *err)
+{
+	char *text = hf_arena_alloc(arena, FILE_SIZE_MAX + 1);
+	FILE *file;
+	size_t n;
+	bool bad;
+
+	if (!text)
+		return hf_fail(err, -ENOMEM, "%s: out of memory", path);
+	file = fopen(path, "re");
+	if (!file)
+		return hf_fail(err, -errno, "%s: %s", path, strerror(errno));
+	n = fread(text, 1, FILE_SIZE_MAX + 1, file);
+	bad = ferror(file) != 0;
+	(void)fclose(file); /* it was only read */
+	if (bad)
+		return hf_fail(err, -EIO, "%s: cannot be read", path);
+	if (n > FILE_SIZE_MAX)
+		return hf_fail(err, -E2BIG, "%s: larger than %d bytes", path, FILE_SIZE_MAX);
+	*ret = text;
+	*ret_size = n;
+	return 0;
+}
+
+int hf_profile_read(const char *path, struct hf_nic **ret, struct hf_err *err)
+{
+	struct reader r = {.name = path, .err = err};
+	struct hf_arena *arena = hf_arena_new();
+	struct hf_nic *nic = calloc(1, sizeof(*nic));
+	struct hf_yaml **docs = NULL;
+	size_t n_docs = 0;
+	char *text = NULL;
+	size_t size = 0;
+	int rc;
+
+	if (!arena || !nic) {
+		rc = hf_fail(err, -ENOMEM, "%s: out of memory", path);
+		goto out;
+	}
+	rc = read_file(arena, path, &text, &size, err);
+	if (rc == 0)
+		rc = hf_yaml_read(arena, path, text, size, &docs, &n_docs, err);
+	if (rc < 0)
+		goto out;
+	if (n_docs != 1)
+		rc = hf_fail(
+			err, -EINVAL, "%s:1:1: one YAML document is needed, not %zu", path, n_docs);
+	else
+		rc = read_profile(&r, docs[0], nic);
+	if (rc < 0)
+		goto out;
+	*ret = nic;
+	nic = NULL;
+out:
+	free(nic);
+	hf_arena_free(arena);
+	return rc;
+}
+
+void hf_profile_free(struct hf_nic *nic)
+{
+	free(nic);
+}
