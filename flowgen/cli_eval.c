@@ -149,8 +149,8 @@ static int read_packets(const char *path, char **ret, size_t *ret_size, struct h
 
 static int judge_file(struct sink *sink, const char *path, struct hf_err *err)
 {
-	char *text;
-	size_t size;
+	char *text = NULL;
+	size_t size = 0;
 	int rc = read_packets(path, &text, &size, err);
 
 	if (rc < 0)

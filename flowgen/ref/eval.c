@@ -51,12 +51,18 @@ static struct answer no_decision(const char *origin)
 /* docs/semantics.md 1.1: accepted by the filter table, which may leave it to the rules after it. */
 static struct answer accept(const struct eval *e, const char *origin)
 {
-	if (e->model->config.filter_return) {
-		hf_ref_say(&e->trace, "accepted, but the allow action is Return: host decides");
-		return no_decision(origin);
-	}
-	return (struct answer){
-		e->untracked ? HF_VERDICT_ALLOW_UNTRACKED : HF_VERDICT_ALLOW, origin};
+	if (!e->model->config.filter_return)
+		return (struct answer){HF_VERDICT_ALLOW, origin};
+	hf_ref_say(&e->trace, "accepted, but the allow action is Return: left to the host");
+	return no_decision(origin);
+}
+
+/* docs/semantics.md 1.1: untracked policy's accept keeps its name unless something denies later. */
+static struct answer unless_untracked(const struct eval *e, struct answer answer)
+{
+	if (e->untracked && answer.verdict != HF_VERDICT_DENY)
+		answer.verdict = HF_VERDICT_ALLOW_UNTRACKED;
+	return answer;
 }
 
 static bool is_workload(const struct hf_model_iface *iface)
@@ -309,7 +315,7 @@ static struct answer filter_input(const struct eval *e)
 		return pod_to_host(e);
 	if (e->accepted) {
 		hf_ref_say(&e->trace, "input: accepted before");
-		return accept(e, e->origin);
+		return unless_untracked(e, accept(e, e->origin));
 	}
 	return normal_filter(e, e->iif, false);
 }
@@ -354,7 +360,7 @@ static struct answer filter_forward(const struct eval *e)
 		hf_ref_say(&e->trace, "forward: service address without a service: deny");
 		return deny("service-loop");
 	}
-	return last;
+	return unless_untracked(e, last);
 }
 
 /* docs/semantics.md 19, ingress: paths P1, P2, P3, P6, P7, P8 and the inside of P10 (5.1). */
@@ -417,21 +423,44 @@ static struct answer leaves(struct eval *e)
 	if (untracked_denies(e, e->oif0, true, &ret))
 		return ret;
 	if (e->accepted)
-		return accept(e, e->origin);
+		return (struct answer){HF_VERDICT_ALLOW_UNTRACKED, e->origin};
 	return e->dnated ? mangle_postrouting(e) : filter_output(e);
 }
 
-/* Where a destination leaves by; the host's own by lo, which HostFacts need not name. */
-static const struct hf_model_iface *route(const struct hf_model *model, const struct hf_addr *dst)
+/* HostFacts need not name it. */
+static const struct hf_model_iface *loopback(const struct hf_model *model)
 {
 	static const struct hf_model_iface lo = {.id = {.name = "lo", .from = HF_FROM_UPLINK}};
+	int i = hf_model_find_iface(model, "lo");
+
+	return i < 0 ? &lo : &model->ifaces[i];
+}
+
+/* The interface of the default route: the model's last destination of each family. */
+static const struct hf_model_iface *default_route(const struct hf_model *model, uint8_t family)
+{
+	size_t i;
+
+	for (i = model->n_dests; i-- > 0;) {
+		if (model->dests[i].net.addr.family == family)
+			return &model->ifaces[model->dests[i].out];
+	}
+	return &model->ifaces[HF_IF_HOST];
+}
+
+/*
+ * Where a destination leaves by. The host's own addresses are reached by lo; broadcast, multicast
+ * and link-local ones, though delivered here when they arrive, are sent to the network.
+ */
+static const struct hf_model_iface *route(const struct hf_model *model, const struct hf_addr *dst)
+{
 	const struct hf_dest *dest = hf_model_find_dest(model, dst);
-	int i;
 
 	if (dest->class != HF_CLASS_HOST)
 		return &model->ifaces[dest->out];
-	i = hf_model_find_iface(model, "lo");
-	return i < 0 ? &lo : &model->ifaces[i];
+	if (hf_model_is_local(model, dst))
+		return loopback(model);
+	return default_route(model, dst->family);
 }
 
 /* docs/semantics.md 5.1, P9: out by lo, and in again with what DNAT has made of it. */
@@ -441,9 +470,9 @@ static struct answer leaves_by_lo(struct eval *e)
 
 	if (out.verdict == HF_VERDICT_DENY)
 		return out;
-	e->iif = route(e->model, &e->nat.dst);
+	e->iif = loopback(e->model);
 	e->wire = e->nat;
-	e->accepted = false;
+	e->accepted = e->untracked = false;
 	return arrives(e);
 }
 
@@ -538,7 +567,7 @@ int hf_ref_eval(const struct hf_model *model, const struct hf_packet *pkt, hf_re
 		e.dnated ? ", destination rewritten" : "");
 	if (pkt->in[0])
 		answer = arrives(&e);
-	else if (e.class == HF_CLASS_HOST)
+	else if (hf_model_is_local(model, &e.nat.dst))
 		answer = leaves_by_lo(&e);
 	else
 		answer = leaves(&e);
