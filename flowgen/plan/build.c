@@ -114,14 +114,15 @@ static int finish(struct builder *b)
 	if (!accounts || !origins || !p->tables || !p->entries)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
-		accounts[i] = account_of(b, (uint32_t)i);
 		origins[i] = hf_arena_strdup(p->arena, hf_rules_origin(b->rules, i));
 		if (!origins[i])
 			return -ENOMEM;
+		if (origins[i][0]) /* jumps between tables have none */
+			accounts[p->n_accounts++] = account_of(b, (uint32_t)i);
 	}
 	p->n_tables = b->tables.n;
 	p->n_entries = b->entries.n;
-	p->n_accounts = p->n_origins = n;
+	p->n_origins = n;
 	p->accounts = accounts;
 	p->origins = origins;
 	return 0;

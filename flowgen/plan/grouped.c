@@ -221,8 +221,10 @@ static int lower_item(struct lower *l, const struct items *items, size_t i)
 	size_t before = l->b->entries.n;
 	int rc;
 
-	if (sight == SIGHT_MIXED)
+	if (sight == SIGHT_MIXED) {
+		build_miss(l->b, item->origin, HF_REASON_STATEFUL, HF_F_MAX_);
 		return 0;
+	}
 	if (sight == SIGHT_DECIDED) {
 		rc = each_proto(l, item, l->spell, emit_fate);
 	} else {

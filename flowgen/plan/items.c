@@ -81,12 +81,14 @@ static int walk_cube(struct walk *w, const struct hf_rule *rule, struct item *it
 	return push(w, item);
 }
 
+/* Returns 1 when the rule leaves nothing of ctx for the rules behind it, 0, or -ENOMEM. */
 static int walk_rule(struct walk *w, const struct hf_rule *rule, const struct cube *ctx, uint8_t ct,
 	unsigned int depth)
 {
 	struct item item = {.ct = ct & rule->match.ct, .origin = rule->origin};
 	enum hf_reason awkward = HF_REASON_NONE;
 	struct cubes cubes = {0};
+	bool all;
 	size_t i;
 	int rc;
 
@@ -96,12 +98,14 @@ static int walk_rule(struct walk *w, const struct hf_rule *rule, const struct cu
 	rc = cubes_expand(w->rules, &rule->match, ctx, &cubes, &awkward);
 	if (rc == -E2BIG)
 		rc = 0;
+	all = !awkward && item.ct == ct && rule->op != HF_OP_LOG && cubes.n == 1 &&
+	      cube_covers(&cubes.v[0], ctx);
 	for (i = 0; i < cubes.n && rc == 0; i++) {
 		item.cube = cubes.v[i];
 		rc = walk_cube(w, rule, &item, awkward, depth);
 	}
 	cubes_fini(&cubes);
-	return rc;
+	return rc < 0 ? rc : all;
 }
 
 static int walk_block(
@@ -114,12 +118,9 @@ static int walk_block(
 
 	if (w->items->n >= ITEMS_MAX || depth > DEPTH_MAX)
 		return push(w, &rest);
-	for (i = 0; i < b->n_rules && rc == 0; i++) {
-		const struct hf_rule *rule = &b->rules[i];
-
-		rc = walk_rule(w, rule, ctx, ct, depth);
-	}
-	return rc;
+	for (i = 0; i < b->n_rules && rc == 0; i++)
+		rc = walk_rule(w, &b->rules[i], ctx, ct, depth);
+	return rc < 0 ? rc : 0;
 }
 
 static int list_guards(struct items *items)
