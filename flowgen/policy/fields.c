@@ -185,18 +185,31 @@ static bool is_number(const char *text)
 	return end != text && *end == '\0';
 }
 
+/* A whole number that has one spelling. */
+static bool is_canonical_int(const char *text)
+{
+	size_t len = strspn(text, "0123456789");
+
+	return len > 0 && text[len] == '\0' && (text[0] != '0' || len == 1);
+}
+
+/*
+ * calicoctl takes true and numbers where text is asked for, kubectl does not. They are taken here
+ * when they can only mean one text; 1.10 might be "1.1" as well.
+ */
 int hf_rd_str(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 {
 	bool truth;
-	char *text;
+	const char *text = node->text;
 
 	if (node->kind != HF_YAML_SCALAR)
 		return hf_rd_bad(rd, node, "must be text");
-	if (node->plain &&
-		(is_number(node->text) || hf_yaml_bool(node, &truth) == 0 || hf_yaml_is_null(node)))
-		return hf_rd_bad(
-			rd, node, "must be text: put '%.64s' in quotes if it is", node->text);
-	text = hf_arena_strdup(rd->arena, node->text);
+	if (node->plain && hf_yaml_bool(node, &truth) == 0)
+		text = truth ? "true" : "false";
+	else if (hf_yaml_is_null(node) ||
+		 (node->plain && is_number(text) && !is_canonical_int(text)))
+		return hf_rd_bad(rd, node, "must be text: put '%.64s' in quotes", text);
+	text = hf_arena_strdup(rd->arena, text);
 	if (!text)
 		return hf_rd_nomem(rd);
 	*(const char **)dst = text;

@@ -107,15 +107,29 @@ static int rd_wep_port(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 	if (in.port.name && !hf_is_plain_name(in.port.name, 128))
 		return hf_rd_bad(
 			rd, hf_rd_where(node, "name"), "'%.64s' is not a port name", in.port.name);
-	if (!in.port.name)
-		in.port.name = ""; /* matches no rule: those name at least one character */
 	*(struct hf_endpoint_port *)dst = in.port;
 	return 0;
 }
 
+/* Ports without a name only map a host port: no rule can mean them. */
 static int rd_wep_ports(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 {
-	return hf_rd_list(rd, node, rd_wep_port, sizeof(struct hf_endpoint_port), HF_LIST_MAX, dst);
+	struct {
+		size_t n;
+		struct hf_endpoint_port *v;
+	} list;
+	size_t i, n = 0;
+	int rc = hf_rd_list(
+		rd, node, rd_wep_port, sizeof(struct hf_endpoint_port), HF_LIST_MAX, &list);
+
+	if (rc < 0)
+		return rc;
+	for (i = 0; i < list.n; i++) {
+		if (list.v[i].name)
+			list.v[n++] = list.v[i];
+	}
+	*(struct hf_endpoint_ports *)dst = (struct hf_endpoint_ports){.n = n, .v = list.v};
+	return 0;
 }
 
 static int rd_wep_net(struct hf_rd *rd, const struct hf_yaml *node, void *dst)

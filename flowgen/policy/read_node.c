@@ -223,17 +223,28 @@ static const struct hf_field block_fields[] = {{"cidr", hf_rd_net_loose, 0}};
 static int rd_block(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 {
 	static const struct hf_shape shape = HF_SHAPE(block_fields);
-	struct hf_prefix *net = dst;
-	int rc = hf_rd_map(rd, node, &shape, net);
 
-	if (rc == 0 && !net->addr.family)
-		return hf_rd_bad(rd, node, "needs 'cidr'");
-	return rc;
+	return hf_rd_map(rd, node, &shape, dst);
 }
 
+/* Calico lets a block be empty; it stands for nothing. */
 static int rd_blocks(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 {
-	return hf_rd_list(rd, node, rd_block, sizeof(struct hf_prefix), HF_LIST_MAX, dst);
+	struct {
+		size_t n;
+		struct hf_prefix *v;
+	} list;
+	size_t i, n = 0;
+	int rc = hf_rd_list(rd, node, rd_block, sizeof(struct hf_prefix), HF_LIST_MAX, &list);
+
+	if (rc < 0)
+		return rc;
+	for (i = 0; i < list.n; i++) {
+		if (list.v[i].addr.family)
+			list.v[n++] = list.v[i];
+	}
+	*(struct hf_nets *)dst = (struct hf_nets){.n = n, .v = list.v};
+	return 0;
 }
 
 static const struct hf_field bgpconf_fields[] = {

@@ -529,7 +529,7 @@ static void put(struct printer *out, const char *text)
 /* No text has both kinds of quotes in it: there are no escapes. */
 static void put_value(struct printer *out, const char *value)
 {
-	const char *quote = strchr(value, '"') ? "'" : "\"";
+	const char *quote = strchr(value, '\'') ? "\"" : "'";
 
 	put(out, quote);
 	put(out, value);
