@@ -89,19 +89,54 @@ static void felix_overlay(struct hf_felix_obj *to, const struct hf_felix_obj *fr
 	OVERLAY(to, from, has_append, append);
 }
 
+static const char *node_label(void *arg, const char *key)
+{
+	return hf_labels_find(arg, key);
+}
+
+/*
+ * Objects with a nodeSelector stand between the global one and the node's own. Which of two that
+ * select the same node wins is not said upstream; here the smaller name does, as elsewhere.
+ */
+static int felix_selected(struct hf_build *b)
+{
+	const struct hf_node_obj *node = HF_BUILD_FIND(b->objs->node, NULL, b->m->node);
+	struct hf_labels labels = node ? node->meta.labels : (struct hf_labels){0};
+	const struct hf_felix_obj *f, *winner = NULL;
+	size_t i;
+	int rc = 0;
+
+	for (i = b->objs->felix.n; rc == 0 && i > 0; i--) {
+		f = &b->objs->felix.v[i - 1];
+		if (!f->node_selector.sel ||
+			!hf_selector_has(f->node_selector.sel, node_label, &labels))
+			continue;
+		if (winner)
+			rc = hf_warn_meta(b, "felix-ambiguous", &winner->meta,
+				"FelixConfigurations '%s' and '%s' both select node '%s'; the "
+				"latter wins where they differ",
+				winner->meta.name, f->meta.name, b->m->node);
+		winner = f;
+		felix_overlay(&b->felix, f);
+	}
+	return rc;
+}
+
 static int felix_merge(struct hf_build *b)
 {
 	const struct hf_felix_obj *global = HF_BUILD_FIND(b->objs->felix, NULL, "default"), *own;
 	char *name = hf_arena_printf(b->tmp, "node.%s", b->m->node);
+	int rc;
 
 	if (!name)
 		return hf_build_oom(b);
 	own = HF_BUILD_FIND(b->objs->felix, NULL, name);
 	if (global)
 		felix_overlay(&b->felix, global);
+	rc = felix_selected(b);
 	if (own)
 		felix_overlay(&b->felix, own);
-	return 0;
+	return rc;
 }
 
 static int failsafes(struct hf_build *b, const struct hf_failsafes *given,
