@@ -127,7 +127,8 @@ static void rewrite(const struct hf_rules *rules, const struct hf_packet *pkt, s
 	if (pkt->has_dnat) {
 		key->dnated = true;
 		key->dst = pkt->dnat.addr;
-		if (hf_proto_has_ports(pkt->proto))
+		/* Port 0: the address alone is rewritten, as for a floating address. */
+		if (hf_proto_has_ports(pkt->proto) && pkt->dnat.port)
 			key->dport = pkt->dnat.port;
 		return;
 	}

@@ -62,21 +62,22 @@ static bool has_encap(const struct build *b)
 }
 
 /* The end of FORWARD. */
-static struct cont forwarded(const struct build *b, bool untracked, enum hf_verdict verdict)
+static struct cont forwarded(const struct build *b, enum hf_verdict verdict)
 {
 	return (struct cont){
 		.how = b->model->config.loop_guard ? HOW_LOOP : HOW_VERDICT,
-		.verdict = untracked ? HF_VERDICT_ALLOW_UNTRACKED : verdict,
+		.verdict = verdict,
 		.origin = OWN_ORIGIN,
 	};
 }
 
+/* docs/semantics.md 4.1: the last chain decides, so one without a match undoes an acceptance. */
 static struct conts forward_conts(struct build *b, bool untracked)
 {
 	return (struct conts){
-		.accept = forwarded(b, untracked, filter_allow(b)),
-		.none = forwarded(b, untracked, HF_VERDICT_NO_DECISION),
-		.known = decide(filter_allow(b), OWN_ORIGIN),
+		.accept = forwarded(b, filter_allow(b, untracked)),
+		.none = forwarded(b, HF_VERDICT_NO_DECISION),
+		.known = decide(filter_allow(b, false), OWN_ORIGIN),
 	};
 }
 
@@ -210,9 +211,10 @@ static struct cont build_pod_to_host(const struct arrival *a)
 	struct build *b = a->b;
 	enum hf_verdict verdict = verdicts[b->model->config.epha];
 	uint32_t own = add_origin(b, "epha");
-	struct cont epha = decide(verdict == HF_VERDICT_ALLOW ? filter_allow(b) : verdict, own);
+	struct cont epha =
+		decide(verdict == HF_VERDICT_ALLOW ? filter_allow(b, false) : verdict, own);
 	struct conts conts = {
-		.accept = epha, .none = epha, .known = decide(filter_allow(b), OWN_ORIGIN)};
+		.accept = epha, .none = epha, .known = decide(filter_allow(b, false), OWN_ORIGIN)};
 	const struct hf_match all = HF_MATCH_ALL;
 	rule_vec v = {0};
 
@@ -227,7 +229,7 @@ static uint32_t build_host(const struct arrival *a)
 {
 	struct build *b = a->b;
 	const struct hf_model_endpoint *hep = hep_of(b, a->iface);
-	struct cont allow = decide(filter_allow(b), OWN_ORIGIN);
+	struct cont allow = decide(filter_allow(b, a->notrack), OWN_ORIGIN);
 	struct conts conts = {.accept = allow, .none = allow, .known = allow};
 	uint32_t flags = (a->notrack ? CHAIN_NOTRACK : 0) | (a->again ? CHAIN_AGAIN : 0);
 	const struct hf_match all = HF_MATCH_ALL;
@@ -289,7 +291,7 @@ uint32_t build_carry(struct build *b, struct cont cont, uint32_t origin)
 	} else if (cont.how == HOW_LOOP) {
 		emit_loop(b, &v, last, origin);
 	} else {
-		last = forwarded(b, false, (enum hf_verdict)cont.verdict);
+		last = forwarded(b, (enum hf_verdict)cont.verdict);
 		emit_split(b, &v, go_to(cont.target), last, origin);
 	}
 	return add_memo(b, &key, finish_block(b, &v, name_for(b, "accepted", NULL)));
@@ -307,7 +309,7 @@ static uint32_t build_prednat(const struct arrival *a)
 		ep = a->b->model->star;
 	if (!chain_has(ep, HF_CHAIN_PREDNAT))
 		return plain;
-	conts.accept = build_accepted(a, filter_allow(a->b));
+	conts.accept = build_accepted(a, filter_allow(a->b, a->notrack));
 	flags |= a->notrack ? CHAIN_NOTRACK : 0;
 	return build_chain(a->b, ep, HF_CHAIN_PREDNAT, flags, &conts);
 }
@@ -338,7 +340,7 @@ static uint32_t build_arrival(const struct arrival *a)
 	if (!chain_has(ep, HF_CHAIN_UNTRACKED))
 		return next;
 	accepted.notrack = true;
-	conts.accept = build_accepted(&accepted, HF_VERDICT_ALLOW_UNTRACKED);
+	conts.accept = build_accepted(&accepted, filter_allow(b, true));
 	return build_chain(b, ep, HF_CHAIN_UNTRACKED, a->again ? CHAIN_AGAIN : CHAIN_WIRE, &conts);
 }
 
@@ -418,14 +420,15 @@ static uint32_t build_departure(struct build *b, enum hf_class class)
 	const struct hf_model *model = b->model;
 	struct departure d = {.b = b, .onward = class == HF_CLASS_HOST};
 	struct departure rewritten;
-	struct cont untracked = decide(HF_VERDICT_ALLOW_UNTRACKED, OWN_ORIGIN);
+	struct cont untracked = decide(filter_allow(b, true), OWN_ORIGIN);
 	struct hf_match m = HF_MATCH_ALL;
 	struct conts conts;
 	rule_vec v = {0};
 	uint32_t next;
 	size_t i;
 
-	d.done = d.onward ? go_to(build_again(b, false)) : decide(filter_allow(b), OWN_ORIGIN);
+	d.done = d.onward ? go_to(build_again(b, false))
+			  : decide(filter_allow(b, false), OWN_ORIGIN);
 	rewritten = d;
 	if (!d.onward)
 		rewritten.done = decide(HF_VERDICT_ALLOW, OWN_ORIGIN);
