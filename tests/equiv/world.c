@@ -29,8 +29,8 @@ static const uint16_t ports[] = {
 static const uint8_t protos[] = {HF_PROTO_TCP, HF_PROTO_TCP, HF_PROTO_TCP, HF_PROTO_UDP,
 	HF_PROTO_UDP, HF_PROTO_ICMP, HF_PROTO_ICMPV6, HF_PROTO_SCTP, HF_PROTO_UDPLITE,
 	HF_PROTO_IPIP, 47, 253, 0, 255};
-static const char *const selectors[] = {"role == 'a'", "role == 'b'", "has(role)", "all()",
-	"role != 'a'", "role == 'none'", "role in {'a', 'c'}", "!has(role)"};
+static const char *const selectors[] = {"role == 'a'", "role == 'b'", "has(role)", "all()", "all()",
+	"all()", "role != 'a'", "role == 'none'", "role in {'a', 'c'}", "!has(role)"};
 static const char *const port_names[] = {"web", "dns", "nowhere"};
 static const char *const tiers[] = {"first", "second", "default", "default", "ghost"};
 
@@ -123,11 +123,11 @@ static void put_entity(struct hf_rand *r, FILE *f, const struct rule_shape *s, b
 		fputs("services: {name: svc, namespace: ns}", f);
 		return;
 	}
-	if (chance(r, 45))
-		put_nets(r, f, "nets", s->family);
-	if (chance(r, 20))
-		put_nets(r, f, "notNets", s->family);
 	if (chance(r, 25))
+		put_nets(r, f, "nets", s->family);
+	if (chance(r, 12))
+		put_nets(r, f, "notNets", s->family);
+	if (chance(r, 15))
 		fprintf(f, "selector: \"%s\", ", PICK(r, selectors));
 	if (chance(r, 12))
 		fprintf(f, "notSelector: \"%s\", ", PICK(r, selectors));
@@ -136,9 +136,9 @@ static void put_entity(struct hf_rand *r, FILE *f, const struct rule_shape *s, b
 			chance(r, 30)		 ? "global()"
 			: s->np || chance(r, 50) ? "all()"
 						 : "team == 'x'");
-	if (chance(r, s->ports ? 45 : s->bare ? 15 : 0))
+	if (chance(r, s->ports ? 30 : s->bare ? 8 : 0))
 		put_ports(r, f, "ports", s->ports);
-	if (chance(r, s->ports ? 15 : s->bare ? 10 : 0))
+	if (chance(r, s->ports ? 12 : s->bare ? 6 : 0))
 		put_ports(r, f, "notPorts", s->ports);
 }
 
@@ -186,18 +186,18 @@ static char *make_rule(struct hf_rand *r, bool np, bool egress)
 	FILE *f = text_open(&p, &size);
 
 	fprintf(f, "{action: %s, ", PICK(r, actions));
-	if (chance(r, 90) || service)
+	if (chance(r, 70) || service)
 		put_proto(r, f, &s);
 	else
 		s.bare = true;
 	if (!s.numbered && chance(r, 10))
 		fprintf(f, "ipVersion: %u, ", s.family);
-	if (chance(r, 65)) {
+	if (chance(r, 50)) {
 		fputs("source: {", f);
 		put_entity(r, f, &s, service && !egress);
 		fputs("}, ", f);
 	}
-	if (chance(r, 65)) {
+	if (chance(r, 50)) {
 		fputs("destination: {", f);
 		put_entity(r, f, &s, service && egress);
 		fputs("}", f);
@@ -287,7 +287,7 @@ static void add_heps(struct hf_world *w, struct hf_rand *r)
 					      "{name: dns, protocol: UDP, port: 53}]\n";
 	char *where;
 
-	if (chance(r, 65)) {
+	if (chance(r, 85)) {
 		where = format(
 			"  interfaceName: eth0\n  expectedIPs: [192.0.2.10, '2001:db8::10']\n%s",
 			chance(r, 50) ? ports_line : "");
@@ -469,7 +469,7 @@ void hf_world_init(struct hf_world *world, struct hf_rand *r)
 	add_sets(world, r);
 	for (i = 0; i < 2; i++)
 		add_profile(world, r, i);
-	for (i = 0, n = (unsigned int)hf_rand_between(r, 1, 9); i < n; i++)
+	for (i = 0, n = (unsigned int)hf_rand_between(r, 1, 12); i < n; i++)
 		add_policy(world, r, i);
 }
 
@@ -571,32 +571,85 @@ static void put_name(struct hf_rand *r, const char *const *names, size_t n, char
 	memcpy(dst, name, strlen(name) + 1);
 }
 
+/* Most packets come from eth0, the host and pods; a name that is not there stands for any. */
+static void put_in(struct hf_rand *r, const char *const *names, size_t n, char *dst)
+{
+	static const char *const often[] = {"eth0", "eth0", "eth0", "", "cali0", "cali1"};
+	const char *name = PICK(r, often);
+	size_t i;
+
+	for (i = 0; i < n && strcmp(names[i], name) != 0;)
+		i++;
+	if (i == n || chance(r, 30))
+		put_name(r, names, n, dst);
+	else
+		memcpy(dst, name, strlen(name) + 1);
+}
+
+/* Pods use their own address, or the reverse-path filter is all they meet. */
+static struct hf_addr random_src(struct hf_rand *r, uint8_t family, const char *in)
+{
+	struct hf_addr a = random_addr(r, family);
+	bool pod = strcmp(in, "cali0") == 0 || strcmp(in, "cali1") == 0;
+
+	if (!pod || chance(r, 10))
+		return a;
+	if (hf_addr_parse(family == 4 ? "10.65.0.2" : "fd00:65::2", &a) < 0)
+		abort();
+	if (in[4] == '1')
+		step(&a, true);
+	return a;
+}
+
+static struct hf_addr random_dst(struct hf_rand *r, uint8_t family)
+{
+	static const char *const often4[] = {
+		"192.0.2.10", "192.0.2.10", "10.65.0.2", "10.65.0.3", "198.51.100.7", "10.65.1.5"};
+	static const char *const often6[] = {
+		"2001:db8::10", "2001:db8::10", "fd00:65::2", "fd00:65::3", "2001:db8:1::7"};
+	struct hf_addr a;
+
+	if (chance(r, 40))
+		return random_addr(r, family);
+	if (hf_addr_parse(family == 4 ? PICK(r, often4) : PICK(r, often6), &a) < 0)
+		abort();
+	return a;
+}
+
+/* Types around those of neighbour discovery and echo, codes around 0 and 1. */
+static void put_transport(struct hf_rand *r, struct hf_packet *p)
+{
+	if (hf_proto_has_ports(p->proto) || p->proto == HF_PROTO_UDPLITE) {
+		p->sport = random_port(r);
+		p->dport = random_port(r);
+	}
+	if (p->proto == HF_PROTO_ICMP || p->proto == HF_PROTO_ICMPV6) {
+		p->icmp_type = (uint8_t)hf_rand_between(r, 126, 138);
+		p->icmp_code = (uint8_t)hf_rand_below(r, 3);
+	}
+	if (p->proto == HF_PROTO_TCP)
+		p->tcp_flags = p->ct == HF_CT_NEW ? HF_TCP_SYN : HF_TCP_ACK;
+}
+
 void hf_world_packet(
 	struct hf_rand *r, const char *const *names, size_t n_names, struct hf_packet *ret)
 {
-	static const enum hf_ct states[] = {HF_CT_NEW, HF_CT_NEW, HF_CT_NEW, HF_CT_NEW, HF_CT_NEW,
-		HF_CT_NEW, HF_CT_ESTABLISHED, HF_CT_RELATED, HF_CT_INVALID, HF_CT_UNTRACKED};
+	static const enum hf_ct states[] = {
+		HF_CT_ESTABLISHED, HF_CT_RELATED, HF_CT_INVALID, HF_CT_UNTRACKED};
 	uint8_t family = chance(r, 65) ? 4 : 6;
-	struct hf_packet p = {.proto = PICK(r, protos), .ct = PICK(r, states)};
+	struct hf_packet p = {.proto = PICK(r, protos)};
 
-	put_name(r, names, n_names, p.in);
+	if (chance(r, 20))
+		p.ct = PICK(r, states);
+	put_in(r, names, n_names, p.in);
 	if (chance(r, 8))
 		put_name(r, names, n_names, p.out);
-	p.src = random_addr(r, family);
-	p.dst = random_addr(r, family);
-	if (hf_proto_has_ports(p.proto) || p.proto == HF_PROTO_UDPLITE) {
-		p.sport = random_port(r);
-		p.dport = random_port(r);
-	}
-	if (p.proto == HF_PROTO_ICMP || p.proto == HF_PROTO_ICMPV6) {
-		p.icmp_type = (uint8_t)hf_rand_between(r, 126, 138);
-		p.icmp_code = (uint8_t)hf_rand_below(r, 3);
-	}
-	if (p.proto == HF_PROTO_TCP)
-		p.tcp_flags = p.ct == HF_CT_NEW ? HF_TCP_SYN : HF_TCP_ACK;
+	p.src = random_src(r, family, p.in);
+	p.dst = random_dst(r, family);
+	put_transport(r, &p);
 	if (chance(r, 12)) {
 		p.has_dnat = true;
-		p.dnat.addr = random_addr(r, family);
+		p.dnat.addr = random_dst(r, family);
 		p.dnat.port = random_port(r);
 	}
 	*ret = p;
