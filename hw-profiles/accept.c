@@ -549,14 +549,11 @@ static enum hf_reject judge_actions(const struct hf_engine *e, const struct hf_f
 	return why != HF_REJECT_NONE ? why : judge_values(e, flow);
 }
 
-static enum hf_reject judge(
-	const struct hf_nic *nic, const struct hf_engine *e, const struct hf_flow *flow)
+static enum hf_reject judge_rest(const struct hf_engine *e, const struct hf_flow *flow)
 {
-	enum hf_reject why = judge_attributes(nic, e, flow);
+	enum hf_reject why = judge_fields(e, flow);
 	size_t i;
 
-	if (why == HF_REJECT_NONE)
-		why = judge_fields(e, flow);
 	if (why == HF_REJECT_NONE && e->n_patterns == 0)
 		why = judge_agreement(flow);
 	for (i = 0; why == HF_REJECT_NONE && i < e->n_refuse; i++) {
@@ -566,25 +563,42 @@ static enum hf_reject judge(
 	return why != HF_REJECT_NONE ? why : judge_actions(e, flow);
 }
 
+/*
+ * Drivers with lists of patterns look for the pattern first and for attributes among the last
+ * things; the others begin with the attributes. Only the reason given depends on that.
+ */
+static enum hf_reject judge(const struct hf_nic *nic, const struct hf_engine *e,
+	const struct hf_flow *flow, bool *ret_known)
+{
+	enum hf_reject attributes = judge_attributes(nic, e, flow);
+	enum hf_reject pattern = judge_pattern(e, flow);
+	enum hf_reject rest;
+
+	*ret_known = pattern == HF_REJECT_NONE;
+	if (e->n_patterns == 0 && attributes != HF_REJECT_NONE)
+		return attributes;
+	if (pattern != HF_REJECT_NONE)
+		return pattern;
+	rest = judge_rest(e, flow);
+	return rest != HF_REJECT_NONE ? rest : attributes;
+}
+
 const struct hf_engine *hf_nic_accept(
 	const struct hf_nic *nic, const struct hf_flow *flow, enum hf_reject *ret_reject)
 {
 	enum hf_reject why = HF_REJECT_NO_FLOW_API;
-	bool known = false;
+	bool any_known = false;
 	size_t i;
 
 	for (i = 0; i < nic->n_engines; i++) {
-		const struct hf_engine *e = &nic->engine[i];
-		enum hf_reject no = judge_pattern(e, flow);
+		bool known;
+		enum hf_reject no = judge(nic, &nic->engine[i], flow, &known);
 
-		if (no == HF_REJECT_NONE) {
-			known = true;
-			why = judge(nic, e, flow);
-			if (why == HF_REJECT_NONE)
-				return e;
-		} else if (!known) {
+		if (no == HF_REJECT_NONE)
+			return &nic->engine[i];
+		if (known || !any_known)
 			why = no;
-		}
+		any_known |= known;
 	}
 	*ret_reject = why;
 	return NULL;

@@ -16,12 +16,17 @@
 /* A profile is some hundred lines. */
 #define FILE_SIZE_MAX (1024 * 1024)
 /* The only format there is; docs/hw-profiles.md. */
-#define FORMAT 1
+#define FORMAT	     1
+
+#define PATH_SIZE    4096
+#define NAME_LETTERS "abcdefghijklmnopqrstuvwxyz0123456789-"
 
 struct flag {
 	const char *key;
 	size_t offset; /* in struct hf_nic */
 };
+
+static int read_path(const char *path, unsigned int depth, struct hf_nic **ret, struct hf_err *err);
 
 static const struct flag attributes[] = {
 	{"ingress", offsetof(struct hf_nic, ingress)},
@@ -44,16 +49,13 @@ static const struct flag lifecycle[] = {
 	{NULL, 0},
 };
 
-/* A block of truth values, all of which must be there. */
-static int read_flags(const struct reader *r, const struct hf_yaml *map, const char *key,
-	const struct flag *flags, struct hf_nic *nic)
+/* A block of truth values, all of which must be given. */
+static int read_flags(const struct reader *r, const struct hf_yaml *block, const struct flag *flags,
+	struct hf_nic *nic)
 {
-	const struct hf_yaml *block = hf_read_need(r, map, key);
 	const char *keys[8];
 	size_t n;
 
-	if (!block)
-		return -EINVAL;
 	for (n = 0; flags[n].key; n++)
 		keys[n] = flags[n].key;
 	keys[n] = "src";
@@ -130,7 +132,7 @@ static int read_identity(const struct reader *r, const struct hf_yaml *map, stru
 			hf_read_text(r, node, texts[i].at, texts[i].size, texts[i].empty_ok) < 0)
 			return -EINVAL;
 	}
-	if (strspn(nic->name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(nic->name))
+	if (strspn(nic->name, NAME_LETTERS) != strlen(nic->name))
 		return hf_read_fail(r, hf_yaml_get(map, "name"),
 			"a name has small letters, digits and '-' only");
 	node = hf_yaml_get(map, "aliases");
@@ -248,6 +250,10 @@ static int read_errors(const struct reader *r, const struct hf_yaml *node, struc
 
 	if (node->kind != HF_YAML_MAP)
 		return hf_read_fail(r, node, "a mapping is needed here");
+	/* Those of a profile that this one is like are replaced as a whole. */
+	memset(nic->error, 0, sizeof(nic->error));
+	memset(nic->answers, 0, sizeof(nic->answers));
+	nic->n_answers = 0;
 	for (i = 0; i < node->n; i++) {
 		if (strcmp(node->key[i]->text, "default") == 0) {
 			rest = node->v[i];
@@ -260,26 +266,98 @@ static int read_errors(const struct reader *r, const struct hf_yaml *node, struc
 	return rest ? read_reason(r, rest_key, rest, nic) : 0;
 }
 
+static int read_attributes(const struct reader *r, const struct hf_yaml *node, struct hf_nic *nic)
+{
+	return read_flags(r, node, attributes, nic);
+}
+
+static int read_parsing(const struct reader *r, const struct hf_yaml *node, struct hf_nic *nic)
+{
+	return read_flags(r, node, parsing, nic);
+}
+
+static int read_lifecycle(const struct reader *r, const struct hf_yaml *node, struct hf_nic *nic)
+{
+	return read_flags(r, node, lifecycle, nic);
+}
+
+/*
+ * Takes all but the identity from another profile in the same folder, which must stand on its own:
+ * chains would hide where a value comes from.
+ */
+static int read_like(const struct reader *r, const struct hf_yaml *node, struct hf_nic *nic)
+{
+	const char *slash = strrchr(r->name, '/');
+	int dir_len = slash ? (int)(slash - r->name) + 1 : 0;
+	char name[HF_NIC_NAME_SIZE];
+	char path[PATH_SIZE];
+	struct hf_nic *base;
+	int rc;
+
+	if (hf_read_text(r, node, name, sizeof(name), false) < 0)
+		return -EINVAL;
+	if (r->depth > 0)
+		return hf_read_fail(r, node, "'like' of a profile that another one is like");
+	if (strspn(name, NAME_LETTERS) != strlen(name))
+		return hf_read_fail(r, node, "the name of a profile is needed here");
+	if (snprintf(path, sizeof(path), "%.*s%s.yaml", dir_len, r->name, name) >=
+		(int)sizeof(path))
+		return hf_read_fail(r, node, "path too long");
+	rc = read_path(path, r->depth + 1, &base, r->err);
+	if (rc < 0)
+		return hf_err_prefix(r->err, rc, "%s:%u:%u: ", r->name, node->line, node->col);
+	*nic = *base;
+	free(base);
+	nic->n_aliases = 0;
+	nic->n_pci = 0;
+	return 0;
+}
+
 static int read_profile(const struct reader *r, const struct hf_yaml *map, struct hf_nic *nic)
 {
 	static const char *const keys[] = {"format", "name", "chips", "aliases", "driver",
-		"devargs", "pci", "attributes", "parsing", "lifecycle", "engines", "errors", NULL};
+		"devargs", "like", "pci", "attributes", "parsing", "lifecycle", "engines", "errors",
+		NULL};
+	static const struct {
+		const char *key;
+		bool optional;
+		int (*read)(const struct reader *, const struct hf_yaml *, struct hf_nic *);
+	} blocks[] = {
+		{"attributes", false, read_attributes},
+		{"parsing", false, read_parsing},
+		{"lifecycle", false, read_lifecycle},
+		{"engines", false, read_engines},
+		{"errors", true, read_errors},
+	};
+	const struct hf_yaml *like = hf_yaml_get(map, "like");
 	const struct hf_yaml *node;
+	size_t i;
+	int rc;
 
-	if (hf_read_map(r, map, keys) < 0 || read_identity(r, map, nic) < 0)
+	if (hf_read_map(r, map, keys) < 0)
+		return -EINVAL;
+	rc = like ? read_like(r, like, nic) : 0;
+	if (rc < 0)
+		return rc;
+	if (read_identity(r, map, nic) < 0)
 		return -EINVAL;
 	node = hf_read_need(r, map, "pci");
 	if (!node || read_pci(r, node, nic) < 0)
 		return -EINVAL;
-	if (read_flags(r, map, "attributes", attributes, nic) < 0 ||
-		read_flags(r, map, "parsing", parsing, nic) < 0 ||
-		read_flags(r, map, "lifecycle", lifecycle, nic) < 0)
-		return -EINVAL;
-	node = hf_read_need(r, map, "engines");
-	if (!node || read_engines(r, node, nic) < 0)
-		return -EINVAL;
-	node = hf_yaml_get(map, "errors");
-	return node ? read_errors(r, node, nic) : 0;
+	for (i = 0; i < sizeof(blocks) / sizeof(*blocks); i++) {
+		bool may_miss = like || blocks[i].optional;
+
+		node = may_miss ? hf_yaml_get(map, blocks[i].key)
+				: hf_read_need(r, map, blocks[i].key);
+		if (!node && !may_miss)
+			return -EINVAL;
+		if (node && like && strcmp(blocks[i].key, "engines") == 0)
+			return hf_read_fail(
+				r, node, "a profile that is like another has its engines");
+		if (node && blocks[i].read(r, node, nic) < 0)
+			return -EINVAL;
+	}
+	return 0;
 }
 
 static int read_file(
@@ -307,9 +385,9 @@ static int read_file(
 	return 0;
 }
 
-int hf_profile_read(const char *path, struct hf_nic **ret, struct hf_err *err)
+static int read_path(const char *path, unsigned int depth, struct hf_nic **ret, struct hf_err *err)
 {
-	struct reader r = {.name = path, .err = err};
+	struct reader r = {.name = path, .err = err, .depth = depth};
 	struct hf_arena *arena = hf_arena_new();
 	struct hf_nic *nic = calloc(1, sizeof(*nic));
 	struct hf_yaml **docs = NULL;
@@ -335,11 +413,16 @@ int hf_profile_read(const char *path, struct hf_nic **ret, struct hf_err *err)
 	if (rc < 0)
 		goto out;
 	*ret = nic;
-	nic = NULL;
+	nic = NULL; /* the caller's now */
 out:
 	free(nic);
 	hf_arena_free(arena);
 	return rc;
+}
+
+int hf_profile_read(const char *path, struct hf_nic **ret, struct hf_err *err)
+{
+	return read_path(path, 0, ret, err);
 }
 
 void hf_profile_free(struct hf_nic *nic)

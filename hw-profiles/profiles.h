@@ -21,6 +21,7 @@ struct hf_err;
 struct reader {
 	const char *name; /* of the file, in messages */
 	struct hf_err *err;
+	unsigned int depth; /* profiles that are being read and are like this one */
 };
 
 /* A list of names whose numbers are their places; NULL ends it, gaps are "". */
