@@ -88,7 +88,7 @@ static int add_local_set(struct build *b)
 		}
 	}
 	if (b->rc == 0)
-		b->local = add_net_set(b, "addresses of this host", nets.v, nets.n);
+		b->rules->local_set = add_net_set(b, "addresses of this host", nets.v, nets.n);
 	hf_vec_fini(&nets);
 	return b->rc;
 }

@@ -141,13 +141,33 @@ static void rewrite(const struct hf_rules *rules, const struct hf_packet *pkt, s
 		key->dport = dnat->to[0].port;
 }
 
+/* The default routes come last of their family. */
+static uint16_t default_out(const struct hf_rules *rules, uint8_t family)
+{
+	size_t i = rules->n_runs;
+
+	while (i-- > 0) {
+		if (rules->runs[i].family == family)
+			return rules->dests[rules->runs[i].first].out;
+	}
+	return HF_IF_HOST;
+}
+
+/*
+ * The host's packets to itself go by lo; those to broadcast and multicast, which is delivered here
+ * when it arrives, by the default route.
+ */
 static uint16_t route(const struct hf_rules *rules, const struct hf_key *key,
 	const struct hf_addr *dst, enum hf_class *ret_class)
 {
 	const struct hf_dest *dest = hf_rules_find_dest(rules, dst);
 
 	*ret_class = dest->class;
-	return key->in == HF_IF_HOST && dest->class == HF_CLASS_HOST ? rules->lo : dest->out;
+	if (key->in != HF_IF_HOST || dest->class != HF_CLASS_HOST)
+		return dest->out;
+	if (hf_set_has(&rules->sets[rules->local_set], dst))
+		return rules->lo;
+	return default_out(rules, dst->family);
 }
 
 static int find_named(const struct hf_rules *rules, const char *what, const char *name,

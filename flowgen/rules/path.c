@@ -71,13 +71,20 @@ static struct cont forwarded(const struct build *b, enum hf_verdict verdict)
 	};
 }
 
-/* docs/semantics.md 4.1: the last chain decides, so one without a match undoes an acceptance. */
+/*
+ * docs/semantics.md 4.1: the last chain decides, so one without a match undoes an acceptance; but
+ * what untracked policy has accepted stays accepted unless a later chain denies it.
+ */
 static struct conts forward_conts(struct build *b, bool untracked)
 {
+	enum hf_verdict none = HF_VERDICT_NO_DECISION, accept = filter_allow(b);
+
+	if (untracked)
+		none = accept = HF_VERDICT_ALLOW_UNTRACKED;
 	return (struct conts){
-		.accept = forwarded(b, filter_allow(b, untracked)),
-		.none = forwarded(b, HF_VERDICT_NO_DECISION),
-		.known = decide(filter_allow(b, false), OWN_ORIGIN),
+		.accept = forwarded(b, accept),
+		.none = forwarded(b, none),
+		.known = decide(filter_allow(b), OWN_ORIGIN),
 	};
 }
 
@@ -211,10 +218,9 @@ static struct cont build_pod_to_host(const struct arrival *a)
 	struct build *b = a->b;
 	enum hf_verdict verdict = verdicts[b->model->config.epha];
 	uint32_t own = add_origin(b, "epha");
-	struct cont epha =
-		decide(verdict == HF_VERDICT_ALLOW ? filter_allow(b, false) : verdict, own);
+	struct cont epha = decide(verdict == HF_VERDICT_ALLOW ? filter_allow(b) : verdict, own);
 	struct conts conts = {
-		.accept = epha, .none = epha, .known = decide(filter_allow(b, false), OWN_ORIGIN)};
+		.accept = epha, .none = epha, .known = decide(filter_allow(b), OWN_ORIGIN)};
 	const struct hf_match all = HF_MATCH_ALL;
 	rule_vec v = {0};
 
@@ -229,7 +235,7 @@ static uint32_t build_host(const struct arrival *a)
 {
 	struct build *b = a->b;
 	const struct hf_model_endpoint *hep = hep_of(b, a->iface);
-	struct cont allow = decide(filter_allow(b, a->notrack), OWN_ORIGIN);
+	struct cont allow = decide(filter_allow(b), OWN_ORIGIN);
 	struct conts conts = {.accept = allow, .none = allow, .known = allow};
 	uint32_t flags = (a->notrack ? CHAIN_NOTRACK : 0) | (a->again ? CHAIN_AGAIN : 0);
 	const struct hf_match all = HF_MATCH_ALL;
@@ -309,7 +315,7 @@ static uint32_t build_prednat(const struct arrival *a)
 		ep = a->b->model->star;
 	if (!chain_has(ep, HF_CHAIN_PREDNAT))
 		return plain;
-	conts.accept = build_accepted(a, filter_allow(a->b, a->notrack));
+	conts.accept = build_accepted(a, filter_allow(a->b));
 	flags |= a->notrack ? CHAIN_NOTRACK : 0;
 	return build_chain(a->b, ep, HF_CHAIN_PREDNAT, flags, &conts);
 }
@@ -340,7 +346,7 @@ static uint32_t build_arrival(const struct arrival *a)
 	if (!chain_has(ep, HF_CHAIN_UNTRACKED))
 		return next;
 	accepted.notrack = true;
-	conts.accept = build_accepted(&accepted, filter_allow(b, true));
+	conts.accept = build_accepted(&accepted, HF_VERDICT_ALLOW_UNTRACKED);
 	return build_chain(b, ep, HF_CHAIN_UNTRACKED, a->again ? CHAIN_AGAIN : CHAIN_WIRE, &conts);
 }
 
@@ -415,22 +421,21 @@ static uint32_t build_output(const struct departure *d, bool dnated)
 	return finish_block(d->b, &v, name_for(d->b, dnated ? "output rewritten" : "output", NULL));
 }
 
-static uint32_t build_departure(struct build *b, enum hf_class class)
+/* onward: to an address of this host, so the packet comes back in by lo. */
+static uint32_t build_departure(struct build *b, bool onward)
 {
 	const struct hf_model *model = b->model;
-	struct departure d = {.b = b, .onward = class == HF_CLASS_HOST};
+	struct departure d = {.b = b, .onward = onward};
 	struct departure rewritten;
-	struct cont untracked = decide(filter_allow(b, true), OWN_ORIGIN);
 	struct hf_match m = HF_MATCH_ALL;
 	struct conts conts;
 	rule_vec v = {0};
 	uint32_t next;
 	size_t i;
 
-	d.done = d.onward ? go_to(build_again(b, false))
-			  : decide(filter_allow(b, false), OWN_ORIGIN);
+	d.done = onward ? go_to(build_again(b, false)) : decide(filter_allow(b), OWN_ORIGIN);
 	rewritten = d;
-	if (!d.onward)
+	if (!onward)
 		rewritten.done = decide(HF_VERDICT_ALLOW, OWN_ORIGIN);
 	m.dnated_only = true;
 	emit(b, &v, &m, go_to(build_output(&rewritten, true)), NO_ORIGIN, HF_OFFLOAD_PREFER);
@@ -438,20 +443,19 @@ static uint32_t build_departure(struct build *b, enum hf_class class)
 	emit(b, &v, &m, go_to(build_output(&d, false)), NO_ORIGIN, HF_OFFLOAD_PREFER);
 	next = finish_block(b, &v, name_for(b, "output", NULL));
 
-	conts = (struct conts){.none = go_to(next), .known = go_to(next), .accept = untracked};
+	conts = (struct conts){.none = go_to(next), .known = go_to(next)};
+	conts.accept = decide(HF_VERDICT_ALLOW_UNTRACKED, OWN_ORIGIN);
 	v = (rule_vec){0};
 	for (i = 0; i < model->n_ifaces; i++) {
 		const struct hf_model_endpoint *hep = model->ifaces[i].hep;
+		uint32_t flags = CHAIN_EGRESS | CHAIN_WIRE;
 
 		if (!chain_has(hep, HF_CHAIN_UNTRACKED))
 			continue;
-		if (d.onward)
+		if (onward)
 			conts.accept = go_to(build_again(b, true));
-		m = HF_MATCH_ALL;
 		m.wire_out = (uint16_t)i;
-		emit(b, &v, &m,
-			go_to(build_chain(
-				b, hep, HF_CHAIN_UNTRACKED, CHAIN_EGRESS | CHAIN_WIRE, &conts)),
+		emit(b, &v, &m, go_to(build_chain(b, hep, HF_CHAIN_UNTRACKED, flags, &conts)),
 			NO_ORIGIN, HF_OFFLOAD_PREFER);
 	}
 	m = HF_MATCH_ALL;
@@ -459,11 +463,26 @@ static uint32_t build_departure(struct build *b, enum hf_class class)
 	return finish_block(b, &v, name_for(b, "leaving the host", NULL));
 }
 
+/* Broadcast and multicast are of class host when they arrive, but leave for the network. */
+static uint32_t build_host_to_host(struct build *b)
+{
+	struct hf_match m = HF_MATCH_ALL;
+	rule_vec v = {0};
+
+	match_addr(b, &m, true, b->rules->local_set);
+	emit(b, &v, &m, go_to(build_departure(b, true)), NO_ORIGIN, HF_OFFLOAD_PREFER);
+	m = HF_MATCH_ALL;
+	emit(b, &v, &m, go_to(build_departure(b, false)), NO_ORIGIN, HF_OFFLOAD_PREFER);
+	return finish_block(b, &v, name_for(b, "host to host", NULL));
+}
+
 static uint32_t build_path(struct build *b, size_t in, enum hf_class class)
 {
 	struct arrival a = {.b = b, .iface = &b->model->ifaces[in], .class = class};
 
-	return in == HF_IF_HOST ? build_departure(b, class) : build_arrival(&a);
+	if (in != HF_IF_HOST)
+		return build_arrival(&a);
+	return class == HF_CLASS_HOST ? build_host_to_host(b) : build_departure(b, false);
 }
 
 /* Who owns a forwarded packet's destination makes no difference beyond the leaving interface. */

@@ -127,29 +127,29 @@ static void match_wireguard(struct build *b, struct hf_match *m, uint8_t family)
 void emit_encap_in(struct build *b, rule_vec *v)
 {
 	const struct hf_model_config *c = &b->model->config;
-	struct cont allow = decide(filter_allow(b, false), OWN_ORIGIN);
+	struct cont allow = decide(filter_allow(b), OWN_ORIGIN);
 	struct cont deny = decide(HF_VERDICT_DENY, OWN_ORIGIN);
 	struct hf_match m = HF_MATCH_ALL;
 
 	if (c->ipip) {
 		m.family = 4;
 		match_proto(&m, HF_PROTO_IPIP);
-		emit_between(b, v, m, c->peers, b->local, allow);
+		emit_between(b, v, m, c->peers, b->rules->local_set, allow);
 		emit(b, v, &m, deny, add_origin(b, "encap"), HF_OFFLOAD_PREFER);
 	}
 	if (c->vxlan) {
 		m = HF_MATCH_ALL;
 		match_vxlan(b, &m, false);
-		emit_between(b, v, m, c->peers, b->local, allow);
-		emit_between(b, v, m, HF_NO_SET, b->local, deny);
+		emit_between(b, v, m, c->peers, b->rules->local_set, allow);
+		emit_between(b, v, m, HF_NO_SET, b->rules->local_set, deny);
 	}
 	if (c->wireguard) {
 		match_wireguard(b, &m, 4);
-		emit_between(b, v, m, HF_NO_SET, b->local, allow);
+		emit_between(b, v, m, HF_NO_SET, b->rules->local_set, allow);
 	}
 	if (c->wireguard6) {
 		match_wireguard(b, &m, 6);
-		emit_between(b, v, m, HF_NO_SET, b->local, allow);
+		emit_between(b, v, m, HF_NO_SET, b->rules->local_set, allow);
 	}
 }
 
@@ -162,20 +162,20 @@ void emit_encap_out(struct build *b, rule_vec *v, struct cont cont)
 	if (c->ipip) {
 		m.family = 4;
 		match_proto(&m, HF_PROTO_IPIP);
-		emit_between(b, v, m, b->local, c->peers, cont);
+		emit_between(b, v, m, b->rules->local_set, c->peers, cont);
 	}
 	if (c->vxlan) {
 		m = HF_MATCH_ALL;
 		match_vxlan(b, &m, false);
-		emit_between(b, v, m, b->local, c->peers, cont);
+		emit_between(b, v, m, b->rules->local_set, c->peers, cont);
 	}
 	if (c->wireguard) {
 		match_wireguard(b, &m, 4);
-		emit_between(b, v, m, b->local, HF_NO_SET, cont);
+		emit_between(b, v, m, b->rules->local_set, HF_NO_SET, cont);
 	}
 	if (c->wireguard6) {
 		match_wireguard(b, &m, 6);
-		emit_between(b, v, m, b->local, HF_NO_SET, cont);
+		emit_between(b, v, m, b->rules->local_set, HF_NO_SET, cont);
 	}
 }
 
@@ -228,6 +228,6 @@ void emit_neighbour(struct build *b, rule_vec *v)
 		cond.type = types[i];
 		m.icmp = keep(b, &cond, sizeof(cond));
 		m.n_icmp = m.icmp != NULL;
-		emit(b, v, &m, decide(filter_allow(b, false), OWN_ORIGIN), own, HF_OFFLOAD_PREFER);
+		emit(b, v, &m, decide(filter_allow(b), OWN_ORIGIN), own, HF_OFFLOAD_PREFER);
 	}
 }

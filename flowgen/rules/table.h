@@ -22,7 +22,8 @@ struct hf_rules {
 	struct hf_arena *arena;
 	size_t n_ifaces;
 	const struct hf_iface *ifaces;
-	uint16_t lo; /* interface that packets to the host itself leave by; HF_IF_HOST if none */
+	uint16_t lo;	    /* interface of that name; HF_IF_HOST if none */
+	uint32_t local_set; /* addresses of this host: its packets to them go by lo */
 	size_t n_dests;
 	struct hf_dest *dests;
 	size_t n_runs;

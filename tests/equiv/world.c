@@ -561,7 +561,9 @@ static struct hf_addr random_addr(struct hf_rand *r, uint8_t family)
 
 static uint16_t random_port(struct hf_rand *r)
 {
-	return (uint16_t)(PICK(r, ports) + hf_rand_below(r, 3) - 1);
+	uint16_t port = PICK(r, ports);
+
+	return chance(r, 60) ? port : (uint16_t)(port + hf_rand_below(r, 3) - 1);
 }
 
 static void put_name(struct hf_rand *r, const char *const *names, size_t n, char *dst)
