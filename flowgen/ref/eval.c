@@ -57,10 +57,10 @@ static struct answer accept(const struct eval *e, const char *origin)
 	return no_decision(origin);
 }
 
-/* docs/semantics.md 1.1: untracked policy's accept keeps its name unless something denies later. */
-static struct answer unless_untracked(const struct eval *e, struct answer answer)
+/* docs/semantics.md 1.1: what untracked policy accepted, and the last chain too (4.1). */
+static struct answer or_untracked(const struct eval *e, struct answer answer)
 {
-	if (e->untracked && answer.verdict != HF_VERDICT_DENY)
+	if (e->untracked && answer.verdict == HF_VERDICT_ALLOW)
 		answer.verdict = HF_VERDICT_ALLOW_UNTRACKED;
 	return answer;
 }
@@ -315,7 +315,7 @@ static struct answer filter_input(const struct eval *e)
 		return pod_to_host(e);
 	if (e->accepted) {
 		hf_ref_say(&e->trace, "input: accepted before");
-		return unless_untracked(e, accept(e, e->origin));
+		return or_untracked(e, accept(e, e->origin));
 	}
 	return normal_filter(e, e->iif, false);
 }
@@ -360,7 +360,7 @@ static struct answer filter_forward(const struct eval *e)
 		hf_ref_say(&e->trace, "forward: service address without a service: deny");
 		return deny("service-loop");
 	}
-	return unless_untracked(e, last);
+	return or_untracked(e, last);
 }
 
 /* docs/semantics.md 19, ingress: paths P1, P2, P3, P6, P7, P8 and the inside of P10 (5.1). */
@@ -423,7 +423,7 @@ static struct answer leaves(struct eval *e)
 	if (untracked_denies(e, e->oif0, true, &ret))
 		return ret;
 	if (e->accepted)
-		return (struct answer){HF_VERDICT_ALLOW_UNTRACKED, e->origin};
+		return or_untracked(e, accept(e, e->origin));
 	return e->dnated ? mangle_postrouting(e) : filter_output(e);
 }
 

@@ -191,9 +191,11 @@ struct cont decide(enum hf_verdict verdict, uint32_t origin)
 	return (struct cont){.how = HOW_VERDICT, .verdict = verdict, .origin = origin};
 }
 
-enum hf_verdict filter_allow(const struct build *b)
+enum hf_verdict filter_allow(const struct build *b, bool untracked)
 {
-	return b->model->config.filter_return ? HF_VERDICT_NO_DECISION : HF_VERDICT_ALLOW;
+	if (b->model->config.filter_return)
+		return HF_VERDICT_NO_DECISION;
+	return untracked ? HF_VERDICT_ALLOW_UNTRACKED : HF_VERDICT_ALLOW;
 }
 
 void emit_rule(struct build *b, rule_vec *v, const struct hf_rule *rule)

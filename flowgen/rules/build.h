@@ -122,7 +122,7 @@ uint32_t finish_block(struct build *b, rule_vec *take_v, const char *name);
 struct cont go_to(uint32_t block);
 struct cont decide(enum hf_verdict verdict, uint32_t origin);
 /* ALLOW of the filter table, as IptablesFilterAllowAction has it (docs/semantics.md 1.1). */
-enum hf_verdict filter_allow(const struct build *b);
+enum hf_verdict filter_allow(const struct build *b, bool untracked);
 /* Puts an address or port condition on a match that has none of that kind yet. */
 void match_addr(struct build *b, struct hf_match *m, bool dst, uint32_t set);
 void match_addr2(struct build *b, struct hf_match *m, uint32_t src_set, uint32_t dst_set);

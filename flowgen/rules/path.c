@@ -71,20 +71,13 @@ static struct cont forwarded(const struct build *b, enum hf_verdict verdict)
 	};
 }
 
-/*
- * docs/semantics.md 4.1: the last chain decides, so one without a match undoes an acceptance; but
- * what untracked policy has accepted stays accepted unless a later chain denies it.
- */
+/* docs/semantics.md 4.1: the last chain decides, so one without a match undoes an acceptance. */
 static struct conts forward_conts(struct build *b, bool untracked)
 {
-	enum hf_verdict none = HF_VERDICT_NO_DECISION, accept = filter_allow(b);
-
-	if (untracked)
-		none = accept = HF_VERDICT_ALLOW_UNTRACKED;
 	return (struct conts){
-		.accept = forwarded(b, accept),
-		.none = forwarded(b, none),
-		.known = decide(filter_allow(b), OWN_ORIGIN),
+		.accept = forwarded(b, filter_allow(b, untracked)),
+		.none = forwarded(b, HF_VERDICT_NO_DECISION),
+		.known = decide(filter_allow(b, false), OWN_ORIGIN),
 	};
 }
 
@@ -218,9 +211,10 @@ static struct cont build_pod_to_host(const struct arrival *a)
 	struct build *b = a->b;
 	enum hf_verdict verdict = verdicts[b->model->config.epha];
 	uint32_t own = add_origin(b, "epha");
-	struct cont epha = decide(verdict == HF_VERDICT_ALLOW ? filter_allow(b) : verdict, own);
+	struct cont epha =
+		decide(verdict == HF_VERDICT_ALLOW ? filter_allow(b, false) : verdict, own);
 	struct conts conts = {
-		.accept = epha, .none = epha, .known = decide(filter_allow(b), OWN_ORIGIN)};
+		.accept = epha, .none = epha, .known = decide(filter_allow(b, false), OWN_ORIGIN)};
 	const struct hf_match all = HF_MATCH_ALL;
 	rule_vec v = {0};
 
@@ -235,7 +229,7 @@ static uint32_t build_host(const struct arrival *a)
 {
 	struct build *b = a->b;
 	const struct hf_model_endpoint *hep = hep_of(b, a->iface);
-	struct cont allow = decide(filter_allow(b), OWN_ORIGIN);
+	struct cont allow = decide(filter_allow(b, false), OWN_ORIGIN);
 	struct conts conts = {.accept = allow, .none = allow, .known = allow};
 	uint32_t flags = (a->notrack ? CHAIN_NOTRACK : 0) | (a->again ? CHAIN_AGAIN : 0);
 	const struct hf_match all = HF_MATCH_ALL;
@@ -315,7 +309,7 @@ static uint32_t build_prednat(const struct arrival *a)
 		ep = a->b->model->star;
 	if (!chain_has(ep, HF_CHAIN_PREDNAT))
 		return plain;
-	conts.accept = build_accepted(a, filter_allow(a->b));
+	conts.accept = build_accepted(a, filter_allow(a->b, false));
 	flags |= a->notrack ? CHAIN_NOTRACK : 0;
 	return build_chain(a->b, ep, HF_CHAIN_PREDNAT, flags, &conts);
 }
@@ -346,7 +340,7 @@ static uint32_t build_arrival(const struct arrival *a)
 	if (!chain_has(ep, HF_CHAIN_UNTRACKED))
 		return next;
 	accepted.notrack = true;
-	conts.accept = build_accepted(&accepted, HF_VERDICT_ALLOW_UNTRACKED);
+	conts.accept = build_accepted(&accepted, filter_allow(b, true));
 	return build_chain(b, ep, HF_CHAIN_UNTRACKED, a->again ? CHAIN_AGAIN : CHAIN_WIRE, &conts);
 }
 
@@ -433,7 +427,7 @@ static uint32_t build_departure(struct build *b, bool onward)
 	uint32_t next;
 	size_t i;
 
-	d.done = onward ? go_to(build_again(b, false)) : decide(filter_allow(b), OWN_ORIGIN);
+	d.done = onward ? go_to(build_again(b, false)) : decide(filter_allow(b, false), OWN_ORIGIN);
 	rewritten = d;
 	if (!onward)
 		rewritten.done = decide(HF_VERDICT_ALLOW, OWN_ORIGIN);
@@ -444,7 +438,7 @@ static uint32_t build_departure(struct build *b, bool onward)
 	next = finish_block(b, &v, name_for(b, "output", NULL));
 
 	conts = (struct conts){.none = go_to(next), .known = go_to(next)};
-	conts.accept = decide(HF_VERDICT_ALLOW_UNTRACKED, OWN_ORIGIN);
+	conts.accept = decide(filter_allow(b, true), OWN_ORIGIN);
 	v = (rule_vec){0};
 	for (i = 0; i < model->n_ifaces; i++) {
 		const struct hf_model_endpoint *hep = model->ifaces[i].hep;

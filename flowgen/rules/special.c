@@ -127,7 +127,7 @@ static void match_wireguard(struct build *b, struct hf_match *m, uint8_t family)
 void emit_encap_in(struct build *b, rule_vec *v)
 {
 	const struct hf_model_config *c = &b->model->config;
-	struct cont allow = decide(filter_allow(b), OWN_ORIGIN);
+	struct cont allow = decide(filter_allow(b, false), OWN_ORIGIN);
 	struct cont deny = decide(HF_VERDICT_DENY, OWN_ORIGIN);
 	struct hf_match m = HF_MATCH_ALL;
 
@@ -228,6 +228,6 @@ void emit_neighbour(struct build *b, rule_vec *v)
 		cond.type = types[i];
 		m.icmp = keep(b, &cond, sizeof(cond));
 		m.n_icmp = m.icmp != NULL;
-		emit(b, v, &m, decide(filter_allow(b), OWN_ORIGIN), own, HF_OFFLOAD_PREFER);
+		emit(b, v, &m, decide(filter_allow(b, false), OWN_ORIGIN), own, HF_OFFLOAD_PREFER);
 	}
 }
