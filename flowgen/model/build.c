@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-#include <hepflow/model.h>
-
 #include "model/build.h"
 
 #include <errno.h>

@@ -346,11 +346,11 @@ static int text_all(struct hf_build *b, FILE *f, const struct hf_scope *scope)
 	size_t i;
 
 	if (scope->ns)
-		fprintf(f, "%s%s == \"%s\"", text_sep(&sep), HF_LABEL_NS, scope->ns);
+		fprintf(f, "%s%s == '%s'", text_sep(&sep), HF_LABEL_NS, scope->ns);
 	if (scope->sa_names.n)
 		fprintf(f, "%s%s in {", text_sep(&sep), HF_LABEL_SA);
 	for (i = 0; i < scope->sa_names.n; i++)
-		fprintf(f, "%s\"%s\"", i ? ", " : "", scope->sa_names.v[i]);
+		fprintf(f, "%s'%s'", i ? ", " : "", scope->sa_names.v[i]);
 	if (scope->sa_names.n)
 		fputs("}", f);
 	for (i = 0; i < scope->n_parts; i++) {

@@ -38,7 +38,7 @@ Test(sets, one_selector_is_one_set_however_spaced)
 
 	cr_expect_eq(r[0].src.set, r[1].src.set);
 	cr_expect_eq(r[0].src.set, r[1].dst.set);
-	expect_text(m->sets[r->src.set].name, "x == \"y\"");
+	expect_text(m->sets[r->src.set].name, "x == 'y'");
 	hf_model_free(m);
 }
 
