@@ -549,6 +549,16 @@ static enum hf_from where_from(const struct eval *e)
 	return e->iif->id.from;
 }
 
+static void say_path(const struct eval *e, const struct hf_ref_result *r)
+{
+	bool stays = e->wire.in[0] && e->class == HF_CLASS_HOST;
+
+	hf_ref_say(&e->trace, "path: %s->%s%s%s%s%s%s", hf_from_name(r->from),
+		hf_class_name(r->class), e->wire.in[0] ? ", in by " : "", e->wire.in,
+		stays ? "" : ", out by ", stays ? "" : e->oif->id.name,
+		e->dnated ? ", destination rewritten" : "");
+}
+
 int hf_ref_eval(const struct hf_model *model, const struct hf_packet *pkt, hf_ref_step_fn step,
 	void *arg, struct hf_ref_result *ret, struct hf_err *err)
 {
@@ -561,10 +571,7 @@ int hf_ref_eval(const struct hf_model *model, const struct hf_packet *pkt, hf_re
 		return rc;
 	result.from = where_from(&e);
 	result.class = e.class;
-	hf_ref_say(&e.trace, "path: %s->%s, in by %s, out by %s%s", hf_from_name(result.from),
-		hf_class_name(e.class), e.iif->id.name[0] ? e.iif->id.name : "(this host)",
-		e.oif->id.name[0] ? e.oif->id.name : "(no interface)",
-		e.dnated ? ", destination rewritten" : "");
+	say_path(&e, &result);
 	if (pkt->in[0])
 		answer = arrives(&e);
 	else if (hf_model_is_local(model, &e.nat.dst))

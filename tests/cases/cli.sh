@@ -1,0 +1,148 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What scripts rely on in the flowgen command beyond verdicts: exit codes, what goes to which
+# output, and the forms of packets on the command line.
+
+set -uo pipefail
+export LC_ALL=C
+
+cases=$(cd "$(dirname "$0")" && pwd)
+flowgen=${FLOWGEN:-${HF_BUILD:?is not set}/flowgen/flowgen}
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+failed=0
+policy=$cases/deny-3000/policy.yaml
+packet='in=eth0 src=198.51.100.7 dst=192.0.2.10 proto=tcp dport=3000'
+verdict=$(printf 'deny\tuplink->host\tdefault/gnp:deny-3000/ingress/0')
+
+fail() {
+	echo "FAIL: $*"
+	failed=1
+}
+
+# check NAME EXIT STDOUT STDERR-PATTERN ARG...: STDOUT '*' is anything, STDERR-PATTERN '' is nothing
+check() {
+	local name=$1 code=$2 out=$3 err=$4 got
+
+	shift 4
+	"$flowgen" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	got=$?
+	[ "$got" -eq "$code" ] || fail "$name: exit $got, not $code: $(cat "$tmp/err")"
+	[ "$out" = '*' ] || [ "$(cat "$tmp/out")" = "$out" ] || fail "$name: stdout: $(cat "$tmp/out")"
+	if [ -z "$err" ]; then
+		[ ! -s "$tmp/err" ] || fail "$name: stderr: $(cat "$tmp/err")"
+	else
+		grep -qE "$err" "$tmp/err" || fail "$name: stderr: $(cat "$tmp/err")"
+		[ "$code" -eq 0 ] || [ "$(wc -l <"$tmp/err")" -eq 1 ] || fail "$name: not one line"
+	fi
+}
+
+hint='\(see flowgen --help\)$'
+check 'no verb' 2 '' "no verb given $hint"
+check 'unknown verb' 2 '' "unknown verb 'evil' $hint" evil
+check 'unknown option' 2 '' "unknown option '--colour' $hint" eval --colour "$policy"
+check 'no value' 2 '' "option --node needs a value \(NODE\) $hint" eval "$policy" -n
+check 'no file' 2 '' "eval: no policy file given $hint" eval "$packet"
+check 'no packet' 2 '' "eval: no packet given $hint" eval "$policy"
+check 'explain no packet' 2 '' "explain: the last argument must be a packet $hint" explain "$policy"
+check 'format' 2 '' "eval has no format 'testpmd' $hint" eval --format testpmd "$policy" "$packet"
+check 'model format' 2 '' "model has no format 'xml' $hint" model --format xml "$policy"
+check 'release' 2 '' "'three' is not like v3.29 $hint" eval --calico-version three "$policy" "$packet"
+check 'release' 2 '' "'3.29x' is not like v3.29 $hint" eval --calico-version 3.29x "$policy" "$packet"
+check 'absent file' 2 '' '^flowgen: absent.yaml: No such file or directory$' eval absent.yaml "$packet"
+check 'node' 2 '' "^flowgen: PACKET:1:1: in: this host has no interface 'eth0'$" \
+	eval -q -n n7 "$policy" "$packet"
+check 'version' 0 "flowgen $(sed -n "s/^ *version: '\(.*\)',$/\1/p" "$cases/../../meson.build")" '' --version
+check 'help' 0 '*' '' --help
+for verb in policy model eval explain; do
+	grep -q "^  flowgen $verb " "$tmp/out" || fail "help does not show $verb"
+done
+check 'verb help' 0 '*' '' eval --help
+
+check 'packet' 0 "$verdict" '' eval "$policy" "$packet"
+check 'packet first' 0 "$verdict" '' eval "$packet" "$policy"
+check 'two packets' 0 "$verdict"$'\n'"$verdict" '' eval "$policy" "$packet" "$packet"
+check 'node named' 0 "$verdict" '' eval -n n0 "$policy" "$packet"
+check 'release 3.28' 0 "$verdict" '' eval --calico-version v3.28.1 "$policy" "$packet"
+sed '/^apiVersion: hepflow/,/^---$/d' "$policy" >"$tmp/policy.yaml"
+sed -n '1,/^---$/p' "$policy" >"$tmp/host.yaml"
+check 'host facts apart' 0 "$verdict" '' eval --host "$tmp/host.yaml" "$tmp/policy.yaml" "$packet"
+cp "$policy" "$tmp/a=b.yaml"
+check 'a file with = in its name' 0 "$verdict" '' eval "$tmp/a=b.yaml" "$packet"
+mkdir "$tmp/dir"
+cp "$tmp/policy.yaml" "$tmp/host.yaml" "$tmp/dir"
+check 'a folder' 0 "$verdict" '' eval "$tmp/dir" "$packet"
+
+json="{\"packet\":\"$packet\",\"verdict\":\"deny\",\"path\":\"uplink->host\""
+json="$json,\"origin\":\"default/gnp:deny-3000/ingress/0\"}"
+check 'json' 0 "{\"schema\":1,\"results\":[
+$json,
+$json
+]}" '' eval --format json "$policy" "$packet" "$packet"
+
+printf '# one\n\n%s\r\n  \n%s' "$packet" "$packet" >"$tmp/packets"
+check 'packet file' 0 "# one
+
+$verdict
+  
+$verdict" '' eval --packets "$tmp/packets" "$policy"
+[ "$("$flowgen" eval --packets - "$policy" <"$tmp/packets")" = "$(cat "$tmp/out")" ] ||
+	fail 'packets from standard input'
+check 'json leaves comments out' 0 "{\"schema\":1,\"results\":[
+$json,
+$json
+]}" '' eval --format json --packets "$tmp/packets" "$policy"
+: >"$tmp/none"
+check 'no packet in the file' 0 '' '' eval --packets "$tmp/none" "$policy"
+check 'no packet, json' 0 '{"schema":1,"results":[
+]}' '' eval --format json --packets "$tmp/none" "$policy"
+
+# A bad line: its place, and nothing on standard output although a good one came before.
+printf '%s\nin=eth0 src=198.51.100.7 dst=nowhere proto=tcp\n' "$packet" >"$tmp/packets"
+check 'bad line' 2 '' "^flowgen: $tmp/packets:2:26: dst: not an address$" \
+	eval --packets "$tmp/packets" "$policy"
+printf '%s\n\n  out=eth9 src=192.0.2.10 dst=198.51.100.7 proto=tcp\n' "$packet" >"$tmp/packets"
+check 'bad interface' 2 '' "^flowgen: $tmp/packets:3:3: out: this host has no interface 'eth9'$" \
+	eval --packets "$tmp/packets" "$policy"
+check 'bad argument' 2 '' "^flowgen: PACKET:2:1: in: this host has no interface 'eth9'$" \
+	eval "$policy" "$packet" 'in=eth9 src=192.0.2.1 dst=192.0.2.10 proto=tcp'
+check 'bad explain' 2 '' "^flowgen: PACKET:1:9: in: this host has no interface 'eth9'$" \
+	explain "$policy" 'src=::1 in=eth9 dst=::2 proto=tcp'
+printf '%s\0\n' "$packet" >"$tmp/packets"
+check 'NUL' 2 '' "^flowgen: $tmp/packets:1:1: NUL" eval --packets "$tmp/packets" "$policy"
+head -c 5000 /dev/zero | tr '\0' x >"$tmp/packets"
+check 'long line' 2 '' "^flowgen: $tmp/packets:1:1: line too long$" \
+	eval --packets "$tmp/packets" "$policy"
+check 'absent packets' 2 '' "^flowgen: $tmp/no: No such file" eval --packets "$tmp/no" "$policy"
+check 'folder of packets' 2 '' "^flowgen: $tmp: Is a directory" eval --packets "$tmp" "$policy"
+
+# Broken policy: file:line:column, and nothing else.
+sed 's/TCP/TCQ/' "$policy" >"$tmp/broken.yaml"
+check 'broken policy' 2 '' "^flowgen: $tmp/broken.yaml:[0-9]+:[0-9]+: " eval "$tmp/broken.yaml" "$packet"
+
+# Notes and warnings: on standard error, and silenced by -q.
+{
+	cat "$policy"
+	printf -- '---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\n'
+} >"$tmp/noted.yaml"
+check 'note' 0 "$verdict" "^note: $tmp/noted.yaml:.*Deployment" eval "$tmp/noted.yaml" "$packet"
+check 'note silenced' 0 "$verdict" '' eval -q "$tmp/noted.yaml" "$packet"
+check 'warning' 0 '*' '^warning: staged-not-enforced: ' model "$cases/staged/policy.yaml"
+check 'warning silenced' 0 '*' '' model --quiet "$cases/staged/policy.yaml"
+
+# explain shows the way; its verdict is that of eval.
+check 'explain' 0 '*' '' explain "$policy" "$packet"
+for line in "packet: $packet" '  path: uplink->host, in by eth0' \
+	'  normal ingress of hep eth0: default: gnp:deny-3000 rule 0: deny' 'verdict: deny' \
+	'origin: default/gnp:deny-3000/ingress/0'; do
+	grep -qxF "$line" "$tmp/out" || fail "explain does not say '$line': $(cat "$tmp/out")"
+done
+
+# Output that cannot be written is a failure of the program, not of the user.
+"$flowgen" eval "$policy" "$packet" >/dev/full 2>"$tmp/err"
+[ $? -eq 1 ] || fail 'full device: exit code'
+grep -q '^flowgen: standard output: No space left on device$' "$tmp/err" || fail 'full device: text'
+
+[ "$failed" -eq 0 ] && echo "all as promised"
+exit "$failed"
