@@ -3,12 +3,12 @@
 /*
  * The profiles against verdicts of the real drivers' own code.
  *
- * HEPFLOW_VECTORS names a file of tab-separated lines "model dpdk verdict errno type message rule",
+ * FILE has tab-separated lines "model dpdk verdict errno type message rule",
  * rules as testpmd takes them. A row counts when a profile has its model as name or alias and its
  * DPDK is the version that the profiles describe. Where verdict or answer differ the row must stand
  * in disagreements.txt with the reason why it may, and each line there must be needed.
  *
- * Exit code 77: there is no such file. Usage: vectors DEFAULT_FILE DISAGREEMENTS
+ * Exit code 77: there is no such file. Usage: hw-profiles-vectors FILE DISAGREEMENTS
  */
 
 #include "profiles.h"
@@ -292,18 +292,15 @@ static void fini(struct state *s)
 int main(int argc, char **argv)
 {
 	static struct state s;
-	const char *path = getenv("HEPFLOW_VECTORS");
 	FILE *file;
 
 	if (argc != 3) {
-		fprintf(stderr, "usage: vectors DEFAULT_FILE DISAGREEMENTS\n");
+		fprintf(stderr, "usage: hw-profiles-vectors FILE DISAGREEMENTS\n");
 		return 2;
 	}
-	if (!path || !path[0])
-		path = argv[1];
-	file = fopen(path, "re");
+	file = fopen(argv[1], "re");
 	if (!file) {
-		printf("SKIP: no vectors of real drivers at %s (HEPFLOW_VECTORS)\n", path);
+		printf("SKIP: no vectors of real drivers at %s (HEPFLOW_VECTORS)\n", argv[1]);
 		return SKIP;
 	}
 	if (read_notes(&s, argv[2]) < 0 || read_vectors(&s, file) < 0)
