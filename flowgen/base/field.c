@@ -30,7 +30,7 @@ static const struct hf_field_info fields[HF_F_MAX_] = {
 	ROW(HF_F_IP6_TC, "ipv6.tc", HF_LAYER_IPV6, ip_tos),
 	ROW(HF_F_IP6_HOP, "ipv6.hop", HF_LAYER_IPV6, ip_ttl),
 	ROW(HF_F_IP6_FRAG, "ipv6.has_frag_ext", HF_LAYER_IPV6, ip_frag),
-	ROW(HF_F_IP6_FLOW, "ipv6.flow", HF_LAYER_IPV6, ip6_flow),
+	ROW(HF_F_IP6_FLOW, "ipv6.flow", HF_LAYER_IPV6, ip6_vtc),
 	ROW(HF_F_TCP_SPORT, "tcp.src", HF_LAYER_TCP, sport),
 	ROW(HF_F_TCP_DPORT, "tcp.dst", HF_LAYER_TCP, dport),
 	ROW(HF_F_TCP_FLAGS, "tcp.flags", HF_LAYER_TCP, tcp_flags),

@@ -50,8 +50,8 @@ struct hf_hdr {
 	uint8_t ip_ttl;	 /* IPv6: hop limit */
 	uint8_t ip_frag; /* 1 = any fragment: IPv4 MF or offset, IPv6 fragment header */
 	uint8_t tcp_flags;
-	uint8_t ip4_off[2];  /* IPv4 flags and fragment offset as on the wire */
-	uint8_t ip6_flow[4]; /* version, class and flow label as on the wire */
+	uint8_t ip4_off[2]; /* IPv4 flags and fragment offset as on the wire */
+	uint8_t ip6_vtc[4]; /* version, class and flow label as on the wire */
 	uint8_t sport[2];
 	uint8_t dport[2];
 	uint8_t icmp_type;
