@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "vnic.h"
+
+#include <rte_byteorder.h>
+
+#include <string.h>
+
+const struct hf_vnic_root *hf_vnic_enter(struct hf_vnic_table *table, unsigned int q)
+{
+	atomic_uint *n = &table->epoch[q].n;
+
+	atomic_store_explicit(
+		n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_relaxed);
+	/* Either a writer sees the odd number, or we see what it wrote before it looked. */
+	atomic_thread_fence(memory_order_seq_cst);
+	return atomic_load_explicit(&table->root, memory_order_acquire);
+}
+
+void hf_vnic_leave(struct hf_vnic_table *table, unsigned int q)
+{
+	atomic_uint *n = &table->epoch[q].n;
+
+	atomic_store_explicit(
+		n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_release);
+}
+
+static bool matches(const struct rte_flow *rule, const struct hf_vnic_pkt *pkt)
+{
+	const char *hdr = (const char *)&pkt->hdr;
+	unsigned int i;
+
+	if ((rule->layers & pkt->layers) != rule->layers)
+		return false;
+	if (rule->type != HF_VNIC_ANY && rule->type != pkt->type)
+		return false;
+	for (i = rule->first_word; i < rule->end_word; i++) {
+		uint64_t word;
+
+		memcpy(&word, &hdr[i * sizeof(word)], sizeof(word));
+		if ((word ^ rule->spec[i]) & rule->mask[i])
+			return false;
+	}
+	return true;
+}
+
+static void put_be32(uint8_t to[4], uint32_t value)
+{
+	rte_be32_t v = rte_cpu_to_be_32(value);
+
+	memcpy(to, &v, sizeof(v));
+}
+
+/* What does not say where the packet goes. */
+static void take_notes(
+	const struct rte_flow *rule, struct hf_vnic_pkt *pkt, struct hf_vnic_verdict *v)
+{
+	if (rule->acts & HF_ACT_BIT(HF_ACT_MARK)) {
+		v->has_mark = true;
+		v->mark = rule->mark;
+		put_be32(pkt->hdr.mark, rule->mark);
+	}
+	if (rule->acts & HF_ACT_BIT(HF_ACT_FLAG))
+		v->has_flag = true;
+	if (rule->acts & HF_ACT_BIT(HF_ACT_SET_META)) {
+		v->has_meta = true;
+		v->meta = rule->meta;
+		put_be32(pkt->hdr.meta, rule->meta);
+	}
+	if (rule->acts & HF_ACT_BIT(HF_ACT_SET_TAG))
+		put_be32(pkt->hdr.tag, rule->tag);
+}
+
+static void count(struct rte_flow *rule, uint32_t bytes)
+{
+	if (!(rule->acts & HF_ACT_BIT(HF_ACT_COUNT)))
+		return;
+	atomic_fetch_add_explicit(&rule->hits, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&rule->bytes, bytes, memory_order_relaxed);
+}
+
+/*
+ * Tries the rules of a group. Returns the group to go on in, or NULL when the fate is decided. A
+ * rule without a fate of its own leaves the packet to the rules behind it (rte_flow's PASSTHRU; ice
+ * installs "mark alone" so, drivers/net/ice/ice_fdir_filter.c).
+ */
+static const struct hf_vnic_group *walk(const struct hf_vnic_group *group, struct hf_vnic_pkt *pkt,
+	uint32_t bytes, struct hf_vnic_verdict *v)
+{
+	struct hf_vnic_list *list = atomic_load_explicit(&group->list, memory_order_acquire);
+	uint32_t n = atomic_load_explicit(&list->n, memory_order_acquire);
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		struct rte_flow *rule = atomic_load_explicit(&list->slot[i], memory_order_acquire);
+
+		if (!rule || !matches(rule, pkt))
+			continue;
+		count(rule, bytes);
+		take_notes(rule, pkt, v);
+		if (rule->acts & HF_ACT_BIT(HF_ACT_DROP)) {
+			v->fate = HF_VNIC_DROP;
+			return NULL;
+		}
+		if (rule->jump)
+			return rule->jump;
+		if (rule->n_queues) {
+			v->fate = HF_VNIC_QUEUE;
+			v->queue = rule->n_queues == 1
+					   ? rule->queues[0]
+					   : rule->queues[hf_vnic_hash(pkt) % rule->n_queues];
+			return NULL;
+		}
+	}
+	v->fate = group->id == 0 ? HF_VNIC_MISS : HF_VNIC_GROUP_MISS;
+	return NULL;
+}
+
+void hf_vnic_exec(const struct hf_vnic_root *root, struct hf_vnic_pkt *pkt, uint32_t bytes,
+	struct hf_vnic_verdict *ret)
+{
+	const struct hf_vnic_group *group = &root->first;
+	int n;
+
+	*ret = (struct hf_vnic_verdict){.fate = HF_VNIC_TOO_DEEP};
+	for (n = 0; group && n < HF_VNIC_JUMPS_MAX; n++)
+		group = walk(group, pkt, bytes, ret);
+}

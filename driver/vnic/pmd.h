@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The virtual SmartNIC as an ethdev: a port that wraps another one.
+ *
+ * Packets come from and go to a sub-device, any other virtual ethdev. Receive queue q of n polls
+ * the sub-device's queues q, q + n, q + 2n, ...; a packet that rules or RSS give to another queue
+ * waits there in a ring. So a sub-queue has one poller, and a ring one consumer, as long as the
+ * application polls each of our queues from one thread at a time, which ethdev asks for anyway.
+ *
+ * Control operations are serialised by the application, as for every ethdev.
+ */
+
+#pragma once
+
+#include "vnic.h"
+
+#include <ethdev_driver.h>
+
+#define HF_VNIC_RING_SIZE 1024 /* packets that wait for their queue; more are dropped, counted */
+#define HF_VNIC_BURST	  64   /* packets taken from a sub-queue at once */
+#define HF_VNIC_NAME_SIZE 64   /* RTE_DEV_NAME_MAX_LEN */
+
+/* What happened to received packets; one writer each, read at any time. */
+struct hf_vnic_rx_stats {
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t fate[HF_VNIC_FATE_MAX_];
+	uint64_t isolated; /* no rule, and the port is isolated */
+	uint64_t full;	   /* the queue it should go to was full */
+	uint64_t marked;
+};
+
+struct hf_vnic;
+
+struct hf_vnic_rxq {
+	struct hf_vnic *vnic;
+	uint16_t id;
+	uint16_t n_desc;
+	uint16_t turn; /* which of the sub-queues comes first in the next burst */
+	struct rte_mempool *pool;
+	struct rte_ring *ring;
+	struct hf_vnic_rx_stats stats;
+} __rte_cache_aligned;
+
+struct hf_vnic_txq {
+	struct hf_vnic *vnic;
+	uint16_t id;
+	uint16_t n_desc;
+	uint64_t packets;
+	uint64_t bytes;
+} __rte_cache_aligned;
+
+struct hf_vnic_sub {
+	bool present;
+	bool made; /* by us, so it goes with us */
+	bool started;
+	uint16_t port;
+	uint16_t n_rx;
+	uint16_t n_tx;
+	uint64_t owner;
+	char name[HF_VNIC_NAME_SIZE];
+};
+
+/* dev_private of the port. */
+struct hf_vnic {
+	struct hf_nic *nic;
+	struct hf_vnic_table table;
+	struct hf_vnic_sub sub;
+	bool isolated;
+	uint16_t port;
+	uint16_t n_rx;
+	struct hf_vnic_rxq *rxq[HF_VNIC_QUEUES_MAX];
+};
+
+extern int hf_vnic_log;
+#define VNIC_LOG(level, ...)                                                                       \
+	rte_log(RTE_LOG_##level, hf_vnic_log, "net_vnic: " RTE_FMT(__VA_ARGS__, ) "\n")
+
+/* sub.c: errors are negative errno, and logged. */
+int hf_vnic_sub_open(struct hf_vnic_sub *sub, const char *devargs);
+/* keep: leave the virtual device itself to whoever tears the bus down. */
+void hf_vnic_sub_close(struct hf_vnic_sub *sub, bool keep);
+int hf_vnic_sub_configure(struct hf_vnic_sub *sub, const struct rte_eth_dev_data *data);
+int hf_vnic_sub_start(struct hf_vnic_sub *sub, const struct rte_eth_dev_data *data);
+int hf_vnic_sub_stop(struct hf_vnic_sub *sub);
+
+/* rxtx.c */
+uint16_t hf_vnic_rx_burst(void *rxq, struct rte_mbuf **pkts, uint16_t n);
+uint16_t hf_vnic_tx_burst(void *txq, struct rte_mbuf **pkts, uint16_t n);
+uint16_t hf_vnic_tx_prepare(void *txq, struct rte_mbuf **pkts, uint16_t n);
+
+/* dev.c */
+extern const struct eth_dev_ops hf_vnic_dev_ops;
+/* Everything the port owns but dev_private; removing: see hf_vnic_sub_close(). */
+void hf_vnic_dev_fini(struct rte_eth_dev *dev, bool removing);
+
+/* stats.c */
+int hf_vnic_stats_get(struct rte_eth_dev *dev, struct rte_eth_stats *ret);
+int hf_vnic_stats_reset(struct rte_eth_dev *dev);
+int hf_vnic_xstats_get(struct rte_eth_dev *dev, struct rte_eth_xstat *ret, unsigned int n);
+int hf_vnic_xstats_get_names(
+	struct rte_eth_dev *dev, struct rte_eth_xstat_name *ret, unsigned int n);
+
+/* ops.c */
+extern const struct rte_flow_ops hf_vnic_flow_ops;

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "pmd.h"
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+/* One writer; the reader of statistics must only not see half a number. */
+static void add(uint64_t *to, uint64_t n)
+{
+	__atomic_store_n(to, __atomic_load_n(to, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
+static void write_notes(
+	struct rte_mbuf *m, const struct hf_vnic_pkt *pkt, const struct hf_vnic_verdict *v)
+{
+	m->hash.rss = hf_vnic_hash(pkt);
+	m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
+	if (v->has_mark) {
+		m->hash.fdir.hi = v->mark;
+		m->ol_flags |= RTE_MBUF_F_RX_FDIR | RTE_MBUF_F_RX_FDIR_ID;
+	} else if (v->has_flag) {
+		m->ol_flags |= RTE_MBUF_F_RX_FDIR;
+	}
+	if (v->has_meta && rte_flow_dynf_metadata_avail()) {
+		rte_flow_dynf_metadata_set(m, v->meta);
+		m->ol_flags |= RTE_MBUF_DYNFLAG_RX_METADATA;
+	}
+}
+
+/* The queue a packet goes to, or -1: it is dropped. */
+static int find_queue(
+	struct hf_vnic_rxq *rxq, const struct hf_vnic_pkt *pkt, const struct hf_vnic_verdict *v)
+{
+	switch (v->fate) {
+	case HF_VNIC_QUEUE:
+		return v->queue;
+	case HF_VNIC_MISS:
+		if (!rxq->vnic->isolated)
+			return (int)(hf_vnic_hash(pkt) % rxq->vnic->n_rx);
+		add(&rxq->stats.isolated, 1);
+		return -1;
+	case HF_VNIC_DROP:
+	case HF_VNIC_GROUP_MISS:
+	case HF_VNIC_TOO_DEEP:
+	case HF_VNIC_FATE_MAX_:
+		return -1;
+	}
+	return -1;
+}
+
+static int steer(struct hf_vnic_rxq *rxq, const struct hf_vnic_root *root, struct rte_mbuf *m)
+{
+	struct hf_vnic_verdict v;
+	struct hf_vnic_pkt pkt;
+	int q;
+
+	hf_vnic_parse(rxq->vnic->nic, m, &pkt);
+	hf_vnic_exec(root, &pkt, rte_pktmbuf_pkt_len(m), &v);
+	add(&rxq->stats.fate[v.fate], 1);
+	q = find_queue(rxq, &pkt, &v);
+	if (q < 0)
+		return q;
+	if (v.has_mark)
+		add(&rxq->stats.marked, 1);
+	write_notes(m, &pkt, &v);
+	return q;
+}
+
+/* Returns how many of the packets are ours; they are moved to the front. */
+static uint16_t distribute(struct hf_vnic_rxq *rxq, const struct hf_vnic_root *root,
+	struct rte_mbuf **pkts, uint16_t n)
+{
+	struct hf_vnic *vnic = rxq->vnic;
+	uint16_t i, ours = 0;
+
+	for (i = 0; i < n; i++) {
+		int q = steer(rxq, root, pkts[i]);
+
+		if (q == rxq->id) {
+			pkts[ours++] = pkts[i];
+		} else if (q < 0) {
+			rte_pktmbuf_free(pkts[i]);
+		} else if (q >= vnic->n_rx ||
+			   rte_ring_mp_enqueue(vnic->rxq[q]->ring, pkts[i]) < 0) {
+			add(&rxq->stats.full, 1);
+			rte_pktmbuf_free(pkts[i]);
+		}
+	}
+	return ours;
+}
+
+static uint16_t poll_sub(struct hf_vnic_rxq *rxq, struct rte_mbuf **pkts, uint16_t room)
+{
+	struct hf_vnic *vnic = rxq->vnic;
+	uint16_t mine = (vnic->sub.n_rx - rxq->id + vnic->n_rx - 1) / vnic->n_rx;
+	uint16_t i, got = 0;
+	const struct hf_vnic_root *root = hf_vnic_enter(&vnic->table, rxq->id);
+
+	for (i = 0; i < mine && got < room; i++) {
+		uint16_t q = rxq->id + (rxq->turn + i) % mine * vnic->n_rx;
+		uint16_t want = RTE_MIN(room - got, HF_VNIC_BURST);
+		uint16_t n = rte_eth_rx_burst(vnic->sub.port, q, &pkts[got], want);
+
+		got += distribute(rxq, root, &pkts[got], n);
+	}
+	hf_vnic_leave(&vnic->table, rxq->id);
+	rxq->turn++;
+	return got;
+}
+
+uint16_t hf_vnic_rx_burst(void *queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct hf_vnic_rxq *rxq = queue;
+	uint16_t got = rte_ring_sc_dequeue_burst(rxq->ring, (void **)pkts, n, NULL);
+	uint64_t bytes = 0;
+	uint16_t i;
+
+	if (got < n && rxq->id < rxq->vnic->sub.n_rx)
+		got += poll_sub(rxq, &pkts[got], n - got);
+	for (i = 0; i < got; i++) {
+		pkts[i]->port = rxq->vnic->port;
+		bytes += rte_pktmbuf_pkt_len(pkts[i]);
+	}
+	add(&rxq->stats.packets, got);
+	add(&rxq->stats.bytes, bytes);
+	return got;
+}
+
+uint16_t hf_vnic_tx_burst(void *queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct hf_vnic_txq *txq = queue;
+	const struct hf_vnic_sub *sub = &txq->vnic->sub;
+	uint64_t bytes = 0;
+	uint16_t i, sent = n;
+
+	/* Packets that are sent are no longer ours to look at. */
+	for (i = 0; i < n; i++)
+		bytes += rte_pktmbuf_pkt_len(pkts[i]);
+	if (sub->present)
+		sent = rte_eth_tx_burst(sub->port, txq->id, pkts, n);
+	else
+		rte_pktmbuf_free_bulk(pkts, n);
+	for (i = sent; i < n; i++)
+		bytes -= rte_pktmbuf_pkt_len(pkts[i]);
+	add(&txq->packets, sent);
+	add(&txq->bytes, bytes);
+	return sent;
+}
+
+uint16_t hf_vnic_tx_prepare(void *queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	const struct hf_vnic_txq *txq = queue;
+
+	if (!txq->vnic->sub.present)
+		return n;
+	return rte_eth_tx_prepare(txq->vnic->sub.port, txq->id, pkts, n);
+}

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Out of memory is an ordinary error: uthash must not end the process. */
+#define HASH_NONFATAL_OOM 1
+
+#include "vnic.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIST_CAP_MIN 8
+
+static struct hf_vnic_list *list_new(uint32_t cap)
+{
+	struct hf_vnic_list *list = calloc(1, sizeof(*list) + cap * sizeof(list->slot[0]));
+
+	if (list)
+		list->cap = cap;
+	return list;
+}
+
+static struct hf_vnic_list *list_of(struct hf_vnic_group *group)
+{
+	return atomic_load_explicit(&group->list, memory_order_relaxed);
+}
+
+static struct rte_flow *slot_of(struct hf_vnic_list *list, uint32_t i)
+{
+	return atomic_load_explicit(&list->slot[i], memory_order_relaxed);
+}
+
+static struct hf_vnic_root *root_new(void)
+{
+	struct hf_vnic_root *root = calloc(1, sizeof(*root));
+	struct hf_vnic_list *list = list_new(LIST_CAP_MIN);
+
+	if (!root || !list) {
+		free(root);
+		free(list);
+		return NULL;
+	}
+	atomic_init(&root->first.list, list);
+	return root;
+}
+
+static void root_free(struct hf_vnic_root *root)
+{
+	size_t i;
+
+	for (i = 0; i < HF_VNIC_GROUP_CHAINS; i++) {
+		struct hf_vnic_group *group = root->chain[i], *next;
+
+		for (; group; group = next) {
+			next = group->next;
+			free(list_of(group));
+			free(group);
+		}
+	}
+	free(list_of(&root->first));
+	free(root);
+}
+
+/* NULL: out of memory. Groups live until the next flush. */
+static struct hf_vnic_group *group_get(struct hf_vnic_root *root, uint32_t id)
+{
+	struct hf_vnic_group **chain = &root->chain[id % HF_VNIC_GROUP_CHAINS], *group;
+	struct hf_vnic_list *list;
+
+	if (id == 0)
+		return &root->first;
+	for (group = *chain; group; group = group->next) {
+		if (group->id == id)
+			return group;
+	}
+	group = calloc(1, sizeof(*group));
+	list = list_new(LIST_CAP_MIN);
+	if (!group || !list) {
+		free(group);
+		free(list);
+		return NULL;
+	}
+	group->id = id;
+	atomic_init(&group->list, list);
+	group->next = *chain;
+	*chain = group;
+	return group;
+}
+
+/* Returns when no burst is under way any more that was when it was called. */
+static void wait_for_readers(struct hf_vnic_table *table)
+{
+	size_t q;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	for (q = 0; q < HF_VNIC_QUEUES_MAX; q++) {
+		atomic_uint *n = &table->epoch[q].n;
+		unsigned int was = atomic_load_explicit(n, memory_order_acquire);
+
+		while ((was & 1) && atomic_load_explicit(n, memory_order_acquire) == was)
+			sched_yield();
+	}
+}
+
+int hf_vnic_table_init(struct hf_vnic_table *table, const struct hf_nic *nic)
+{
+	struct hf_vnic_root *root = root_new();
+
+	if (!root)
+		return -ENOMEM;
+	memset(table, 0, sizeof(*table));
+	table->nic = nic;
+	atomic_init(&table->root, root);
+	return 0;
+}
+
+static void free_rules(struct hf_vnic_table *table)
+{
+	struct rte_flow *rule, *next;
+
+	HASH_ITER (hh, table->rules, rule, next) {
+		HASH_DEL(table->rules, rule);
+		free(rule);
+	}
+}
+
+void hf_vnic_table_fini(struct hf_vnic_table *table)
+{
+	free_rules(table);
+	root_free(atomic_load(&table->root));
+}
+
+static bool goes_before(const struct rte_flow *a, const struct rte_flow *b)
+{
+	if (a->order != b->order)
+		return a->order < b->order;
+	if (a->depth != b->depth)
+		return a->depth < b->depth;
+	return a->seq < b->seq;
+}
+
+/* The last rule of a list, or NULL. */
+static struct rte_flow *last_of(struct hf_vnic_list *list)
+{
+	uint32_t n = atomic_load_explicit(&list->n, memory_order_relaxed);
+
+	while (n > 0) {
+		struct rte_flow *rule = slot_of(list, --n);
+
+		if (rule)
+			return rule;
+	}
+	return NULL;
+}
+
+static void list_push(struct hf_vnic_list *list, struct rte_flow *rule)
+{
+	uint32_t n = atomic_load_explicit(&list->n, memory_order_relaxed);
+
+	rule->slot = n;
+	atomic_store_explicit(&list->slot[n], rule, memory_order_relaxed);
+	/* Whoever sees the new length sees the rule. */
+	atomic_store_explicit(&list->n, n + 1, memory_order_release);
+}
+
+/* A new list without holes, the rule in its place. */
+static struct hf_vnic_list *list_with(struct hf_vnic_group *group, struct rte_flow *rule)
+{
+	struct hf_vnic_list *old = list_of(group), *list;
+	uint32_t i, n = atomic_load_explicit(&old->n, memory_order_relaxed);
+	bool placed = false;
+
+	list = list_new(RTE_MAX(2 * (group->n_rules + 1), (uint32_t)LIST_CAP_MIN));
+	if (!list)
+		return NULL;
+	for (i = 0; i < n; i++) {
+		struct rte_flow *other = slot_of(old, i);
+
+		if (!other)
+			continue;
+		if (!placed && goes_before(rule, other)) {
+			list_push(list, rule);
+			placed = true;
+		}
+		list_push(list, other);
+	}
+	if (!placed)
+		list_push(list, rule);
+	return list;
+}
+
+/* Appending is one store; anything else makes a new list. 0 or -ENOMEM. */
+static int group_add(
+	struct hf_vnic_table *table, struct hf_vnic_group *group, struct rte_flow *rule)
+{
+	struct hf_vnic_list *old = list_of(group), *list = NULL;
+	struct rte_flow *last = last_of(old);
+	bool full = atomic_load_explicit(&old->n, memory_order_relaxed) == old->cap;
+
+	if (!full && (!last || goes_before(last, rule))) {
+		list_push(old, rule);
+	} else {
+		list = list_with(group, rule);
+		if (!list)
+			return -ENOMEM;
+		atomic_store_explicit(&group->list, list, memory_order_release);
+	}
+	group->n_rules++;
+	rule->group = group;
+	wait_for_readers(table);
+	if (list)
+		free(old);
+	return 0;
+}
+
+static struct hf_vnic_engine *engine_of(struct hf_vnic_table *table, const struct rte_flow *rule)
+{
+	return &table->engine[rule->engine - table->nic->engine];
+}
+
+/* Same engine, group and match: what drivers that refuse duplicates compare. */
+static bool is_same(const struct rte_flow *a, const struct rte_flow *b)
+{
+	return a->engine == b->engine && a->asked_group == b->asked_group && a->order == b->order &&
+	       a->layers == b->layers && a->type == b->type &&
+	       memcmp(a->mask, b->mask, sizeof(a->mask)) == 0 &&
+	       memcmp(a->spec, b->spec, sizeof(a->spec)) == 0;
+}
+
+/*
+ * Engines that order their rules take the same one twice, as mlx5 does unless told not to
+ * (allow_duplicate_pattern); those that keep them by key refuse it, where the profile knows how.
+ */
+static bool exists(struct hf_vnic_table *table, const struct rte_flow *rule)
+{
+	const struct rte_flow *other;
+
+	if (rule->engine->order == HF_PRIO_LOWER ||
+		!hf_nic_error(table->nic, HF_REJECT_EXISTS)->given)
+		return false;
+	for (other = table->rules; other; other = other->hh.next) {
+		if (is_same(rule, other))
+			return true;
+	}
+	return false;
+}
+
+/* What of the installed rules stands in the way. */
+static enum hf_reject check_room(struct hf_vnic_table *table, const struct rte_flow *rule)
+{
+	const struct hf_engine *engine = rule->engine;
+	const struct hf_vnic_engine *state = engine_of(table, rule);
+
+	if (engine->shape == HF_SHAPE_GLOBAL && state->latched &&
+		memcmp(state->mask, rule->mask, sizeof(state->mask)) != 0)
+		return HF_REJECT_SHAPE;
+	if (engine->shape == HF_SHAPE_PER_TYPE && state->n_of_type[rule->shape_type] > 0 &&
+		state->fields[rule->shape_type] != rule->fields)
+		return HF_REJECT_SHAPE;
+	if (exists(table, rule))
+		return HF_REJECT_EXISTS;
+	if (engine->capacity > 0 && state->n_rules >= engine->capacity)
+		return HF_REJECT_CAPACITY;
+	return HF_REJECT_NONE;
+}
+
+static void note_added(struct hf_vnic_table *table, const struct rte_flow *rule)
+{
+	struct hf_vnic_engine *state = engine_of(table, rule);
+
+	state->n_rules++;
+	state->latched = true;
+	memcpy(state->mask, rule->mask, sizeof(state->mask));
+	state->n_of_type[rule->shape_type]++;
+	state->fields[rule->shape_type] = rule->fields;
+}
+
+/* ixgbe's mask goes with the last rule that is destroyed (drivers/net/ixgbe/ixgbe_flow.c). */
+static void note_removed(struct hf_vnic_table *table, const struct rte_flow *rule)
+{
+	struct hf_vnic_engine *state = engine_of(table, rule);
+
+	if (--state->n_rules == 0)
+		state->latched = false;
+	state->n_of_type[rule->shape_type]--;
+}
+
+/* The group that holds rules of this number: engines without jumps have one list only. */
+static uint32_t group_id(const struct hf_vnic_ask *ask)
+{
+	bool jumps = ask->engine->actions & HF_ACT_BIT(HF_ACT_JUMP);
+
+	return jumps && !ask->engine->group_ignored ? ask->flow->group : 0;
+}
+
+static int put_in_groups(
+	struct hf_vnic_table *table, const struct hf_vnic_ask *ask, struct rte_flow *rule)
+{
+	struct hf_vnic_root *root = atomic_load_explicit(&table->root, memory_order_relaxed);
+	struct hf_vnic_group *group = group_get(root, group_id(ask));
+	size_t i;
+
+	if (!group)
+		return -ENOMEM;
+	for (i = 0; i < ask->flow->n_actions; i++) {
+		if (ask->flow->actions[i].act != HF_ACT_JUMP)
+			continue;
+		rule->jump = group_get(root, ask->flow->actions[i].value);
+		if (!rule->jump)
+			return -ENOMEM;
+	}
+	return group_add(table, group, rule);
+}
+
+/* 0 or -ENOMEM, and then nothing has happened. */
+static int install(
+	struct hf_vnic_table *table, const struct hf_vnic_ask *ask, struct rte_flow *rule)
+{
+	int rc;
+
+	rule->self = rule;
+	HASH_ADD_PTR(table->rules, self, rule);
+	if (!rule->hh.tbl)
+		return -ENOMEM;
+	rc = put_in_groups(table, ask, rule);
+	if (rc < 0)
+		HASH_DEL(table->rules, rule);
+	return rc;
+}
+
+int hf_vnic_table_add(struct hf_vnic_table *table, const struct hf_vnic_ask *ask,
+	struct rte_flow **ret, enum hf_reject *ret_reject)
+{
+	struct rte_flow *rule = calloc(1, sizeof(*rule));
+	enum hf_reject reject;
+	int rc;
+
+	if (!rule)
+		return -ENOMEM;
+	hf_vnic_cook(table->nic, ask, rule);
+	rule->seq = ++table->seq;
+	reject = check_room(table, rule);
+	if (reject) {
+		free(rule);
+		*ret_reject = reject;
+		return -EBUSY;
+	}
+	rc = install(table, ask, rule);
+	if (rc < 0) {
+		free(rule);
+		return rc;
+	}
+	note_added(table, rule);
+	*ret = rule;
+	return 0;
+}
+
+bool hf_vnic_table_has(const struct hf_vnic_table *table, const struct rte_flow *rule)
+{
+	const struct rte_flow *found;
+
+	HASH_FIND_PTR(table->rules, &rule, found);
+	return found;
+}
+
+void hf_vnic_table_del(struct hf_vnic_table *table, struct rte_flow *rule)
+{
+	struct hf_vnic_list *list = list_of(rule->group);
+
+	atomic_store_explicit(&list->slot[rule->slot], NULL, memory_order_release);
+	rule->group->n_rules--;
+	wait_for_readers(table);
+	note_removed(table, rule);
+	HASH_DEL(table->rules, rule);
+	free(rule);
+}
+
+int hf_vnic_table_flush(struct hf_vnic_table *table)
+{
+	struct hf_vnic_root *old = atomic_load_explicit(&table->root, memory_order_relaxed);
+	struct hf_vnic_root *root = root_new();
+	size_t i;
+
+	if (!root)
+		return -ENOMEM;
+	atomic_store_explicit(&table->root, root, memory_order_release);
+	wait_for_readers(table);
+	free_rules(table);
+	root_free(old);
+	for (i = 0; i < HF_NIC_ENGINES_MAX; i++) {
+		/* The latched mask stays: see note_removed(). i40e forgets its input sets
+		 * (drivers/net/i40e/i40e_flow.c, i40e_flow_flush_fdir_filter). */
+		table->engine[i].n_rules = 0;
+		memset(table->engine[i].n_of_type, 0, sizeof(table->engine[i].n_of_type));
+	}
+	return 0;
+}

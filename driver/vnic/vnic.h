@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The virtual SmartNIC, inside: parsing, the rule table, and the walk through it.
+ *
+ * A table holds the rules that one port has taken, by group and in the order in which they are
+ * tried. One thread at a time changes it (ethdev serialises flow operations); any number of receive
+ * queues read it while it changes, without locks and without writing to it but for counters.
+ *
+ * How that is safe. A reader announces itself by making the number of its queue odd, and ends by
+ * making it even. A writer changes one pointer that readers follow (a rule's slot, a group's list,
+ * or the root), and does not return before every queue whose number was odd has moved on:
+ * - whoever starts to read after the change sees it, so nobody can still see what is freed then;
+ * - a packet meets at most one change half-way, and that change is one store: it sees the rules of
+ *   before or of after, never neither.
+ * Readers never wait. A writer waits for the bursts that are under way, at most one per queue.
+ */
+
+#pragma once
+
+#include <hepflow/nic.h>
+
+#include <rte_common.h>
+#include <rte_flow.h>
+
+#include <stdatomic.h>
+#include <uthash.h>
+
+struct rte_mbuf;
+
+#define HF_VNIC_QUEUES_MAX 64 /* receive queues, and queues of one RSS action */
+#define HF_VNIC_JUMPS_MAX  64 /* groups one packet may visit: a bound for the packet path */
+#define HF_VNIC_WORDS	   (sizeof(struct hf_hdr) / sizeof(uint64_t))
+static_assert(sizeof(struct hf_hdr) % sizeof(uint64_t) == 0, "headers are compared as words");
+
+/* What Intel's parsers sort packets into; a rule of an engine with type_scope matches one type. */
+enum hf_vnic_type {
+	HF_VNIC_ANY,
+	HF_VNIC_L2, /* neither IPv4 nor IPv6 */
+	HF_VNIC_V4_OTHER,
+	HF_VNIC_V4_TCP,
+	HF_VNIC_V4_UDP,
+	HF_VNIC_V4_SCTP,
+	HF_VNIC_V4_FRAG,
+	HF_VNIC_V6_OTHER,
+	HF_VNIC_V6_TCP,
+	HF_VNIC_V6_UDP,
+	HF_VNIC_V6_SCTP,
+	HF_VNIC_V6_FRAG,
+	HF_VNIC_TYPE_MAX_,
+};
+
+/* A packet as this NIC's parser sees it. */
+struct hf_vnic_pkt {
+	struct hf_hdr hdr;
+	uint32_t layers; /* HF_LAYER_BIT of what a pattern may name */
+	enum hf_vnic_type type;
+};
+
+/* A list of rules in the order in which they are tried. Holes are NULL. */
+struct hf_vnic_list {
+	uint32_t cap;
+	atomic_uint n; /* slots in use, holes included */
+	_Atomic(struct rte_flow *) slot[];
+};
+
+struct hf_vnic_group;
+struct hf_vnic_root;
+
+/* One rule; rte_flow.h leaves the name to drivers. */
+struct rte_flow {
+	/* Read by the packet path, constant but for the counters. */
+	uint32_t layers;
+	enum hf_vnic_type type;
+	uint8_t first_word; /* the words of the header that have a mask: first .. end-1 */
+	uint8_t end_word;
+	uint64_t spec[HF_VNIC_WORDS];
+	uint64_t mask[HF_VNIC_WORDS];
+	uint32_t acts; /* HF_ACT_BIT */
+	uint32_t mark;
+	uint32_t tag;
+	uint32_t meta;
+	struct hf_vnic_group *jump;
+	uint16_t n_queues;
+	uint16_t queues[HF_VNIC_QUEUES_MAX];
+	atomic_ullong hits;
+	atomic_ullong bytes;
+
+	/* Control thread only. */
+	const struct hf_engine *engine;
+	struct hf_vnic_group *group;
+	uint32_t asked_group;
+	uint32_t asked_priority;
+	enum hf_field danger; /* a field that is not matched as asked, or HF_F_MAX_ */
+	uint64_t order;	      /* lower is tried first; see order_of() in cook.c */
+	uint32_t depth;
+	uint64_t seq;
+	uint32_t slot;
+	uint64_t fields; /* bits of enum hf_field that have a mask */
+	uint64_t rss_types;
+	enum hf_vnic_type shape_type; /* what the shape rule counts it under */
+	const struct rte_flow *self;  /* key of hh */
+	UT_hash_handle hh;
+};
+
+/* What an engine remembers for its shape rule, and how full it is. */
+struct hf_vnic_engine {
+	uint32_t n_rules;
+	bool latched; /* HF_SHAPE_GLOBAL */
+	uint64_t mask[HF_VNIC_WORDS];
+	uint32_t n_of_type[HF_VNIC_TYPE_MAX_]; /* HF_SHAPE_PER_TYPE */
+	uint64_t fields[HF_VNIC_TYPE_MAX_];
+};
+
+struct hf_vnic_epoch {
+	_Alignas(RTE_CACHE_LINE_SIZE) atomic_uint n; /* odd: a burst is being worked on */
+};
+
+struct hf_vnic_table {
+	const struct hf_nic *nic;
+	_Atomic(struct hf_vnic_root *) root;
+	struct rte_flow *rules; /* all of them, oldest first */
+	uint64_t seq;
+	struct hf_vnic_engine engine[HF_NIC_ENGINES_MAX];
+	struct hf_vnic_epoch epoch[HF_VNIC_QUEUES_MAX];
+};
+
+/* What a rule does, as asked; queues of QUEUE and RSS are given apart. */
+struct hf_vnic_ask {
+	const struct hf_flow *flow;
+	const struct hf_engine *engine; /* the one that takes it */
+	uint16_t n_queues;
+	const uint16_t *queues;
+	uint64_t rss_types;
+};
+
+enum hf_vnic_fate {
+	HF_VNIC_DROP,	    /* a rule says so */
+	HF_VNIC_MISS,	    /* no rule of group 0 decides: the port's default */
+	HF_VNIC_GROUP_MISS, /* no rule of a later group decides: dropped */
+	HF_VNIC_TOO_DEEP,   /* more than HF_VNIC_JUMPS_MAX groups: dropped */
+	HF_VNIC_QUEUE,
+	HF_VNIC_FATE_MAX_,
+};
+
+struct hf_vnic_verdict {
+	enum hf_vnic_fate fate;
+	uint16_t queue; /* HF_VNIC_QUEUE */
+	bool has_mark;
+	bool has_flag;
+	bool has_meta;
+	uint32_t mark;
+	uint32_t meta;
+};
+
+/*
+ * parse.c. Reads at most the headers, never beyond the packet; what is cut short or contradicts
+ * itself is a layer that is not there.
+ */
+void hf_vnic_parse(const struct hf_nic *nic, const struct rte_mbuf *m, struct hf_vnic_pkt *ret);
+/* The same for both directions of a connection. */
+uint32_t hf_vnic_hash(const struct hf_vnic_pkt *pkt);
+
+/* table.c. 0, or -ENOMEM. */
+int hf_vnic_table_init(struct hf_vnic_table *table, const struct hf_nic *nic);
+/* No reader may be left. */
+void hf_vnic_table_fini(struct hf_vnic_table *table);
+/*
+ * Installs a rule that the NIC's profile accepts. 0; -ENOMEM; or -EBUSY with *ret_reject saying
+ * what of the rules that are there is in the way.
+ */
+int hf_vnic_table_add(struct hf_vnic_table *table, const struct hf_vnic_ask *ask,
+	struct rte_flow **ret, enum hf_reject *ret_reject);
+/* Whether the rule is (still) one of this table. */
+bool hf_vnic_table_has(const struct hf_vnic_table *table, const struct rte_flow *rule);
+void hf_vnic_table_del(struct hf_vnic_table *table, struct rte_flow *rule);
+/* All rules at once: no packet sees only some of them gone. 0 or -ENOMEM. */
+int hf_vnic_table_flush(struct hf_vnic_table *table);
+
+/* cook.c: fills what the packet path reads, group and jump excepted. */
+void hf_vnic_cook(const struct hf_nic *nic, const struct hf_vnic_ask *ask, struct rte_flow *ret);
+
+/* exec.c. enter and leave bracket one burst of queue q; one thread at a time for each q. */
+const struct hf_vnic_root *hf_vnic_enter(struct hf_vnic_table *table, unsigned int q);
+void hf_vnic_leave(struct hf_vnic_table *table, unsigned int q);
+/* Walks the groups; counts. Changes mark, meta and tag of pkt as actions say. */
+void hf_vnic_exec(const struct hf_vnic_root *root, struct hf_vnic_pkt *pkt, uint32_t bytes,
+	struct hf_vnic_verdict *ret);
+
+struct hf_vnic_group {
+	uint32_t id;
+	uint32_t n_rules;
+	_Atomic(struct hf_vnic_list *) list; /* never NULL */
+	struct hf_vnic_group *next;	     /* control thread only: in the hash chain of its id */
+};
+
+#define HF_VNIC_GROUP_CHAINS 1024 /* hash chains for group ids; up to 65531 ids are usable */
+
+/* All groups. A flush puts another in its place. */
+struct hf_vnic_root {
+	struct hf_vnic_group first; /* group 0, where every packet starts */
+	struct hf_vnic_group *chain[HF_VNIC_GROUP_CHAINS];
+};
