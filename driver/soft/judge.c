@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Judging one packet by the rules.
+ *
+ * The rules speak of the whole way of a packet through the host: where it came in, what services
+ * make of its destination, where it leaves. A wire shows one end of that way, so the other end is
+ * told from the addresses:
+ *   - on its way in, the destination says everything the rules ask, except which backend of a
+ *     service the kernel will take;
+ *   - on its way out, the source says where it came from. What came in by a wire was judged there.
+ */
+
+#include "state.h"
+
+#include <string.h>
+
+/*
+ * Backends of a service that are judged for one packet once one is known to be allowed. A bound on
+ * what a single packet may cost; services with more are rare, and taken for ambiguous.
+ */
+#define BACKENDS_MAX 64
+
+static struct hf_key base_key(const struct hf_case *c, uint16_t in)
+{
+	const struct hf_pkt *p = c->pkt;
+	struct hf_key key = {
+		.in = in,
+		.proto = p->proto,
+		.ct = c->ct,
+		.src = p->src,
+		.dst = p->dst,
+		.wire_dst = p->dst,
+	};
+
+	/* As struct hf_packet has them: the rules know ports of these protocols only. */
+	if (hf_proto_has_ports(p->proto)) {
+		key.sport = p->sport;
+		key.dport = key.wire_dport = p->dport;
+	}
+	if (hf_pkt_is_icmp(p)) {
+		key.icmp_type = p->icmp_type;
+		key.icmp_code = p->icmp_code;
+	}
+	return key;
+}
+
+static void leave_by(struct hf_key *key, uint16_t out, enum hf_class class)
+{
+	key->out = key->wire_out = out;
+	key->class = class;
+}
+
+static struct hf_judged judge_key(const struct hf_case *c, const struct hf_key *key)
+{
+	static const enum hf_soft_reason reasons[] = {
+		[HF_VERDICT_DENY] = HF_SOFT_DENY,
+		[HF_VERDICT_ALLOW] = HF_SOFT_ALLOW,
+		[HF_VERDICT_NO_DECISION] = HF_SOFT_KERNEL_ALLOW,
+		[HF_VERDICT_ALLOW_UNTRACKED] = HF_SOFT_ALLOW_UNTRACKED,
+	};
+	const struct hf_rules *rules = c->gen->rules;
+	struct hf_decision d = hf_rules_lookup(rules, key);
+	struct hf_judged j = {
+		.reason = reasons[d.verdict],
+		.origin = d.origin,
+		.forwarded = key->in != HF_IF_HOST && key->class != HF_CLASS_HOST,
+	};
+
+	/* The host's own default is about what opens connections. */
+	if (d.verdict == HF_VERDICT_NO_DECISION && key->ct != HF_CT_ESTABLISHED &&
+		key->ct != HF_CT_RELATED &&
+		hf_rules_kernel_policy(rules, c->gen->ifaces[key->in].from, key->class) ==
+			HF_VERDICT_DENY)
+		j.reason = HF_SOFT_KERNEL_DENY;
+	return j;
+}
+
+static bool passes(const struct hf_judged *j)
+{
+	return hf_soft_reason_passes(j->reason);
+}
+
+/* Coming in with the destination that the key has. */
+static struct hf_judged judge_arrival(const struct hf_case *c, struct hf_key *key)
+{
+	const struct hf_dest *dest = hf_rules_find_dest(c->gen->rules, &key->dst);
+	struct hf_judged j;
+
+	leave_by(key, dest->out, dest->class);
+	j = judge_key(c, key);
+	if (passes(&j) && j.forwarded)
+		hf_nat_note(c->soft->nat, c->m, c->pkt, &key->dst, key->dport, c->now);
+	return j;
+}
+
+/* One of the backends, as the kernel chooses: allowed if any is. */
+static struct hf_judged judge_service(
+	const struct hf_case *c, struct hf_key *key, const struct hf_dnat *dnat)
+{
+	struct hf_judged all = {.reason = HF_SOFT_DENY, .origin = HF_NO_ORIGIN}, one;
+	bool any = false, ambiguous = false;
+	unsigned int i, n = 0;
+
+	key->dnated = true;
+	for (i = 0; i < dnat->n_to; i++) {
+		if (dnat->to[i].addr.family != key->src.family)
+			continue;
+		if (any && n >= BACKENDS_MAX) {
+			ambiguous = true;
+			break;
+		}
+		key->dst = dnat->to[i].addr;
+		if (dnat->proto && hf_proto_has_ports(key->proto))
+			key->dport = dnat->to[i].port;
+		one = judge_arrival(c, key);
+		if (n++ == 0)
+			all = one;
+		else if (passes(&one) != passes(&all))
+			ambiguous = true;
+		if (passes(&one) && !any) {
+			any = true;
+			all = one;
+		}
+		all.forwarded = all.forwarded && one.forwarded;
+	}
+	if (ambiguous) {
+		all.reason = HF_SOFT_DNAT_AMBIGUOUS;
+		all.origin = HF_NO_ORIGIN;
+	}
+	return all;
+}
+
+static struct hf_judged judge_in(const struct hf_case *c)
+{
+	struct hf_key key = base_key(c, c->iface);
+	const struct hf_dnat *dnat =
+		hf_rules_find_dnat(c->gen->rules, key.proto, &key.dst, key.dport);
+
+	if (!dnat || dnat->n_to == 0)
+		return judge_arrival(c, &key);
+	return judge_service(c, &key, dnat);
+}
+
+/* First of the services that may have led to this address and port, or NULL. */
+static const struct hf_backend *find_backend(
+	const struct hf_gen *gen, uint8_t proto, const struct hf_addr *addr, uint16_t port)
+{
+	struct hf_backend key = {.proto = proto, .addr = *addr, .port = port};
+	size_t lo = 0, hi = gen->n_backends;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (hf_backend_cmp(&gen->backends[mid], &key) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo == gen->n_backends || hf_backend_cmp(&gen->backends[lo], &key) != 0)
+		return NULL;
+	return &gen->backends[lo];
+}
+
+/* By one of the services to the backend at b and its equals behind it; the last word if denied. */
+static struct hf_judged judge_by_services(
+	const struct hf_case *c, struct hf_key key, const struct hf_backend *b)
+{
+	const struct hf_backend *first = b, *end = c->gen->backends + c->gen->n_backends;
+	struct hf_judged j = {.reason = HF_SOFT_DENY, .origin = HF_NO_ORIGIN};
+
+	key.dnated = true;
+	for (; b < end && hf_backend_cmp(b, first) == 0; b++) {
+		key.wire_dst = b->dnat->addr;
+		key.wire_dport = b->proto ? b->dnat->port : key.dport;
+		j = judge_key(c, &key);
+		if (passes(&j))
+			break;
+	}
+	return j;
+}
+
+/*
+ * It came in by a wire and was judged there, for good unless a service had several backends. Now
+ * that the kernel has chosen, a packet is refused that may not have come to this one by any way.
+ */
+static struct hf_judged judge_transit(const struct hf_case *c, struct hf_key *key)
+{
+	struct hf_judged j = {.reason = HF_SOFT_TRANSIT, .origin = HF_NO_ORIGIN, .forwarded = true};
+	struct hf_judged k;
+	const struct hf_backend *b[2] = {
+		find_backend(c->gen, key->proto, &key->dst, key->dport),
+		find_backend(c->gen, 0, &key->dst, 0),
+	};
+	int i;
+
+	if (c->ct != HF_CT_NEW || (!b[0] && !b[1]))
+		return j;
+	k = judge_key(c, key);
+	for (i = 0; i < 2 && !passes(&k); i++) {
+		if (b[i])
+			k = judge_by_services(c, *key, b[i]);
+	}
+	return passes(&k) ? j : k;
+}
+
+/* Addresses only this host itself sends from; link-local ones are not forwarded (RFC 4291 2.5.6),
+ * nor is the unspecified one (RFC 1122 3.2.1.3, RFC 4291 2.5.2). */
+static bool is_own_source(const struct hf_addr *src, const struct hf_dest *dest)
+{
+	static const uint8_t unspecified[16];
+
+	if (dest->class == HF_CLASS_HOST)
+		return true;
+	if (memcmp(src->b, unspecified, sizeof(unspecified)) == 0)
+		return true;
+	return src->family == 6 && src->b[0] == 0xfe && (src->b[1] & 0xc0) == 0x80;
+}
+
+static struct hf_judged judge_out(const struct hf_case *c)
+{
+	const struct hf_dest *from = hf_rules_find_dest(c->gen->rules, &c->pkt->src);
+	bool uplink = c->wire->role == HF_SOFT_UPLINK;
+	bool own = is_own_source(&c->pkt->src, from);
+	struct hf_key key = base_key(c, own ? HF_IF_HOST : from->out);
+
+	/* By what it leaves by: a multicast group that this host is in, too, is outside here. */
+	leave_by(&key, c->iface, uplink ? HF_CLASS_REMOTE : HF_CLASS_WORKLOAD);
+	if (own && uplink && hf_nat_check(c->soft->nat, c->m, c->pkt, c->now))
+		return (struct hf_judged){
+			.reason = HF_SOFT_TRANSIT, .origin = HF_NO_ORIGIN, .forwarded = true};
+	if (own || !c->gen->ifaces[key.in].wired)
+		return judge_key(c, &key);
+	return judge_transit(c, &key);
+}
+
+struct hf_judged hf_judge(const struct hf_case *c)
+{
+	return c->dir == HF_SOFT_IN ? judge_in(c) : judge_out(c);
+}
+
+bool hf_is_forwarded(const struct hf_gen *gen, const struct hf_addr *dst)
+{
+	return hf_rules_find_dest(gen->rules, dst)->class != HF_CLASS_HOST;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* The way of a burst: what each packet is, whether it goes on, and the counting. */
+
+#include "state.h"
+
+#include <hepflow/plan.h>
+
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+
+#define PREFETCH     4	/* packets ahead; headers are then in the cache when they are read */
+#define SWEEP_BURST  8	/* expired connections removed with a burst */
+#define SWEEP_POLL   64 /* and in a round of the worker's loop */
+#define FREE_AT_ONCE 64
+
+struct burst {
+	const struct hf_soft *soft;
+	const struct hf_gen *gen; /* NULL: nothing is published */
+	const struct hf_gen_wire *wire;
+	struct hf_worker *worker;
+	struct hf_soft_count *origins; /* this worker's */
+	enum hf_soft_dir dir;
+	uint64_t now;
+};
+
+/* What the NIC has said of the packet: HF_MARK_*, or 0. */
+static uint32_t mark_of(const struct burst *b, const struct rte_mbuf *m)
+{
+	if (b->dir != HF_SOFT_IN || !b->wire || b->wire->role != HF_SOFT_UPLINK ||
+		!(m->ol_flags & RTE_MBUF_F_RX_FDIR_ID))
+		return 0;
+	return m->hash.fdir.hi;
+}
+
+static uint16_t find_iface(const struct hf_gen_wire *wire, const struct hf_pkt *pkt)
+{
+	uint32_t i;
+
+	if (pkt->n_vlans == 0)
+		return wire->iface;
+	for (i = 0; i < wire->n_tagged; i++) {
+		const struct hf_tagged *t = &wire->tagged[i];
+
+		if (t->vlan[0] == pkt->vlan[0] && t->vlan[1] == pkt->vlan[1])
+			return t->iface;
+	}
+	return HF_NO_IFACE;
+}
+
+/* Known to a connection, and nothing in the rules is about such packets. */
+static bool is_calm(const struct hf_case *c)
+{
+	const struct hf_gen_iface *iface = &c->gen->ifaces[c->iface];
+
+	if (c->ct != HF_CT_ESTABLISHED && c->ct != HF_CT_RELATED)
+		return false;
+	return iface->calm[c->dir][hf_calm_group(c->pkt->proto)] & HF_CT_BIT(c->ct);
+}
+
+static struct hf_judged judge(const struct hf_case *c, const struct hf_ct_view *view, uint32_t mark)
+{
+	struct hf_judged j = {.origin = HF_NO_ORIGIN};
+
+	/* Validity is nothing a NIC knows; the rules have the say over what is invalid. */
+	if (mark == HF_MARK_ALLOW && c->ct != HF_CT_INVALID) {
+		j.reason = HF_SOFT_MARKED;
+		j.forwarded = view->make && hf_is_forwarded(c->gen, &c->pkt->dst);
+		return j;
+	}
+	/* The kernel forwards it, so what is about the host's own packets is not about it. */
+	if (c->dir == HF_SOFT_OUT && view->forwarded) {
+		j.reason = c->ct == HF_CT_ESTABLISHED ? HF_SOFT_ESTABLISHED : HF_SOFT_TRANSIT;
+		return j;
+	}
+	if (!is_calm(c)) {
+		j = hf_judge(c);
+		if (!hf_soft_reason_passes(j.reason) || j.reason == HF_SOFT_ALLOW_UNTRACKED)
+			return j;
+	}
+	if (c->ct == HF_CT_ESTABLISHED)
+		j.reason = HF_SOFT_ESTABLISHED;
+	else if (c->ct == HF_CT_RELATED)
+		j.reason = HF_SOFT_RELATED;
+	return j;
+}
+
+/* A packet with a transport header. */
+static enum hf_soft_reason judge_packet(const struct burst *b, const struct rte_mbuf *m,
+	const struct hf_pkt *pkt, uint16_t iface, uint32_t mark)
+{
+	struct hf_case c = {
+		.soft = b->soft,
+		.gen = b->gen,
+		.wire = b->wire,
+		.dir = b->dir,
+		.iface = iface,
+		.m = m,
+		.pkt = pkt,
+		.now = b->now,
+	};
+	uint32_t bytes = rte_pktmbuf_pkt_len(m);
+	struct hf_ct_view view;
+	struct hf_judged j;
+
+	hf_ct_find(b->worker->ct, m, pkt, b->wire->zone, b->now, &view);
+	c.ct = view.ct;
+	j = judge(&c, &view, mark);
+	if (j.origin != HF_NO_ORIGIN)
+		hf_count(&b->origins[j.origin], 1, bytes);
+	if (!hf_soft_reason_passes(j.reason) || j.reason == HF_SOFT_ALLOW_UNTRACKED)
+		return j.reason;
+	if (hf_ct_commit(b->worker->ct, &view, b->now, bytes, j.forwarded) < 0)
+		return HF_SOFT_TABLE_FULL;
+	return j.reason;
+}
+
+static enum hf_soft_reason judge_later(
+	const struct burst *b, const struct hf_pkt *pkt, uint32_t mark)
+{
+	/* The NIC allows a fragment only when its verdict does not need the ports. */
+	if (mark == HF_MARK_ALLOW)
+		return HF_SOFT_MARKED;
+	switch (hf_frag_later(b->worker->frag, pkt, b->wire->zone, b->now)) {
+	case HF_FRAG_PASS:
+		return HF_SOFT_FRAGMENT;
+	case HF_FRAG_DROP:
+		return HF_SOFT_FRAGMENT_DENY;
+	case HF_FRAG_OVERLAP:
+		return HF_SOFT_FRAGMENT_OVERLAP;
+	case HF_FRAG_UNKNOWN:
+		break;
+	}
+	return HF_SOFT_FRAGMENT_UNKNOWN;
+}
+
+static enum hf_soft_reason judge_ip(
+	const struct burst *b, const struct rte_mbuf *m, const struct hf_pkt *pkt, uint32_t mark)
+{
+	uint16_t iface = find_iface(b->wire, pkt);
+	enum hf_soft_reason reason;
+
+	if (iface == HF_NO_IFACE)
+		return HF_SOFT_NO_INTERFACE;
+	if (pkt->frag == HF_FRAG_LATER)
+		return judge_later(b, pkt, mark);
+	reason = judge_packet(b, m, pkt, iface, mark);
+	if (pkt->frag == HF_FRAG_FIRST)
+		hf_frag_first(
+			b->worker->frag, pkt, b->wire->zone, b->now, hf_soft_reason_passes(reason));
+	return reason;
+}
+
+static enum hf_soft_reason judge_frame(const struct burst *b, const struct rte_mbuf *m)
+{
+	uint32_t mark = mark_of(b, m);
+	struct hf_pkt pkt;
+
+	if (mark == HF_MARK_ALLOW_UNTRACKED)
+		return HF_SOFT_MARKED_UNTRACKED;
+	switch (hf_pkt_parse(m, &pkt)) {
+	case HF_PARSE_NOT_IP:
+		return HF_SOFT_NOT_IP;
+	case HF_PARSE_MALFORMED:
+		return HF_SOFT_MALFORMED;
+	case HF_PARSE_TAGS:
+		return HF_SOFT_NO_INTERFACE;
+	case HF_PARSE_IP:
+		break;
+	}
+	return b->wire ? judge_ip(b, m, &pkt, mark) : HF_SOFT_NO_RULES;
+}
+
+uint16_t hf_soft_burst(struct hf_soft *soft, unsigned int worker, unsigned int wire,
+	enum hf_soft_dir dir, struct rte_mbuf **pkts, uint16_t n, uint64_t now)
+{
+	struct burst b = {
+		.soft = soft,
+		.gen = __atomic_load_n(&soft->gen, __ATOMIC_ACQUIRE),
+		.worker = soft->workers[worker],
+		.dir = dir,
+		.now = now,
+	};
+	struct hf_soft_wire_counts *counts = &b.worker->wires[wire][dir];
+	struct rte_mbuf *drop[FREE_AT_ONCE];
+	unsigned int i, n_drop = 0;
+	uint16_t n_pass = 0;
+
+	if (b.gen && b.gen->wires[wire].used) {
+		b.wire = &b.gen->wires[wire];
+		b.origins = b.gen->counts[worker];
+	}
+	for (i = 0; i < n && i < PREFETCH; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
+	for (i = 0; i < n; i++) {
+		struct rte_mbuf *m = pkts[i];
+		uint32_t bytes = rte_pktmbuf_pkt_len(m);
+		enum hf_soft_reason reason;
+
+		if (i + PREFETCH < n)
+			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + PREFETCH], void *));
+		reason = judge_frame(&b, m);
+		hf_count(&b.worker->reasons[reason], 1, bytes);
+		hf_count(&counts->rx, 1, bytes);
+		if (hf_soft_reason_passes(reason)) {
+			hf_count(&counts->tx, 1, bytes);
+			pkts[n_pass++] = m;
+			continue;
+		}
+		hf_count(&counts->drop, 1, bytes);
+		drop[n_drop++] = m;
+		if (n_drop == FREE_AT_ONCE) {
+			rte_pktmbuf_free_bulk(drop, n_drop);
+			n_drop = 0;
+		}
+	}
+	rte_pktmbuf_free_bulk(drop, n_drop);
+	(void)hf_ct_expire(b.worker->ct, now, SWEEP_BURST);
+	return n_pass;
+}
+
+void hf_soft_poll(struct hf_soft *soft, unsigned int worker, uint64_t now)
+{
+	(void)hf_ct_expire(soft->workers[worker]->ct, now, SWEEP_POLL);
+	hf_frag_expire(soft->workers[worker]->frag, now, SWEEP_POLL);
+	rte_rcu_qsbr_quiescent(soft->qsbr, worker);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "soft.h"
+
+#include "state.h"
+
+#include <hepflow/err.h>
+
+#include <rte_cycles.h>
+#include <rte_malloc.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+static int worker_new(
+	const struct hf_soft_opts *opts, uint64_t hz, struct hf_worker **ret, struct hf_err *err)
+{
+	struct hf_ct_opts ct = {
+		.max_entries = opts->max_conns ? opts->max_conns : HF_SOFT_CONNS,
+		.hz = hz,
+		.socket = opts->socket,
+	};
+	struct hf_frag_opts frag = {
+		.max_entries = opts->max_frags ? opts->max_frags : HF_SOFT_FRAGS,
+		.hz = hz,
+		.socket = opts->socket,
+	};
+	struct hf_worker *w =
+		rte_zmalloc_socket("hf_worker", sizeof(*w), RTE_CACHE_LINE_SIZE, opts->socket);
+	int rc;
+
+	if (!w)
+		return hf_fail(err, -ENOMEM, "software path: out of memory");
+	*ret = w; /* hf_soft_free() takes care of what there is of it */
+	rc = hf_ct_new(&ct, &w->ct, err);
+	if (rc < 0)
+		return rc;
+	return hf_frag_new(&frag, &w->frag, err);
+}
+
+static int qsbr_new(unsigned int n, int socket, struct rte_rcu_qsbr **ret)
+{
+	struct rte_rcu_qsbr *q = rte_zmalloc_socket(
+		"hf_qsbr", rte_rcu_qsbr_get_memsize(n), RTE_CACHE_LINE_SIZE, socket);
+
+	if (!q)
+		return -ENOMEM;
+	*ret = q;
+	return rte_rcu_qsbr_init(q, n) ? -ENOMEM : 0;
+}
+
+int hf_soft_new(const struct hf_soft_opts *opts, struct hf_soft **ret, struct hf_err *err)
+{
+	struct hf_soft *soft;
+	int rc = 0;
+
+	if (opts->n_workers < 1 || opts->n_workers > HF_SOFT_WORKERS_MAX)
+		return hf_fail(err, -EINVAL, "software path: %u workers: must be 1 to %d",
+			opts->n_workers, HF_SOFT_WORKERS_MAX);
+	soft = rte_zmalloc_socket("hf_soft", sizeof(*soft), RTE_CACHE_LINE_SIZE, opts->socket);
+	if (!soft)
+		return hf_fail(err, -ENOMEM, "software path: out of memory");
+	soft->hz = opts->hz ? opts->hz : rte_get_tsc_hz();
+	while (rc == 0 && soft->n_workers < opts->n_workers) {
+		rc = worker_new(opts, soft->hz, &soft->workers[soft->n_workers], err);
+		soft->n_workers++;
+	}
+	soft->nat = rc == 0 ? hf_nat_new(soft->hz, opts->socket) : NULL;
+	if (rc == 0 && (!soft->nat || qsbr_new(opts->n_workers, opts->socket, &soft->qsbr) < 0))
+		rc = hf_fail(err, -ENOMEM, "software path: out of memory");
+	if (rc < 0) {
+		hf_soft_free(soft);
+		return rc;
+	}
+	*ret = soft;
+	return 0;
+}
+
+void hf_soft_free(struct hf_soft *soft)
+{
+	struct hf_gen *gen, *older;
+	unsigned int w;
+
+	if (!soft)
+		return;
+	for (gen = soft->gen; gen; gen = older) {
+		older = gen->older;
+		hf_gen_free(gen);
+	}
+	for (w = 0; w < soft->n_workers; w++) {
+		if (!soft->workers[w])
+			continue;
+		hf_ct_free(soft->workers[w]->ct);
+		hf_frag_free(soft->workers[w]->frag);
+		rte_free(soft->workers[w]);
+	}
+	hf_nat_free(soft->nat);
+	rte_free(soft->qsbr);
+	rte_free(soft);
+}
+
+int hf_soft_add_wire(struct hf_soft *soft, const char *name, enum hf_soft_role role,
+	unsigned int *ret_wire, struct hf_err *err)
+{
+	unsigned int w, place = HF_SOFT_WIRES_MAX;
+	struct hf_wire *wire;
+
+	if (!name[0] || strlen(name) >= HF_IFNAME_SIZE)
+		return hf_fail(err, -EINVAL, "wire '%s': not the name of an interface", name);
+	for (w = 0; w < HF_SOFT_WIRES_MAX; w++) {
+		if (soft->wires[w].used && strcmp(soft->wires[w].name, name) == 0)
+			return hf_fail(err, -EEXIST, "wire '%s': there already", name);
+		if (!soft->wires[w].used && place == HF_SOFT_WIRES_MAX)
+			place = w;
+	}
+	if (place == HF_SOFT_WIRES_MAX)
+		return hf_fail(
+			err, -ENOSPC, "wire '%s': more than %d wires", name, HF_SOFT_WIRES_MAX);
+	wire = &soft->wires[place];
+	/* Always a new zone, so that connections of an earlier wire in this place stay dead. */
+	*wire = (struct hf_wire){.role = role, .zone = ++soft->last_zone};
+	memcpy(wire->name, name, strlen(name) + 1);
+	wire->base[HF_SOFT_IN] = hf_soft_count_wire(soft, place, HF_SOFT_IN);
+	wire->base[HF_SOFT_OUT] = hf_soft_count_wire(soft, place, HF_SOFT_OUT);
+	wire->used = true;
+	*ret_wire = place;
+	return 0;
+}
+
+void hf_soft_del_wire(struct hf_soft *soft, unsigned int wire)
+{
+	soft->wires[wire].used = false;
+}
+
+struct named {
+	const char *text;
+	uint32_t index;
+	UT_hash_handle hh;
+};
+
+/* Finds for every origin the one of the same text in the generation before. */
+static int link_origins(struct hf_gen *gen, const struct hf_gen *older)
+{
+	struct named *names = NULL, *found;
+	struct named *room = calloc(older->n_origins + 1, sizeof(*room));
+	size_t i;
+
+	gen->from_older = calloc(gen->n_origins + 1, sizeof(*gen->from_older));
+	if (!room || !gen->from_older) {
+		free(room);
+		return -ENOMEM;
+	}
+	for (i = 0; i < older->n_origins; i++) {
+		room[i].text = hf_rules_origin(older->rules, i);
+		room[i].index = (uint32_t)i;
+		HASH_ADD_KEYPTR(hh, names, room[i].text, strlen(room[i].text), &room[i]);
+	}
+	for (i = 0; i < gen->n_origins; i++) {
+		const char *text = hf_rules_origin(gen->rules, i);
+
+		HASH_FIND(hh, names, text, strlen(text), found);
+		gen->from_older[i] = HF_NO_ORIGIN;
+		if (found) {
+			gen->from_older[i] = found->index;
+			HASH_DEL(names, found); /* counted once */
+		}
+	}
+	HASH_CLEAR(hh, names);
+	free(room);
+	return 0;
+}
+
+int hf_soft_publish(struct hf_soft *soft, const struct hf_rules *rules, struct hf_err *err)
+{
+	struct hf_gen *gen = NULL;
+	int rc = hf_gen_new(soft, rules, &gen, err);
+
+	if (rc < 0)
+		return rc;
+	if (soft->gen && link_origins(gen, soft->gen) < 0) {
+		hf_gen_free(gen);
+		return hf_fail(err, -ENOMEM, "software path: out of memory for new rules");
+	}
+	gen->older = soft->gen;
+	__atomic_store_n(&soft->gen, gen, __ATOMIC_RELEASE);
+	if (gen->older)
+		gen->older->token = rte_rcu_qsbr_start(soft->qsbr);
+	return 0;
+}
+
+/* The generation before the last one of the chain, or NULL when there is only one. */
+static struct hf_gen *last_but_one(struct hf_gen *gen)
+{
+	while (gen && gen->older && gen->older->older)
+		gen = gen->older;
+	return gen && gen->older ? gen : NULL;
+}
+
+const struct hf_rules *hf_soft_reclaim(struct hf_soft *soft)
+{
+	const struct hf_rules *rules;
+	struct hf_gen *newer, *old, *g;
+	bool in_use;
+	size_t i;
+
+	while ((newer = last_but_one(soft->gen))) {
+		old = newer->older;
+		if (!rte_rcu_qsbr_check(soft->qsbr, old->token, false))
+			return NULL;
+		for (i = 0; i < newer->n_origins; i++) {
+			if (newer->from_older[i] != HF_NO_ORIGIN)
+				newer->carried[i] = hf_gen_count(old, newer->from_older[i]);
+		}
+		newer->older = NULL;
+		rules = old->rules;
+		hf_gen_free(old);
+		in_use = false;
+		for (g = soft->gen; g; g = g->older)
+			in_use = in_use || g->rules == rules;
+		if (!in_use)
+			return rules;
+	}
+	return NULL;
+}
+
+int hf_soft_worker_start(struct hf_soft *soft, unsigned int worker)
+{
+	if (rte_rcu_qsbr_thread_register(soft->qsbr, worker))
+		return -EINVAL;
+	rte_rcu_qsbr_thread_online(soft->qsbr, worker);
+	return 0;
+}
+
+void hf_soft_worker_stop(struct hf_soft *soft, unsigned int worker)
+{
+	rte_rcu_qsbr_thread_offline(soft->qsbr, worker);
+	(void)rte_rcu_qsbr_thread_unregister(soft->qsbr, worker);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The software path: what a NIC leaves over is judged here; docs/software-path.md.
+ *
+ * hepflow is a bump in the wire. A wire is one interface of the host cut open: the outer side is
+ * what the interface is plugged into (an uplink's network, a pod), the inner side is the kernel's
+ * end of the same interface. Routing, ARP and address translation stay with the kernel; this
+ * library lets packets of a wire pass or drops them, and changes none. Bursts come per wire and
+ * direction: IN is from the outer side towards the kernel, OUT from the kernel to the outer side.
+ *
+ * Verdicts are those of hf_rules_lookup() on the published rules, with connections tracked as
+ * Linux does (driver/soft/ct.h). Where a packet crosses two wires it is judged on the first; on the
+ * second only what the first could not know is judged. The path fails closed: without rules, and on
+ * a wire the rules know no interface for, no IP packet passes.
+ *
+ * Workers: a worker is a packet thread with its own connection and fragment tables. All packets of
+ * a wire, in both directions, go to the same worker. Moving a wire to another worker makes its
+ * connections unknown.
+ *
+ * Generations: hf_soft_publish() makes rules valid for every burst that begins later.
+ * hf_soft_reclaim() gives rules back once no worker can be using them. Connections survive: Calico
+ * lets established ones go on whatever the new policy says (docs/semantics.md 7).
+ *
+ * Threads: hf_soft_burst(), hf_soft_poll() and the worker functions are for the worker's own
+ * thread; they neither allocate, lock, log nor call the system (start and stop aside). Everything
+ * else is for one control thread, at any time. Counters are read without stopping anybody and may
+ * be a few packets behind.
+ *
+ * Time is a cycle counter that the caller gives (rte_rdtsc()), the same for all workers.
+ */
+
+#pragma once
+
+#include <hepflow/net.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hf_err;
+struct hf_rules;
+struct hf_soft;
+struct rte_mbuf;
+
+#define HF_SOFT_WIRES_MAX   1024  /* uplinks, and more pods than Kubernetes runs on a node */
+#define HF_SOFT_WORKERS_MAX 64	  /* more cores than anybody gives to this */
+#define HF_SOFT_CONNS	    65536 /* default; nf_conntrack_max of a host with 4 GiB */
+#define HF_SOFT_FRAGS	    1024  /* default; datagrams whose first fragment is remembered */
+
+enum hf_soft_role {
+	HF_SOFT_UPLINK,
+	HF_SOFT_WORKLOAD,
+};
+
+enum hf_soft_dir {
+	HF_SOFT_IN,
+	HF_SOFT_OUT,
+	HF_SOFT_N_DIRS,
+};
+
+/*
+ * What became of a packet and why; every packet is counted under exactly one. The names are stable;
+ * docs/software-path.md has them all.
+ */
+enum hf_soft_reason {
+	/* passed */
+	HF_SOFT_NOT_IP,		  /* not-ip: Calico polices IP only (docs/semantics.md 10) */
+	HF_SOFT_MARKED,		  /* marked: the NIC has allowed it */
+	HF_SOFT_MARKED_UNTRACKED, /* marked-untracked: the same, and it makes no connection */
+	HF_SOFT_ESTABLISHED,	  /* established */
+	HF_SOFT_RELATED,	  /* related */
+	HF_SOFT_ALLOW,		  /* allow: by the rules */
+	HF_SOFT_ALLOW_UNTRACKED,  /* allow-untracked */
+	HF_SOFT_KERNEL_ALLOW, /* kernel-allow: no decision, and the host's own default is accept */
+	HF_SOFT_TRANSIT,      /* transit: judged on the wire it came by */
+	HF_SOFT_DNAT_AMBIGUOUS, /* dnat-ambiguous: allowed for some backends of a service */
+	HF_SOFT_FRAGMENT,	/* fragment: as its first fragment */
+	/* dropped */
+	HF_SOFT_DENY,		  /* deny: by the rules */
+	HF_SOFT_KERNEL_DENY,	  /* kernel-deny: no decision, and the host's own default is drop */
+	HF_SOFT_NO_RULES,	  /* no-rules: nothing published yet */
+	HF_SOFT_NO_INTERFACE,	  /* no-interface: the host has none for this wire and these tags */
+	HF_SOFT_MALFORMED,	  /* malformed */
+	HF_SOFT_FRAGMENT_DENY,	  /* fragment-deny: as its first fragment */
+	HF_SOFT_FRAGMENT_UNKNOWN, /* fragment-unknown: before or without its first */
+	HF_SOFT_FRAGMENT_OVERLAP, /* fragment-overlap: reaches back into its first */
+	HF_SOFT_TABLE_FULL,	  /* table-full: allowed, but no room to remember the connection */
+	HF_SOFT_N_REASONS,
+};
+
+struct hf_soft_opts {
+	unsigned int n_workers; /* 1 .. HF_SOFT_WORKERS_MAX */
+	uint32_t max_conns;	/* of each worker; 0: HF_SOFT_CONNS */
+	uint32_t max_frags;	/* of each worker; 0: HF_SOFT_FRAGS */
+	uint64_t hz;		/* cycles a second; 0: those of the TSC */
+	int socket;		/* NUMA node for the tables, or SOCKET_ID_ANY */
+};
+
+/* Errors: -EINVAL, -ENOMEM. */
+int hf_soft_new(const struct hf_soft_opts *opts, struct hf_soft **ret, struct hf_err *err);
+/* All workers must have stopped. Rules that were published stay the caller's. */
+void hf_soft_free(struct hf_soft *soft);
+
+/*
+ * Cuts an interface open. It takes part from the next hf_soft_publish() on; until then its IP
+ * packets are dropped. Errors: -EEXIST, -EINVAL for a bad name, -ENOSPC.
+ */
+int hf_soft_add_wire(struct hf_soft *soft, const char *name, enum hf_soft_role role,
+	unsigned int *ret_wire, struct hf_err *err);
+/* No worker may use the wire any more. Its number may be given out again. */
+void hf_soft_del_wire(struct hf_soft *soft, unsigned int wire);
+
+/*
+ * Makes rules the current ones. They must stay as they are until hf_soft_reclaim() has given them
+ * back. The same rules may be published again after a change of wires. Errors: -ENOMEM; the old
+ * rules stay in force then.
+ */
+int hf_soft_publish(struct hf_soft *soft, const struct hf_rules *rules, struct hf_err *err);
+/*
+ * Rules that were replaced and that no worker uses any more, for the caller to free; NULL if there
+ * are none for now. Does not wait.
+ */
+const struct hf_rules *hf_soft_reclaim(struct hf_soft *soft);
+
+/* A thread becomes, and ceases to be, worker number worker. */
+int hf_soft_worker_start(struct hf_soft *soft, unsigned int worker);
+void hf_soft_worker_stop(struct hf_soft *soft, unsigned int worker);
+
+/*
+ * Judges n packets of a wire. The allowed ones are moved to the front in their order, the others
+ * freed. Returns how many go on. now must not run backwards.
+ */
+uint16_t hf_soft_burst(struct hf_soft *soft, unsigned int worker, unsigned int wire,
+	enum hf_soft_dir dir, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
+
+/*
+ * To be called in every round of the worker's loop, also when no packet came: lets go of rules that
+ * were replaced, and removes what has expired, a bounded number at a time.
+ */
+void hf_soft_poll(struct hf_soft *soft, unsigned int worker, uint64_t now);
+
+struct hf_soft_count {
+	uint64_t packets;
+	uint64_t bytes;
+};
+
+struct hf_soft_wire_counts {
+	struct hf_soft_count rx;
+	struct hf_soft_count tx; /* went on */
+	struct hf_soft_count drop;
+};
+
+struct hf_soft_table_counts {
+	uint64_t conns; /* in use, over all workers */
+	uint64_t conns_max;
+	uint64_t conns_made;
+	uint64_t conns_expired;
+	uint64_t conns_evicted;
+	uint64_t frags;
+	uint64_t frags_evicted;
+};
+
+struct hf_soft_count hf_soft_count_reason(const struct hf_soft *soft, enum hf_soft_reason reason);
+struct hf_soft_wire_counts hf_soft_count_wire(
+	const struct hf_soft *soft, unsigned int wire, enum hf_soft_dir dir);
+void hf_soft_count_tables(const struct hf_soft *soft, struct hf_soft_table_counts *ret);
+/*
+ * Packets that origin i of the current rules has decided here. Counts go on over a change of rules
+ * for origins whose text stays the same. Zero if nothing is published.
+ */
+struct hf_soft_count hf_soft_count_origin(const struct hf_soft *soft, size_t i);
+
+const char *hf_soft_reason_name(enum hf_soft_reason reason);
+bool hf_soft_reason_passes(enum hf_soft_reason reason);
+
+struct hf_soft_conn {
+	unsigned int worker;
+	unsigned int wire; /* UINT_MAX if it is no more */
+	uint8_t proto;
+	const char *state; /* TCP: as Linux prints it; others: "" */
+	bool replied;
+	bool assured;
+	struct hf_addr src; /* the end that called */
+	struct hf_addr dst;
+	uint16_t sport; /* ICMP: identifier */
+	uint16_t dport; /* ICMP: type of the query << 8 | code */
+	uint64_t expires;
+	uint64_t packets[2]; /* by the end that called, by the other */
+	uint64_t bytes[2];
+};
+
+/* Place in a dump; starts as {0}. */
+struct hf_soft_iter {
+	unsigned int worker;
+	uint32_t entry;
+};
+
+/*
+ * The next connection, or false at the end. The dump is not one moment's: connections that come or
+ * go meanwhile may be in it or not, and none is in it twice unless it was made anew.
+ */
+bool hf_soft_next_conn(
+	const struct hf_soft *soft, struct hf_soft_iter *iter, struct hf_soft_conn *ret);

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The inside of struct hf_soft, shared by the files of this folder.
+ *
+ * A generation is everything a burst looks up: the rules, and what was worked out from them and
+ * the wires when they were published. It is complete before workers see it; only counts move.
+ */
+
+#pragma once
+
+#include "ct.h"
+#include "frag.h"
+#include "key.h"
+#include "nat.h"
+#include "soft.h"
+
+#include <hepflow/rules.h>
+
+#include <rte_common.h>
+#include <rte_rcu_qsbr.h>
+
+#define HF_NO_ORIGIN	     UINT32_MAX
+#define HF_NO_IFACE	     HF_IF_ANY
+
+#define HF_SET(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
+#define HF_GET(field)	     __atomic_load_n(&(field), __ATOMIC_RELAXED)
+
+/* One writer; readers of other threads may be a packet behind. */
+static inline void hf_count(struct hf_soft_count *c, uint64_t packets, uint64_t bytes)
+{
+	HF_SET(c->packets, c->packets + packets);
+	HF_SET(c->bytes, c->bytes + bytes);
+}
+
+/* An interface on top of a wire by its tags: NAME.VID or NAME.VID.VID. */
+struct hf_tagged {
+	uint16_t vlan[HF_VLAN_TAGS_MAX]; /* outermost first; 0: no such tag */
+	uint16_t iface;
+};
+
+/* A wire as one generation sees it. */
+struct hf_gen_wire {
+	bool used;
+	enum hf_soft_role role;
+	uint32_t zone;
+	uint16_t iface; /* HF_NO_IFACE: the host has none of this name */
+	uint32_t n_tagged;
+	const struct hf_tagged *tagged; /* few: looked through in order */
+};
+
+/* Protocols apart by what rules usually tell apart. */
+enum hf_calm_group {
+	HF_CALM_TCP,
+	HF_CALM_UDP,
+	HF_CALM_ICMP, /* of both families */
+	HF_CALM_OTHER,
+	HF_CALM_N_GROUPS,
+};
+
+struct hf_gen_iface {
+	bool wired; /* what it takes in was judged on a wire of ours */
+	enum hf_from from;
+	/*
+	 * HF_CT_BITs of the states in which no rule refuses a packet of the group that comes in
+	 * (goes out) by this interface, or takes it from conntrack: it need not be judged.
+	 */
+	uint8_t calm[HF_SOFT_N_DIRS][HF_CALM_N_GROUPS];
+};
+
+static inline enum hf_calm_group hf_calm_group(uint8_t proto)
+{
+	if (proto == HF_PROTO_TCP)
+		return HF_CALM_TCP;
+	if (proto == HF_PROTO_UDP)
+		return HF_CALM_UDP;
+	return proto == HF_PROTO_ICMP || proto == HF_PROTO_ICMPV6 ? HF_CALM_ICMP : HF_CALM_OTHER;
+}
+
+/* One of several backends of a rewritten destination. */
+struct hf_backend {
+	uint8_t proto; /* 0: any, whatever the port */
+	struct hf_addr addr;
+	uint16_t port;
+	const struct hf_dnat *dnat;
+};
+
+struct hf_gen {
+	const struct hf_rules *rules;
+	unsigned int n_workers;
+	size_t n_ifaces;
+	struct hf_gen_iface *ifaces;
+	struct hf_gen_wire wires[HF_SOFT_WIRES_MAX];
+	struct hf_tagged *tagged;
+	size_t n_backends;
+	struct hf_backend *backends; /* sorted by hf_backend_cmp() */
+	size_t n_origins;
+	struct hf_soft_count *counts[HF_SOFT_WORKERS_MAX]; /* by origin */
+	/* The control thread's: */
+	struct hf_soft_count *carried; /* from generations that are gone */
+	struct hf_gen *older;	       /* replaced, and perhaps still in use */
+	uint32_t *from_older;	       /* index of an origin there, or HF_NO_ORIGIN */
+	uint64_t token;		       /* workers that have reported since then do not use it */
+};
+
+struct hf_worker {
+	struct hf_ct_table *ct;
+	struct hf_frag_table *frag;
+	struct hf_soft_count reasons[HF_SOFT_N_REASONS];
+	struct hf_soft_wire_counts wires[HF_SOFT_WIRES_MAX][HF_SOFT_N_DIRS];
+} __rte_cache_aligned;
+
+struct hf_wire {
+	bool used;
+	char name[HF_IFNAME_SIZE];
+	enum hf_soft_role role;
+	uint32_t zone;
+	/* Counts of an earlier wire in this place. */
+	struct hf_soft_wire_counts base[HF_SOFT_N_DIRS];
+};
+
+struct hf_soft {
+	struct hf_gen *gen; /* atomic: workers read it once a burst */
+	struct rte_rcu_qsbr *qsbr;
+	struct hf_worker *workers[HF_SOFT_WORKERS_MAX];
+	unsigned int n_workers;
+	uint64_t hz;
+	struct hf_nat *nat;
+	uint32_t last_zone;
+	struct hf_wire wires[HF_SOFT_WIRES_MAX];
+};
+
+/* gen.c. For the control thread. -ENOMEM. */
+int hf_gen_new(const struct hf_soft *soft, const struct hf_rules *rules, struct hf_gen **ret,
+	struct hf_err *err);
+void hf_gen_free(struct hf_gen *gen);
+int hf_backend_cmp(const struct hf_backend *a, const struct hf_backend *b);
+
+/* count.c. Origin i of the generation, with what older ones have counted for it. */
+struct hf_soft_count hf_gen_count(const struct hf_gen *gen, size_t i);
+
+/* judge.c */
+
+/* A packet on its way through the rules. */
+struct hf_case {
+	const struct hf_soft *soft;
+	const struct hf_gen *gen;
+	const struct hf_gen_wire *wire;
+	enum hf_soft_dir dir;
+	uint16_t iface; /* of the wire and the packet's tags */
+	const struct rte_mbuf *m;
+	const struct hf_pkt *pkt;
+	enum hf_ct ct;
+	uint64_t now;
+};
+
+struct hf_judged {
+	enum hf_soft_reason reason;
+	uint32_t origin; /* that decided, or HF_NO_ORIGIN */
+	bool forwarded;	 /* not to, or from, this host itself */
+};
+
+struct hf_judged hf_judge(const struct hf_case *c);
+/* Will the kernel forward what comes in for this destination, which nothing rewrites? */
+bool hf_is_forwarded(const struct hf_gen *gen, const struct hf_addr *dst);
