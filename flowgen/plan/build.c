@@ -84,6 +84,18 @@ static void mark_alive(struct builder *b)
 	}
 }
 
+static enum hf_reason dead_reason(const struct builder *b, uint32_t origin)
+{
+	const char *name = hf_rules_origin(b->rules, origin);
+	size_t i;
+
+	for (i = 0; i < hf_rules_n_dead(b->rules); i++) {
+		if (strcmp(hf_rules_dead(b->rules, i)->origin, name) == 0)
+			return reason_find(hf_rules_dead(b->rules, i)->reason);
+	}
+	return HF_REASON_SHADOWED;
+}
+
 static struct hf_account account_of(const struct builder *b, uint32_t origin)
 {
 	const struct tally *t = &b->tallies[origin];
@@ -91,7 +103,7 @@ static struct hf_account account_of(const struct builder *b, uint32_t origin)
 
 	if (!t->reached) {
 		/* Rules of other paths (leaving, from pods) are no business of arriving packets. */
-		a.reason = t->alive ? HF_REASON_DIRECTION : HF_REASON_SHADOWED;
+		a.reason = t->alive ? HF_REASON_DIRECTION : dead_reason(b, origin);
 		a.detail = HF_F_MAX_;
 		return a;
 	}

@@ -72,6 +72,9 @@ void build_miss_items(struct builder *b, const struct items *items, enum hf_reas
 int lower_grouped(struct builder *b);
 int lower_flat(struct builder *b);
 
+/* The reason of that name. */
+enum hf_reason reason_find(const char *name);
+
 /* Pattern making. A field whose value is any is not put in. */
 struct shape {
 	const struct hf_engine *engine;

@@ -38,7 +38,7 @@ struct lower {
 	struct builder *b;
 	uint32_t table;
 	uint32_t priority; /* next free one */
-	uint32_t limit;	   /* priorities of this table; the last is the catch-all's */
+	uint32_t limit;	   /* priorities of this table; the last two are the catch-alls' */
 	uint32_t room;	   /* entries left before the reserve */
 	uint8_t family;
 	bool spell; /* no entry without a protocol */
@@ -287,7 +287,7 @@ static int lower_family(struct lower *l, const struct items *items)
 	for (i = 0; i < items->n && rc == 0; i++) {
 		size_t mark = b->entries.n;
 
-		if (l->priority + 2 >= l->limit)
+		if (l->priority + 3 >= l->limit)
 			full = HF_REASON_PRIORITY;
 		if (!full)
 			rc = lower_item(l, items, i);
@@ -303,14 +303,15 @@ static int lower_family(struct lower *l, const struct items *items)
 	return rc;
 }
 
-static int punt_rest(struct builder *b, uint32_t table, uint32_t priority)
+static int punt_rest(struct builder *b, uint32_t table, uint32_t priority, enum hf_layer layer,
+	enum hf_reason reason)
 {
 	struct hf_entry e = {
 		.table = table,
 		.priority = priority,
-		.match.layers = HF_LAYER_BIT(HF_LAYER_ETH),
+		.match.layers = HF_LAYER_BIT(HF_LAYER_ETH) | HF_LAYER_BIT(layer),
 		.origin = UINT32_MAX,
-		.reason = HF_REASON_PROTOCOL,
+		.reason = reason,
 		.detail = HF_F_MAX_,
 	};
 
@@ -336,7 +337,11 @@ static int lower_path(struct builder *b, const struct path_table *pt, uint32_t *
 		items_fini(&items);
 	}
 	*room = l.room;
-	return rc < 0 ? rc : punt_rest(b, pt->table, l.priority);
+	if (rc == 0)
+		rc = punt_rest(b, pt->table, l.priority, HF_LAYER_IPV6, HF_REASON_EXTENSION);
+	if (rc == 0)
+		rc = punt_rest(b, pt->table, l.priority + 1, HF_LAYER_ETH, HF_REASON_PROTOCOL);
+	return rc;
 }
 
 /* Entries of the class table, strongest first; priorities leave room for each prefix length. */
@@ -434,7 +439,7 @@ static int class_dests(struct builder *b, const struct path_table *pts, size_t n
 		}
 		rc = build_entry(b, &e);
 	}
-	return rc < 0 ? rc : punt_rest(b, 1, PRIO_DEST + 129);
+	return rc < 0 ? rc : punt_rest(b, 1, PRIO_DEST + 129, HF_LAYER_ETH, HF_REASON_PROTOCOL);
 }
 
 static int root_entry(struct builder *b)
@@ -496,7 +501,7 @@ int lower_grouped(struct builder *b)
 	if (rc == 0)
 		rc = add_path_tables(b, pts, &n);
 	/* Root, class and the catch-alls must fit; without them no entry would be sound. */
-	reserve = (uint32_t)(n_dests + hf_rules_n_dnats(b->rules) + n + 5);
+	reserve = (uint32_t)(n_dests + hf_rules_n_dnats(b->rules) + 2 * n + 5);
 	if (rc == 0 && b->capacity < reserve)
 		b->tables.n = 0;
 	room = b->capacity - reserve;

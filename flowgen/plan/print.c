@@ -13,7 +13,6 @@ static const char *const reasons[HF_REASON_MAX_] = {
 	[HF_REASON_DIRECTION] = "direction-egress",
 	[HF_REASON_ITEM_UNSUPPORTED] = "item-unsupported",
 	[HF_REASON_MASK_PARTIAL] = "mask-partial",
-	[HF_REASON_RANGE] = "range-no-native",
 	[HF_REASON_STATEFUL] = "stateful-required",
 	[HF_REASON_DNAT] = "dnat-ambiguous",
 	[HF_REASON_FRAGMENT] = "fragment",
@@ -25,14 +24,26 @@ static const char *const reasons[HF_REASON_MAX_] = {
 	[HF_REASON_PRIORITY] = "priority-exhausted",
 	[HF_REASON_SHADOWED] = "shadowed",
 	[HF_REASON_SET_EMPTY] = "set-empty",
+	[HF_REASON_NO_FAMILY] = "no-family",
+	[HF_REASON_NO_PROTOCOL] = "no-protocol",
 	[HF_REASON_OPERATOR] = "disabled-by-operator",
 	[HF_REASON_LOG] = "log-action",
-	[HF_REASON_NOT_HERE] = "other-interface",
 	[HF_REASON_PROTOCOL] = "protocol-any",
 	[HF_REASON_NEGATION] = "negation",
 	[HF_REASON_EXPANSION] = "expansion",
 	[HF_REASON_PMD_REJECT] = "pmd-reject",
 };
+
+enum hf_reason reason_find(const char *name)
+{
+	unsigned int r;
+
+	for (r = 0; r < HF_REASON_MAX_; r++) {
+		if (strcmp(reasons[r], name) == 0)
+			return (enum hf_reason)r;
+	}
+	return HF_REASON_SHADOWED;
+}
 
 const char *hf_reason_print(enum hf_reason reason, uint32_t detail, char buf[static 64])
 {

@@ -54,25 +54,25 @@ enum hf_reason {
 	HF_REASON_DIRECTION,	    /* direction-egress: the NIC filters arriving packets only */
 	HF_REASON_ITEM_UNSUPPORTED, /* item-unsupported:FIELD */
 	HF_REASON_MASK_PARTIAL,	    /* mask-partial:FIELD */
-	HF_REASON_RANGE,	    /* range-no-native: too many entries to spell a range */
 	HF_REASON_STATEFUL,	    /* stateful-required: established packets are allowed first */
 	HF_REASON_DNAT,		    /* dnat-ambiguous: services may rewrite the destination */
 	HF_REASON_FRAGMENT,	    /* fragment: a fragment has no ports */
-	HF_REASON_EXTENSION,  /* ipv6-extension: what stands behind the extension is not seen */
-	HF_REASON_VLAN,	      /* vlan: tagged packets belong to another interface */
-	HF_REASON_OVERLAP,    /* priority-none: overlaps a rule of another verdict */
-	HF_REASON_SHAPE,      /* input-set: the engine holds another set of fields */
-	HF_REASON_CAPACITY,   /* capacity */
-	HF_REASON_PRIORITY,   /* priority-exhausted */
-	HF_REASON_SHADOWED,   /* shadowed: never reached */
-	HF_REASON_SET_EMPTY,  /* set-empty: can never match */
-	HF_REASON_OPERATOR,   /* disabled-by-operator: offload wish "forbid" */
-	HF_REASON_LOG,	      /* log-action: hardware does not log */
-	HF_REASON_NOT_HERE,   /* other-interface: the rule is on no path of this uplink */
-	HF_REASON_PROTOCOL,   /* protocol-any: a protocol the NIC cannot tell apart */
-	HF_REASON_NEGATION,   /* negation: would need an entry per thing that is not meant */
-	HF_REASON_EXPANSION,  /* expansion: more entries than one rule may take */
-	HF_REASON_PMD_REJECT, /* pmd-reject: the driver would refuse the entry */
+	HF_REASON_EXTENSION,   /* ipv6-extension: what stands behind the extension is not seen */
+	HF_REASON_VLAN,	       /* vlan: tagged packets belong to another interface */
+	HF_REASON_OVERLAP,     /* priority-none: overlaps a rule of another verdict */
+	HF_REASON_SHAPE,       /* input-set: the engine holds another set of fields */
+	HF_REASON_CAPACITY,    /* capacity */
+	HF_REASON_PRIORITY,    /* priority-exhausted */
+	HF_REASON_SHADOWED,    /* shadowed: never reached */
+	HF_REASON_SET_EMPTY,   /* set-empty: can never match */
+	HF_REASON_NO_FAMILY,   /* no-family: neither IPv4 nor IPv6 can have it */
+	HF_REASON_NO_PROTOCOL, /* no-protocol: its conditions exclude each other */
+	HF_REASON_OPERATOR,    /* disabled-by-operator: offload wish "forbid" */
+	HF_REASON_LOG,	       /* log-action: hardware does not log */
+	HF_REASON_PROTOCOL,    /* protocol-any: a protocol the NIC cannot tell apart */
+	HF_REASON_NEGATION,    /* negation: would need an entry per thing that is not meant */
+	HF_REASON_EXPANSION,   /* expansion: more entries than one rule may take */
+	HF_REASON_PMD_REJECT,  /* pmd-reject: the driver would refuse the entry */
 	HF_REASON_MAX_,
 };
 
