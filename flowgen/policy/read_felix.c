@@ -146,6 +146,8 @@ static int rd_failsafes(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 	return 0;
 }
 
+#define SEPARATORS ", \t"
+
 /* A list with commas in one text; empty parts do not count. */
 static int split(struct hf_rd *rd, const struct hf_yaml *node, struct hf_names *ret)
 {
@@ -157,13 +159,14 @@ static int split(struct hf_rd *rd, const struct hf_yaml *node, struct hf_names *
 	if (rc < 0)
 		return rc;
 	for (i = 0; text[i]; i++)
-		n += text[i] == ',';
+		n += strchr(SEPARATORS, text[i]) != NULL;
 	v = hf_arena_calloc(rd->arena, n, sizeof(*v));
 	copy = hf_arena_strdup(rd->arena, text);
 	if (!v || !copy)
 		return hf_rd_nomem(rd);
 	n = 0;
-	for (part = strtok_r(copy, ", \t", &rest); part; part = strtok_r(NULL, ", \t", &rest))
+	for (part = strtok_r(copy, SEPARATORS, &rest); part;
+		part = strtok_r(NULL, SEPARATORS, &rest))
 		v[n++] = part;
 	*ret = (struct hf_names){.n = n, .v = v};
 	return 0;

@@ -55,15 +55,14 @@ static int check_ports(struct hf_rd *rd, const struct hf_policy_rule *rule, cons
 static int check_family(struct hf_rd *rd, const struct hf_policy_rule *rule, const struct side *s,
 	const struct hf_nets *nets, const char *field, uint8_t *family)
 {
-	const struct hf_yaml *at = hf_rd_where(s->node, field);
+	const struct hf_yaml *list = hf_rd_where(s->node, field);
 	bool negated = nets == &s->e->not_nets;
 	size_t i;
 
 	for (i = 0; i < nets->n; i++) {
 		const struct hf_prefix *p = &nets->v[i];
+		const struct hf_yaml *at = list->v[i]; /* one net per entry */
 
-		if (at->kind == HF_YAML_SEQ && i < at->n)
-			at = hf_rd_where(s->node, field)->v[i];
 		if (rule->ip_version && rule->ip_version != p->addr.family)
 			return hf_rd_fail(rd, at, "%s: IPv%u network in a rule with ipVersion %u",
 				s->name, p->addr.family, rule->ip_version);
