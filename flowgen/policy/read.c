@@ -109,6 +109,18 @@ static const struct hf_kind *kind_find(const char *name, const char *api, bool *
 	return NULL;
 }
 
+/* Policies and tiers are stricter, and say so themselves. */
+static int check_name(struct hf_rd *rd, const struct hf_yaml *object, const struct hf_kind *kind,
+	const struct hf_meta *meta)
+{
+	if (!strstr(kind->group, "projectcalico.org") || hf_is_dns_subdomain(meta->name))
+		return 0;
+	return hf_rd_fail(rd, hf_rd_where(hf_rd_where(object, "metadata"), "name"),
+		"name: '%.64s' is not a name: lower-case letters, digits, '-' and '.', at most %d "
+		"characters",
+		meta->name, HF_NAME_MAX);
+}
+
 static int read_object(struct hf_rd *rd, const struct doc *doc, const struct hf_kind *kind)
 {
 	struct hf_entry entry = {.kind = kind, .batch = rd->batch, .seq = rd->batch->entries.n};
@@ -123,6 +135,8 @@ static int read_object(struct hf_rd *rd, const struct doc *doc, const struct hf_
 		strcmp(kind->group, "crd.projectcalico.org") == 0, entry.obj);
 	if (rc == 0)
 		rc = kind->read(rd, doc->node, entry.obj);
+	if (rc == 0)
+		rc = check_name(rd, doc->node, kind, entry.obj);
 	if (rc == 0 && hf_vec_push(&rd->batch->entries, entry))
 		rc = hf_rd_nomem(rd);
 	return rc;

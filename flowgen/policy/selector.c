@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 #include "policy/selector.h"
+#include "policy/selector_tree.h"
 
 #include <hepflow/base/arena.h>
 #include <hepflow/base/vec.h>
@@ -12,30 +13,6 @@
 #include <string.h>
 
 #define LABEL_MAX 512 /* characters; docs/semantics.md 11.4 */
-
-enum op {
-	OP_ALL,
-	OP_GLOBAL,
-	OP_HAS,
-	OP_EQ,
-	OP_NE,
-	OP_IN,
-	OP_NOT_IN,
-	OP_CONTAINS,
-	OP_STARTS,
-	OP_ENDS,
-	OP_NOT,
-	OP_AND,
-	OP_OR,
-};
-
-struct hf_selector {
-	enum op op;
-	const char *key;
-	size_t n;			 /* values or kids */
-	const char *const *values;	 /* OP_EQ to OP_ENDS; sorted for the sets */
-	const struct hf_selector **kids; /* OP_NOT, OP_AND, OP_OR */
-};
 
 struct parser {
 	struct hf_arena *arena;
@@ -136,7 +113,7 @@ static int parse_string(struct parser *p, const char **ret)
 	return *ret ? 0 : fail_nomem(p);
 }
 
-static int value_cmp(const void *a, const void *b)
+int hf_selector_value_cmp(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -171,7 +148,7 @@ static int parse_set(struct parser *p, struct hf_selector *sel)
 		goto out;
 	}
 	if (values.n)
-		qsort(values.v, values.n, sizeof(*values.v), value_cmp);
+		qsort(values.v, values.n, sizeof(*values.v), hf_selector_value_cmp);
 	for (i = 0; i < values.n; i++) {
 		if (n == 0 || strcmp(values.v[i], values.v[n - 1]) != 0)
 			values.v[n++] = values.v[i];
@@ -263,16 +240,16 @@ static int parse_single(struct parser *p, struct hf_selector *sel, const struct 
 	return parse_comparison(p, sel);
 }
 
-static struct hf_selector *group_new(
-	struct parser *p, enum op op, const struct hf_selector *const *kids, size_t n)
+struct hf_selector *hf_selector_group(struct hf_arena *arena, enum hf_selector_op op,
+	const struct hf_selector *const *kids, size_t n)
 {
-	struct hf_selector *sel = hf_arena_alloc(p->arena, sizeof(*sel));
+	struct hf_selector *sel = hf_arena_alloc(arena, sizeof(*sel));
 
 	if (!sel)
 		return NULL;
 	sel->op = op;
 	sel->n = n;
-	sel->kids = hf_arena_dup(p->arena, kids, n * sizeof(*kids));
+	sel->kids = hf_arena_dup(arena, kids, n * sizeof(*kids));
 	return sel->kids ? sel : NULL;
 }
 
@@ -291,14 +268,14 @@ static int parse_not(struct parser *p, const struct hf_selector **ret)
 	}
 	rc = parse_single(p, sel, ret);
 	if (rc == 0 && negated)
-		*ret = group_new(p, OP_NOT, ret, 1);
+		*ret = hf_selector_group(p->arena, OP_NOT, ret, 1);
 	return rc < 0 || *ret ? rc : fail_nomem(p);
 }
 
 typedef int (*parse_fn)(struct parser *p, const struct hf_selector **ret);
 
 /* operand (word operand)* */
-static int parse_chain(struct parser *p, parse_fn operand, const char *word, enum op op,
+static int parse_chain(struct parser *p, parse_fn operand, const char *word, enum hf_selector_op op,
 	const struct hf_selector **ret)
 {
 	HF_VEC(const struct hf_selector *) kids = {};
@@ -313,7 +290,7 @@ static int parse_chain(struct parser *p, parse_fn operand, const char *word, enu
 		skip_space(p);
 	} while (rc == 0 && take(p, word, false));
 	if (rc == 0) {
-		*ret = kids.n == 1 ? kids.v[0] : group_new(p, op, kids.v, kids.n);
+		*ret = kids.n == 1 ? kids.v[0] : hf_selector_group(p->arena, op, kids.v, kids.n);
 		if (!*ret)
 			rc = fail_nomem(p);
 	}
@@ -364,254 +341,4 @@ int hf_selector_parse(struct hf_arena *arena, const char *text, const struct hf_
 	if (rc == 0)
 		*ret = sel;
 	return rc;
-}
-
-static bool has_value(const struct hf_selector *sel, const char *value)
-{
-	return sel->n && bsearch(&value, sel->values, sel->n, sizeof(value), value_cmp);
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-	size_t len = strlen(text), end_len = strlen(end);
-
-	return len >= end_len && memcmp(text + len - end_len, end, end_len) == 0;
-}
-
-static bool all_kids(const struct hf_selector *sel, hf_label_fn label, void *arg, bool want)
-{
-	size_t i;
-
-	for (i = 0; i < sel->n; i++) {
-		if (hf_selector_has(sel->kids[i], label, arg) != want)
-			return false;
-	}
-	return true;
-}
-
-bool hf_selector_has(const struct hf_selector *sel, hf_label_fn label, void *arg)
-{
-	const char *v = sel->key ? label(arg, sel->key) : NULL;
-
-	switch (sel->op) {
-	case OP_ALL:
-	case OP_GLOBAL:
-		return true;
-	case OP_HAS:
-		return v != NULL;
-	case OP_EQ:
-		return v && strcmp(v, sel->values[0]) == 0;
-	case OP_NE:
-		return !v || strcmp(v, sel->values[0]) != 0;
-	case OP_IN:
-		return v && has_value(sel, v);
-	case OP_NOT_IN:
-		return !v || !has_value(sel, v);
-	case OP_CONTAINS:
-		return v && strstr(v, sel->values[0]);
-	case OP_STARTS:
-		return v && strncmp(v, sel->values[0], strlen(sel->values[0])) == 0;
-	case OP_ENDS:
-		return v && ends_with(v, sel->values[0]);
-	case OP_NOT:
-		return !hf_selector_has(sel->kids[0], label, arg);
-	case OP_AND:
-		return all_kids(sel, label, arg, true);
-	case OP_OR:
-		return !all_kids(sel, label, arg, false);
-	}
-	return false;
-}
-
-bool hf_selector_has_global(const struct hf_selector *sel)
-{
-	size_t i;
-
-	if (sel->op == OP_GLOBAL)
-		return true;
-	for (i = 0; sel->kids && i < sel->n; i++) {
-		if (hf_selector_has_global(sel->kids[i]))
-			return true;
-	}
-	return false;
-}
-
-struct prefixer {
-	struct parser p; /* arena and err */
-	const char *prefix;
-	const char *ns_label;
-};
-
-static const struct hf_selector *prefixed(struct prefixer *x, const struct hf_selector *sel);
-
-/* Nothing of the copy may point into the arena of the original. */
-static bool copy_values(struct prefixer *x, const struct hf_selector *sel, struct hf_selector *copy)
-{
-	const char **values = hf_arena_calloc(x->p.arena, sel->n, sizeof(*values));
-	size_t i;
-
-	for (i = 0; values && i < sel->n; i++) {
-		values[i] = hf_arena_strdup(x->p.arena, sel->values[i]);
-		if (!values[i])
-			return false;
-	}
-	copy->values = values;
-	return values != NULL;
-}
-
-static bool copy_kids(struct prefixer *x, const struct hf_selector *sel, struct hf_selector *copy)
-{
-	size_t i;
-
-	copy->kids = hf_arena_calloc(x->p.arena, sel->n, sizeof(*copy->kids));
-	for (i = 0; copy->kids && i < sel->n; i++) {
-		copy->kids[i] = prefixed(x, sel->kids[i]);
-		if (!copy->kids[i])
-			return false;
-	}
-	return copy->kids != NULL;
-}
-
-static const struct hf_selector *prefixed(struct prefixer *x, const struct hf_selector *sel)
-{
-	struct hf_selector *copy = hf_arena_dup(x->p.arena, sel, sizeof(*sel));
-	const struct hf_selector *kid = copy;
-
-	if (!copy)
-		return NULL;
-	if (sel->op == OP_ALL || sel->op == OP_GLOBAL) {
-		copy->op = OP_HAS;
-		copy->key = hf_arena_strdup(x->p.arena, x->ns_label);
-		if (!copy->key)
-			return NULL;
-		return sel->op == OP_ALL ? copy : group_new(&x->p, OP_NOT, &kid, 1);
-	}
-	if (sel->key) {
-		copy->key = hf_arena_printf(x->p.arena, "%s%s", x->prefix, sel->key);
-		if (!copy->key)
-			return NULL;
-	}
-	if (sel->values && !copy_values(x, sel, copy))
-		return NULL;
-	if (sel->kids && !copy_kids(x, sel, copy))
-		return NULL;
-	return copy;
-}
-
-int hf_selector_prefixed(struct hf_arena *arena, const struct hf_selector *sel, const char *prefix,
-	const char *ns_label, const struct hf_selector **ret, struct hf_err *err)
-{
-	struct prefixer x = {
-		.p = {.arena = arena, .err = err}, .prefix = prefix, .ns_label = ns_label};
-	const struct hf_selector *copy = prefixed(&x, sel);
-
-	if (!copy)
-		return fail_nomem(&x.p);
-	*ret = copy;
-	return 0;
-}
-
-struct printer {
-	char *buf;
-	size_t size;
-	size_t len;
-};
-
-static void put(struct printer *out, const char *text)
-{
-	size_t len = strlen(text), room = out->size > out->len ? out->size - out->len : 0;
-
-	if (room)
-		(void)snprintf(out->buf + out->len, room, "%s", text); /* cut by contract */
-	out->len += len;
-}
-
-/* No text has both kinds of quotes in it: there are no escapes. */
-static void put_value(struct printer *out, const char *value)
-{
-	const char *quote = strchr(value, '\'') ? "\"" : "'";
-
-	put(out, quote);
-	put(out, value);
-	put(out, quote);
-}
-
-static void put_selector(struct printer *out, const struct hf_selector *sel);
-
-static void put_kid(struct printer *out, const struct hf_selector *kid, bool paren)
-{
-	put(out, paren ? "(" : "");
-	put_selector(out, kid);
-	put(out, paren ? ")" : "");
-}
-
-static void put_comparison(struct printer *out, const struct hf_selector *sel)
-{
-	static const char *const words[] = {
-		[OP_EQ] = " == ",
-		[OP_NE] = " != ",
-		[OP_IN] = " in {",
-		[OP_NOT_IN] = " not in {",
-		[OP_CONTAINS] = " contains ",
-		[OP_STARTS] = " starts with ",
-		[OP_ENDS] = " ends with ",
-	};
-	size_t i;
-
-	put(out, sel->key);
-	put(out, words[sel->op]);
-	for (i = 0; i < sel->n; i++) {
-		put(out, i ? ", " : "");
-		put_value(out, sel->values[i]);
-	}
-	put(out, sel->op == OP_IN || sel->op == OP_NOT_IN ? "}" : "");
-}
-
-static void put_selector(struct printer *out, const struct hf_selector *sel)
-{
-	size_t i;
-
-	switch (sel->op) {
-	case OP_ALL:
-		put(out, "all()");
-		break;
-	case OP_GLOBAL:
-		put(out, "global()");
-		break;
-	case OP_HAS:
-		put(out, "has(");
-		put(out, sel->key);
-		put(out, ")");
-		break;
-	case OP_EQ:
-	case OP_NE:
-	case OP_IN:
-	case OP_NOT_IN:
-	case OP_CONTAINS:
-	case OP_STARTS:
-	case OP_ENDS:
-		put_comparison(out, sel);
-		break;
-	case OP_NOT:
-		put(out, "!");
-		put_kid(out, sel->kids[0], sel->kids[0]->op > OP_HAS);
-		break;
-	case OP_AND:
-	case OP_OR:
-		for (i = 0; i < sel->n; i++) {
-			put(out, i == 0 ? "" : sel->op == OP_AND ? " && " : " || ");
-			put_kid(out, sel->kids[i], sel->kids[i]->op >= OP_AND);
-		}
-		break;
-	}
-}
-
-int hf_selector_print(const struct hf_selector *sel, char *buf, size_t size)
-{
-	struct printer out = {.buf = buf, .size = size};
-
-	if (size)
-		buf[0] = '\0';
-	put_selector(&out, sel);
-	return (int)out.len;
 }
