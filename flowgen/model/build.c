@@ -154,6 +154,7 @@ static void build_fini(struct hf_build *b)
 	hf_vec_fini(&b->infos);
 	hf_vec_fini(&b->ifaces);
 	hf_vec_fini(&b->warnings);
+	HASH_CLEAR(hh, b->iface_slots);
 	HASH_CLEAR(hh, b->profiles);
 	hf_sets_fini(b);
 	hf_arena_free(b->tmp);

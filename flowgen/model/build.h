@@ -100,6 +100,12 @@ struct hf_iface_info {
 	HF_VEC(struct hf_prefix) sources;
 };
 
+struct hf_iface_slot {
+	char name[HF_IFNAME_SIZE];
+	int index;
+	UT_hash_handle hh;
+};
+
 struct hf_profile_slot {
 	const char *name;
 	struct hf_model_profile *profile;
@@ -132,7 +138,8 @@ struct hf_build {
 
 	HF_VEC(struct hf_model_iface) ifaces;
 	HF_VEC(struct hf_iface_info) infos; /* same indexes */
-	struct hf_model_endpoint **heps;    /* per objs->hep; NULL = of another node */
+	struct hf_iface_slot *iface_slots;
+	struct hf_model_endpoint **heps; /* per objs->hep; NULL = of another node */
 	struct hf_model_endpoint **weps;
 
 	struct hf_profile_slot *profiles;
@@ -203,7 +210,7 @@ int hf_order_endpoint(
 /* host.c, endpoint.c */
 int hf_host_ifaces(struct hf_build *b);
 int hf_host_endpoints(struct hf_build *b);
-/* Index in b->ifaces, or -1. */
+/* Index in b->ifaces, or -ENOENT. */
 int hf_host_find(const struct hf_build *b, const char *name);
 
 /* dest.c, dnat.c */

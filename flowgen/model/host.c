@@ -47,13 +47,25 @@ static enum hf_from kind_of(const struct hf_build *b, const char *name)
 
 int hf_host_find(const struct hf_build *b, const char *name)
 {
-	size_t i;
+	struct hf_iface_slot *slot;
 
-	for (i = 0; i < b->ifaces.n; i++) {
-		if (strcmp(b->ifaces.v[i].id.name, name) == 0)
-			return (int)i;
-	}
-	return -ENOENT;
+	HASH_FIND_STR(b->iface_slots, name, slot);
+	return slot ? slot->index : -ENOENT;
+}
+
+static int iface_push(
+	struct hf_build *b, const struct hf_model_iface *iface, const struct hf_iface_info *info)
+{
+	struct hf_iface_slot *slot = hf_arena_calloc(b->tmp, 1, sizeof(*slot));
+
+	if (!slot)
+		return hf_build_oom(b);
+	memcpy(slot->name, iface->id.name, sizeof(slot->name));
+	slot->index = (int)b->ifaces.n;
+	HASH_ADD_STR(b->iface_slots, name, slot);
+	if (!slot->hh.tbl || hf_vec_push(&b->infos, *info) || hf_vec_push(&b->ifaces, *iface))
+		return hf_build_oom(b);
+	return slot->index;
 }
 
 /* Index of the interface of that name, made if need be. */
@@ -77,9 +89,7 @@ static int iface_get(struct hf_build *b, const char *name, const struct hf_meta 
 		return hf_fail(b->err, -E2BIG, "%s: %s: more than %u interfaces", place, meta->name,
 			HF_MODEL_IFACES_MAX);
 	memcpy(iface.id.name, name, strlen(name) + 1);
-	if (hf_vec_push(&b->infos, info) || hf_vec_push(&b->ifaces, iface))
-		return hf_build_oom(b);
-	return (int)b->ifaces.n - 1;
+	return iface_push(b, &iface, &info);
 }
 
 static int addr_add(struct hf_build *b, size_t iface, const struct hf_addr *addr, uint8_t len)
@@ -303,11 +313,10 @@ int hf_host_ifaces(struct hf_build *b)
 	static const struct hf_meta lo = {.name = "lo"};
 	struct hf_model_iface host = {.id.from = HF_FROM_HOST};
 	struct hf_iface_info info = {0};
-	int rc;
+	int rc = iface_push(b, &host, &info);
 
-	if (hf_vec_push(&b->infos, info) || hf_vec_push(&b->ifaces, host))
-		return hf_build_oom(b);
-	rc = b->facts ? from_facts(b) : without_facts(b);
+	if (rc == HF_IF_HOST)
+		rc = b->facts ? from_facts(b) : without_facts(b);
 	if (rc == 0 && b->facts)
 		rc = from_routes(b);
 	if (rc == 0)

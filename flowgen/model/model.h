@@ -79,8 +79,8 @@ struct hf_model_rules {
 };
 
 struct hf_model_policy {
-	const char *id;	 /* "gnp:deny-3000" or "np:NAMESPACE/NAME" */
-	bool staged;	 /* member of the tier, never enforced */
+	const char *id; /* "gnp:deny-3000", "np:NAMESPACE/NAME" or "knp:..." (Kubernetes, staged) */
+	bool staged;	/* member of the tier, never enforced */
 	uint8_t offload; /* enum hf_offload */
 	struct hf_model_rules rules;
 };
