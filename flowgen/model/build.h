@@ -68,7 +68,6 @@ struct hf_scope {
 	struct hf_scope_part parts[4];
 	const char *ns;		  /* only this namespace; NULL = any */
 	struct hf_names sa_names; /* only these service accounts; n == 0 = any */
-	bool weps_only;
 };
 
 /* A policy on its way into tiers: rules are built when the first endpoint is selected. */

@@ -199,10 +199,8 @@ int hf_scope_policy(struct hf_build *b, const struct hf_policy_obj *obj, struct 
 	struct hf_scope s = {0};
 	int rc = 0;
 
-	if (obj->kind != HF_POLICY_GNP) {
-		s.weps_only = true;
-		s.ns = obj->meta.ns;
-	}
+	if (obj->kind != HF_POLICY_GNP)
+		s.ns = obj->meta.ns ? obj->meta.ns : ""; /* hosts have none: never selected */
 	if (obj->selector.sel && obj->ns_selector.sel)
 		rc = add_rewritten(b, &s, obj->selector.sel, "", HF_LABEL_NS);
 	else if (obj->selector.sel && obj->sa_selector.sel)
@@ -298,8 +296,6 @@ bool hf_scope_has(const struct hf_scope *scope, const struct hf_subject *subject
 	struct asked q = {.labels = &subject->labels};
 	unsigned int i;
 
-	if (scope->weps_only && subject->kind != HF_SUBJECT_WEP)
-		return false;
 	if (scope->ns && (!subject->ns || strcmp(scope->ns, subject->ns) != 0))
 		return false;
 	if (scope->sa_names.n && !sa_is(&scope->sa_names, label_of(&subject->labels, HF_LABEL_SA)))

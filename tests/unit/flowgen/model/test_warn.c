@@ -58,7 +58,7 @@ Test(warn, hep_no_expected_ips)
 #define PEER LABELLED_HEP("peer", "role: db", "interfaceName: eth0")
 #define RULE(sel)                                                                                  \
 	GNP("a", "ingress: [{action: Allow, source: {selector: " sel "}},"                         \
-		 "{action: Deny, source: {selector: " sel "}}]")
+		 "{action: Deny, source: {selector: " sel " && all()}}]")
 	check(ETH0 PEER RULE("has(role)"), "hep-no-expected-ips", 1);
 	check(ETH0 PEER RULE("has(other)"), "hep-no-expected-ips", 0);
 	check(ETH0 LABELLED_HEP("peer", "role: db",
