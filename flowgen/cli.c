@@ -3,11 +3,8 @@
 #include "cli.h"
 
 #include <hepflow/err.h>
-#include <hepflow/model.h>
 #include <hepflow/net.h>
-#include <hepflow/policy.h>
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -54,92 +51,6 @@ int cli_format(const struct cli *cli, const char *const *names, size_t n)
 	}
 	(void)cli_usage("%s has no format '%s'", cli->verb, cli->format);
 	return -1;
-}
-
-static void print_notes(const struct cli *cli, const struct hf_policy *policy)
-{
-	size_t i;
-
-	for (i = 0; !cli->quiet && i < hf_policy_n_notes(policy); i++)
-		fprintf(stderr, "note: %s\n", hf_policy_note(policy, i));
-}
-
-static void print_warnings(const struct cli *cli, const struct hf_model *model)
-{
-	size_t i;
-
-	for (i = 0; !cli->quiet && i < hf_model_n_warnings(model); i++)
-		fprintf(stderr, "warning: %s\n", hf_model_warning(model, i));
-}
-
-static int read_all(
-	const struct cli *cli, char **files, size_t n, struct hf_policy *policy, struct hf_err *err)
-{
-	int rc = cli->host ? hf_policy_read(policy, cli->host, err) : 0;
-	size_t i;
-
-	for (i = 0; rc == 0 && i < n; i++)
-		rc = hf_policy_read(policy, files[i], err);
-	return rc;
-}
-
-int cli_read_policy(const struct cli *cli, char **files, size_t n, struct hf_policy **ret)
-{
-	struct hf_policy *policy = NULL;
-	struct hf_err err = {0};
-	int rc;
-
-	if (n == 0)
-		return cli_usage("%s: no policy file given", cli->verb);
-	rc = hf_policy_new(&policy, &err);
-	if (rc == 0)
-		rc = read_all(cli, files, n, policy, &err);
-	if (rc < 0) {
-		hf_policy_free(policy);
-		return cli_fail(rc, &err);
-	}
-	print_notes(cli, policy);
-	*ret = policy;
-	return CLI_OK;
-}
-
-/* "v3.29", "3.29" or "3.29.1" as major * 100 + minor. */
-static int parse_release(const char *text, unsigned int *ret)
-{
-	unsigned long major, minor;
-	char *end;
-
-	text += text[0] == 'v';
-	major = strtoul(text, &end, 10);
-	if (!isdigit(text[0]) || end[0] != '.' || !isdigit(end[1]) || major > 99)
-		return -EINVAL;
-	minor = strtoul(end + 1, &end, 10);
-	if (end[0] == '.')
-		end += 1 + strspn(end + 1, "0123456789");
-	if (end[0] != '\0' || minor > 99)
-		return -EINVAL;
-	*ret = (unsigned int)(major * 100 + minor);
-	return 0;
-}
-
-int cli_read_model(const struct cli *cli, char **files, size_t n, struct hf_model **ret)
-{
-	struct hf_model_opts opts = {.node = cli->node};
-	struct hf_policy *policy;
-	struct hf_err err = {0};
-	int rc;
-
-	if (cli->calico && parse_release(cli->calico, &opts.calico) < 0)
-		return cli_usage("--calico-version: '%s' is not like v3.29", cli->calico);
-	rc = cli_read_policy(cli, files, n, &policy);
-	if (rc != CLI_OK)
-		return rc;
-	rc = hf_model_build(policy, &opts, ret, &err);
-	hf_policy_free(policy);
-	if (rc < 0)
-		return cli_fail(rc, &err);
-	print_warnings(cli, *ret);
-	return CLI_OK;
 }
 
 bool cli_is_packet(const char *arg)

@@ -13,8 +13,11 @@
 
 struct hf_err;
 struct hf_model;
+struct hf_nic;
 struct hf_packet;
+struct hf_plan;
 struct hf_policy;
+struct hf_rules;
 
 /* docs/man/flowgen.1, "EXIT STATUS". */
 enum cli_exit {
@@ -31,6 +34,7 @@ struct cli {
 	const char *format;
 	const char *packets;
 	const char *calico;
+	const char *iface;
 	bool quiet;
 	bool help;
 	bool version;
@@ -49,13 +53,31 @@ int cli_finish(void);
 /* Index of --format among names, 0 when not given; CLI_USAGE's text and -1 when unknown. */
 int cli_format(const struct cli *cli, const char *const *names, size_t n);
 
+/* How far to go from the files. */
+enum cli_stage {
+	CLI_POLICY,
+	CLI_MODEL,
+	CLI_RULES,
+	CLI_PLAN,
+};
+
+/* What has been built on the way; the rest is NULL. */
+struct cli_built {
+	struct hf_policy *policy;
+	struct hf_model *model;
+	struct hf_rules *rules;
+	struct hf_nic *nic;
+	struct hf_plan *plan;
+};
+
 /*
- * Reads the n files or folders and --host; prints notes. Returns CLI_OK, or another exit code after
- * printing why.
+ * Reads the n files or folders and --host, and builds up to the stage; prints notes and warnings.
+ * uplink is the interface to plan for, NULL for the first. Returns CLI_OK, or another exit code
+ * after printing why; then *ret is empty.
  */
-int cli_read_policy(const struct cli *cli, char **files, size_t n, struct hf_policy **ret);
-/* The same as far as the model; prints warnings. */
-int cli_read_model(const struct cli *cli, char **files, size_t n, struct hf_model **ret);
+int cli_build(const struct cli *cli, char **files, size_t n, enum cli_stage stage,
+	const char *uplink, struct cli_built *ret);
+void cli_built_fini(struct cli_built *built);
 
 /* Whether an operand of eval or explain is a packet: it has a '=' and is not the name of a file. */
 bool cli_is_packet(const char *arg);
@@ -70,5 +92,8 @@ int cli_place_error(const char *name, size_t line, const char *text, struct hf_e
 /* Verbs; each returns an exit code. */
 int cli_policy(const struct cli *cli);
 int cli_model(const struct cli *cli);
+int cli_rules(const struct cli *cli);
+int cli_plan(const struct cli *cli);
+int cli_flows(const struct cli *cli);
 int cli_eval(const struct cli *cli);
 int cli_explain(const struct cli *cli);

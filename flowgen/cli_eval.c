@@ -9,7 +9,6 @@
 
 #include <hepflow/base/vec.h>
 #include <hepflow/err.h>
-#include <hepflow/model.h>
 #include <hepflow/net.h>
 #include <hepflow/ref.h>
 
@@ -198,29 +197,43 @@ static int judge_held_back(const struct cli *cli, const struct hf_model *model, 
 	return rc < 0 ? cli_fail(rc, &err) : cli_finish();
 }
 
+/* What of the operands is not a packet. */
+static int list_files(const struct cli *cli, char ***ret, size_t *ret_n)
+{
+	HF_VEC(char *) files = {};
+	size_t i;
+
+	for (i = 0; i < cli->n_args; i++) {
+		if (!cli_is_packet(cli->args[i]) && hf_vec_push(&files, cli->args[i])) {
+			hf_vec_fini(&files);
+			return -ENOMEM;
+		}
+	}
+	*ret = files.v;
+	*ret_n = files.n;
+	return 0;
+}
+
 int cli_eval(const struct cli *cli)
 {
 	static const char *const formats[] = {"text", "json"};
 	int format = cli_format(cli, formats, 2), rc;
-	HF_VEC(char *) files = {};
-	struct hf_model *model;
-	size_t i;
+	struct cli_built built;
+	char **files;
+	size_t n;
 
 	if (format < 0)
 		return CLI_USAGE;
-	for (i = 0; i < cli->n_args; i++) {
-		if (!cli_is_packet(cli->args[i]) && hf_vec_push(&files, cli->args[i]))
-			return cli_fail(-ENOMEM, &(struct hf_err){0});
-	}
-	if (!cli->packets && files.n == cli->n_args) {
-		hf_vec_fini(&files);
-		return cli_usage("eval: no packet given");
-	}
-	rc = cli_read_model(cli, files.v, files.n, &model);
-	hf_vec_fini(&files);
+	if (list_files(cli, &files, &n) < 0)
+		return cli_fail(-ENOMEM, &(struct hf_err){0});
+	if (!cli->packets && n == cli->n_args)
+		rc = cli_usage("eval: no packet given");
+	else
+		rc = cli_build(cli, files, n, CLI_MODEL, NULL, &built);
+	free(files);
 	if (rc != CLI_OK)
 		return rc;
-	rc = judge_held_back(cli, model, format == 1);
-	hf_model_free(model);
+	rc = judge_held_back(cli, built.model, format == 1);
+	cli_built_fini(&built);
 	return rc;
 }

@@ -16,6 +16,8 @@ static const struct hf_opt options[] = {
 		offsetof(struct cli, host)},
 	{'p', "profile", "PROFILE", "NIC profile: a name, or a path to its YAML",
 		offsetof(struct cli, profile)},
+	{'i', "iface", "IFACE", "the uplink the NIC serves; default: the first",
+		offsetof(struct cli, iface)},
 	{0, "fallback", "WHERE", "where packets go that hardware leaves: software or kernel",
 		offsetof(struct cli, fallback)},
 	{0, "format", "FORMAT", "text (the default), json, testpmd or dot",
@@ -31,7 +33,7 @@ static const struct hf_opt options[] = {
 
 #define STAGE_FORM                                                                                 \
 	"[-n NODE] [--host HOSTFACTS] [-p PROFILE] [--fallback software|kernel]\n"                 \
-	"                  [--format FORMAT] FILE|DIR..."
+	"                  [--format text|json|testpmd|dot] FILE|DIR..."
 
 static const struct verb {
 	const char *name;
@@ -41,6 +43,9 @@ static const struct verb {
 } verbs[] = {
 	{"policy", "print the objects as read", STAGE_FORM, cli_policy},
 	{"model", "print what applies to one host", STAGE_FORM, cli_model},
+	{"rules", "print the tables: first match decides", STAGE_FORM, cli_rules},
+	{"plan", "print what the NIC takes over, and why not the rest", STAGE_FORM, cli_plan},
+	{"flows", "print the plan as dpdk-testpmd commands", STAGE_FORM, cli_flows},
 	{"eval", "judge packets by the reference",
 		"[-n NODE] [--host HOSTFACTS] [--packets PACKETFILE|-]\n"
 		"                  [--format text|json] FILE|DIR... [PACKET...]",

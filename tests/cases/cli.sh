@@ -50,12 +50,18 @@ check 'format' 2 '' "eval has no format 'testpmd' $hint" eval --format testpmd "
 check 'model format' 2 '' "model has no format 'xml' $hint" model --format xml "$policy"
 check 'release' 2 '' "'three' is not like v3.29 $hint" eval --calico-version three "$policy" "$packet"
 check 'release' 2 '' "'3.29x' is not like v3.29 $hint" eval --calico-version 3.29x "$policy" "$packet"
+check 'fallback' 2 '' "'nowhere' is not software or kernel $hint" model --fallback nowhere "$policy"
+check 'plan of what' 2 '' "plan: needs a NIC profile \(-p\) $hint" plan "$policy"
+check 'flows of what' 2 '' "flows: needs a NIC profile \(-p\) $hint" flows "$policy"
+check 'no such profile' 2 '' '^flowgen: .*no-such-nic' plan -p no-such-nic "$policy"
+check 'no such uplink' 2 '' '^flowgen: .*eth9' plan -p none -i eth9 "$policy"
+check 'no dot of rules' 2 '' "rules has no format 'dot' $hint" rules --format dot "$policy"
 check 'absent file' 2 '' '^flowgen: absent.yaml: No such file or directory$' eval absent.yaml "$packet"
 check 'node' 2 '' "^flowgen: PACKET:1:1: in: this host has no interface 'eth0'$" \
 	eval -q -n n7 "$policy" "$packet"
 check 'version' 0 "flowgen $(sed -n "s/^ *version: '\(.*\)',$/\1/p" "$cases/../../meson.build")" '' --version
 check 'help' 0 '*' '' --help
-for verb in policy model eval explain; do
+for verb in policy model rules plan flows eval explain; do
 	grep -q "^  flowgen $verb " "$tmp/out" || fail "help does not show $verb"
 done
 check 'verb help' 0 '*' '' eval --help
@@ -131,13 +137,41 @@ check 'note silenced' 0 "$verdict" '' eval -q "$tmp/noted.yaml" "$packet"
 check 'warning' 0 '*' '^warning: staged-not-enforced: ' model "$cases/staged/policy.yaml"
 check 'warning silenced' 0 '*' '' model --quiet "$cases/staged/policy.yaml"
 
+# Every stage prints, in every format it has; JSON is JSON with a schema.
+nic=mlx5-cx6dx
+for stage in policy model rules plan flows; do
+	check "$stage" 0 '*' '' $stage -p $nic "$policy"
+	[ -s "$tmp/out" ] || fail "$stage prints nothing"
+	check "$stage json" 0 '*' '' $stage -p $nic --format json "$policy"
+	python3 -c 'import json, sys; sys.exit(json.load(sys.stdin)["schema"] != 1)' <"$tmp/out" ||
+		fail "$stage: not JSON of schema 1"
+done
+check 'plan dot' 0 '*' '' plan -p $nic --format dot "$policy"
+grep -q '^digraph' "$tmp/out" || fail 'plan dot is not graphviz'
+check 'flows testpmd' 0 '*' '' flows -p $nic --format testpmd "$policy"
+grep -q '^flow create 0 ' "$tmp/out" || fail 'flows are not testpmd commands'
+check 'plan of the other uplink' 0 '*' '' plan -p $nic -i eth1 "$policy"
+grep -q '^plan eth1 on ' "$tmp/out" || fail 'plan -i'
+check 'fallback kernel' 0 '*' '' plan -p $nic --fallback kernel "$policy"
+grep -q 'fallback kernel' "$tmp/out" || fail 'plan --fallback'
+
 # explain shows the way; its verdict is that of eval.
 check 'explain' 0 '*' '' explain "$policy" "$packet"
 for line in "packet: $packet" '  path: uplink->host, in by eth0' \
 	'  normal ingress of hep eth0: default: gnp:deny-3000 rule 0: deny' 'verdict: deny' \
-	'origin: default/gnp:deny-3000/ingress/0'; do
+	'origin: default/gnp:deny-3000/ingress/0' \
+	'rules: deny by default/gnp:deny-3000/ingress/0, block "eth0 normal ingress default" rule 0'; do
 	grep -qxF "$line" "$tmp/out" || fail "explain does not say '$line': $(cat "$tmp/out")"
 done
+
+hardware() {
+	check "explain $1" 0 '*' '' explain -p "$1" "$policy" "$2"
+	grep -q "^hardware: $1 on eth0: $3" "$tmp/out" || fail "explain $1: $(tail -1 "$tmp/out")"
+}
+hardware $nic "$packet" 'deny by table .* default/gnp:deny-3000/ingress/0$'
+hardware $nic "$packet flags=A ct=established" 'punt by table .*; stateful-required$'
+hardware none "$packet" 'punt, no entry matches$'
+hardware $nic 'src=192.0.2.10 dst=198.51.100.7 proto=udp dport=53' 'not asked'
 
 # Output that cannot be written is a failure of the program, not of the user.
 "$flowgen" eval "$policy" "$packet" >/dev/full 2>"$tmp/err"

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* From files to the stage that a verb needs. */
+
+#include "cli.h"
+
+#include <hepflow/err.h>
+#include <hepflow/model.h>
+#include <hepflow/plan.h>
+#include <hepflow/policy.h>
+#include <hepflow/profile.h>
+#include <hepflow/rules.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the options of a run mean, checked before any file is read. */
+struct wish {
+	struct hf_model_opts model;
+	struct hf_plan_opts plan;
+};
+
+/* "v3.29", "3.29" or "3.29.1" as major * 100 + minor. */
+static int parse_release(const char *text, unsigned int *ret)
+{
+	unsigned long major, minor;
+	char *end;
+
+	text += text[0] == 'v';
+	major = strtoul(text, &end, 10);
+	if (!isdigit(text[0]) || end[0] != '.' || !isdigit(end[1]) || major > 99)
+		return -EINVAL;
+	minor = strtoul(end + 1, &end, 10);
+	if (end[0] == '.')
+		end += 1 + strspn(end + 1, "0123456789");
+	if (end[0] != '\0' || minor > 99)
+		return -EINVAL;
+	*ret = (unsigned int)(major * 100 + minor);
+	return 0;
+}
+
+static int parse_fallback(const char *text, enum hf_fallback *ret)
+{
+	if (strcmp(text, "software") == 0)
+		*ret = HF_FALLBACK_SOFTWARE;
+	else if (strcmp(text, "kernel") == 0)
+		*ret = HF_FALLBACK_KERNEL;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int read_wish(const struct cli *cli, enum cli_stage stage, struct wish *ret)
+{
+	ret->model.node = cli->node;
+	if (cli->calico && parse_release(cli->calico, &ret->model.calico) < 0)
+		return cli_usage("--calico-version: '%s' is not like v3.29", cli->calico);
+	if (cli->fallback && parse_fallback(cli->fallback, &ret->plan.fallback) < 0)
+		return cli_usage("--fallback: '%s' is not software or kernel", cli->fallback);
+	if (stage == CLI_PLAN && !cli->profile)
+		return cli_usage("%s: needs a NIC profile (-p)", cli->verb);
+	return CLI_OK;
+}
+
+static int read_files(
+	const struct cli *cli, char **files, size_t n, struct hf_policy **ret, struct hf_err *err)
+{
+	int rc = hf_policy_new(ret, err);
+	size_t i;
+
+	if (rc == 0 && cli->host)
+		rc = hf_policy_read(*ret, cli->host, err);
+	for (i = 0; rc == 0 && i < n; i++)
+		rc = hf_policy_read(*ret, files[i], err);
+	return rc;
+}
+
+static int build(const struct cli *cli, char **files, size_t n, enum cli_stage stage,
+	const struct wish *wish, struct cli_built *ret, struct hf_err *err)
+{
+	int rc = read_files(cli, files, n, &ret->policy, err);
+
+	if (rc == 0 && stage >= CLI_MODEL)
+		rc = hf_model_build(ret->policy, &wish->model, &ret->model, err);
+	if (rc == 0 && stage >= CLI_RULES)
+		rc = hf_rules_build(ret->model, &ret->rules, err);
+	if (rc == 0 && stage >= CLI_PLAN)
+		rc = hf_profile_find(cli->profile, &ret->nic, err);
+	if (rc == 0 && stage >= CLI_PLAN)
+		rc = hf_plan_build(ret->rules, ret->nic, &wish->plan, &ret->plan, err);
+	return rc;
+}
+
+static void print_remarks(const struct cli_built *built)
+{
+	size_t i;
+
+	for (i = 0; i < hf_policy_n_notes(built->policy); i++)
+		fprintf(stderr, "note: %s\n", hf_policy_note(built->policy, i));
+	for (i = 0; built->model && i < hf_model_n_warnings(built->model); i++)
+		fprintf(stderr, "warning: %s\n", hf_model_warning(built->model, i));
+}
+
+int cli_build(const struct cli *cli, char **files, size_t n, enum cli_stage stage,
+	const char *uplink, struct cli_built *ret)
+{
+	struct cli_built built = {0};
+	struct wish wish = {0};
+	struct hf_err err = {0};
+	int rc;
+
+	if (n == 0)
+		return cli_usage("%s: no policy file given", cli->verb);
+	rc = read_wish(cli, stage, &wish);
+	if (rc != CLI_OK)
+		return rc;
+	wish.plan.iface = uplink;
+	rc = build(cli, files, n, stage, &wish, &built, &err);
+	if (rc < 0) {
+		cli_built_fini(&built);
+		return cli_fail(rc, &err);
+	}
+	if (!cli->quiet)
+		print_remarks(&built);
+	*ret = built;
+	return CLI_OK;
+}
+
+void cli_built_fini(struct cli_built *built)
+{
+	hf_plan_free(built->plan);
+	hf_profile_free(built->nic);
+	hf_rules_free(built->rules);
+	hf_model_free(built->model);
+	hf_policy_free(built->policy);
+}
