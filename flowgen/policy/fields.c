@@ -84,6 +84,17 @@ static const struct hf_field *field_find(const struct hf_shape *shape, const cha
 	return NULL;
 }
 
+static bool is_unread(const struct hf_shape *shape, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < shape->n_unread; i++) {
+		if (strcmp(shape->unread[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
 int hf_rd_map(struct hf_rd *rd, const struct hf_yaml *node, const struct hf_shape *shape, void *obj)
 {
 	const char *key = rd->key;
@@ -95,13 +106,13 @@ int hf_rd_map(struct hf_rd *rd, const struct hf_yaml *node, const struct hf_shap
 	for (i = 0; i < node->n && rc == 0; i++) {
 		const struct hf_field *f = field_find(shape, node->key[i]->text);
 
-		if (!f && !shape->open)
+		if (!f && !shape->open && !is_unread(shape, node->key[i]->text))
 			return hf_rd_fail(
 				rd, node->key[i], "unknown field '%.64s'", node->key[i]->text);
 		if (!f || !f->read || hf_yaml_is_null(node->v[i]))
 			continue;
 		rd->key = f->name;
-		rc = f->read(rd, node->v[i], (char *)obj + f->at);
+		rc = f->read(rd, node->v[i], obj ? (char *)obj + f->at : NULL);
 		rd->key = key;
 		if (rc == 0 && f->has)
 			*(bool *)((char *)obj + f->has) = true;
@@ -317,6 +328,8 @@ int hf_rd_selector(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 	if (spec->text[strspn(spec->text, " \t")] == '\0')
 		return 0;
 	rc = hf_selector_parse(rd->arena, spec->text, &spec->sel, &why);
+	if (rc == -ENOMEM)
+		return hf_rd_nomem(rd);
 	return rc < 0 ? hf_rd_bad(rd, node, "%s", why.text) : 0;
 }
 

@@ -119,17 +119,19 @@ static int read_crd_meta(struct hf_rd *rd, const struct hf_yaml *node, struct hf
 	if (!arena)
 		return hf_rd_nomem(rd);
 	rc = hf_yaml_read(arena, CRD_META_KEY, node->text, strlen(node->text), &docs, &n, &why);
-	if (rc < 0 || n != 1) {
-		rc = hf_rd_fail(rd, node, "annotation %s", rc < 0 ? why.text : "is not JSON");
-	} else {
+	if (rc == 0 && n == 1) {
 		/* Places within the annotation mean nothing: point at the annotation. */
 		struct hf_rd sub = *rd;
 
 		sub.err = &why;
 		rc = hf_rd_map(&sub, docs[0], &shape, &in);
-		if (rc < 0)
-			rc = hf_rd_fail(rd, node, "annotation " CRD_META_KEY " is broken");
+	} else if (rc == 0) {
+		rc = -EINVAL;
 	}
+	if (rc == -ENOMEM)
+		rc = hf_rd_nomem(rd);
+	else if (rc < 0)
+		rc = hf_rd_fail(rd, node, "annotation " CRD_META_KEY " is broken");
 	if (rc == 0 && in.name)
 		meta->name = in.name;
 	if (rc == 0 && in.labels.n)

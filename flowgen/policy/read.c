@@ -234,7 +234,12 @@ int hf_batch_read(
 	if (!tree)
 		return hf_rd_nomem(&rd);
 	rd.file = hf_arena_strdup(batch->arena, name);
-	rc = rd.file ? hf_yaml_read(tree, name, text, size, &docs, &n, err) : -ENOMEM;
+	if (rd.file) {
+		rc = hf_yaml_read(tree, name, text, size, &docs, &n, err);
+	} else {
+		rd.file = name;
+		rc = hf_rd_nomem(&rd);
+	}
 	for (i = 0; rc == 0 && i < n; i++) {
 		struct doc doc = {.node = docs[i]};
 

@@ -53,7 +53,9 @@ struct hf_field {
 struct hf_shape {
 	const struct hf_field *fields;
 	size_t n;
-	bool open; /* fields not in the table are somebody else's business */
+	bool open;		   /* fields not in the table are somebody else's business */
+	const char *const *unread; /* more names that do not matter here, where they are many */
+	size_t n_unread;
 };
 
 #define HF_SHAPE(table)                                                                            \

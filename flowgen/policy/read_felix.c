@@ -279,24 +279,6 @@ static const struct hf_field felix_fields[] = {
 	{"nodeSelector", hf_rd_selector, offsetof(struct felix_in, o.node_selector)},
 };
 
-#define N_READ (sizeof(felix_fields) / sizeof(felix_fields[0]))
-
-/* Every parameter of the kind: those above, then the names that do not matter. */
-static int shape_build(struct hf_rd *rd, struct hf_shape *ret)
-{
-	struct hf_field *fields =
-		hf_arena_calloc(rd->arena, N_READ + hf_felix_n_other, sizeof(*fields));
-	size_t i;
-
-	if (!fields)
-		return hf_rd_nomem(rd);
-	memcpy(fields, felix_fields, sizeof(felix_fields));
-	for (i = 0; i < hf_felix_n_other; i++)
-		fields[N_READ + i].name = hf_felix_other[i];
-	*ret = (struct hf_shape){.fields = fields, .n = N_READ + hf_felix_n_other};
-	return 0;
-}
-
 /* With both given, the mode says which one counts; iptables is the reference. */
 static void merge_nft(struct felix_in *in)
 {
@@ -321,11 +303,14 @@ int hf_rd_felix(struct hf_rd *rd, const struct hf_yaml *object, void *dst)
 	struct hf_felix_obj *felix = dst;
 	struct felix_in in = {.o = *felix};
 	const char *name = felix->meta.name;
-	struct hf_shape shape;
-	int rc = shape_build(rd, &shape);
+	const struct hf_shape shape = {
+		.fields = felix_fields,
+		.n = sizeof(felix_fields) / sizeof(felix_fields[0]),
+		.unread = hf_felix_other,
+		.n_unread = hf_felix_n_other,
+	};
+	int rc = hf_rd_spec(rd, object, &shape, &in);
 
-	if (rc == 0)
-		rc = hf_rd_spec(rd, object, &shape, &in);
 	if (rc < 0)
 		return rc;
 	merge_nft(&in);
