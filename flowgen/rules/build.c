@@ -100,6 +100,7 @@ static int build_all(struct build *b)
 	(void)add_origin(b, ""); /* becomes NO_ORIGIN, for it is the first */
 	if (copy_sets(b) < 0 || copy_facts(b) < 0 || add_local_set(b) < 0)
 		return b->rc;
+	find_twins(b);
 	build_paths(b);
 	if (b->rc < 0)
 		return b->rc;
@@ -111,6 +112,7 @@ static void build_fini(struct build *b)
 {
 	free_memos(b);
 	free_matches(b);
+	free_twins(b);
 	hf_vec_fini(&b->blocks);
 	hf_vec_fini(&b->sets);
 	hf_vec_fini(&b->origins);

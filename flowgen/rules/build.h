@@ -19,14 +19,16 @@
 
 #include <hepflow/base/vec.h>
 
-/* Rules of one table: beyond this a policy is a mistake or an attack (100 bytes of memory each). */
-#define HF_RULES_MAX (8u << 20)
+/* Rules of one table: beyond this a policy is a mistake or an attack (half a gigabyte of memory).
+ */
+#define HF_RULES_MAX (4u << 20)
 
 struct hf_arena;
 struct memo;
 struct match_memo;
 struct set_memo;
 struct origin_memo;
+struct twin;
 
 #define NO_ORIGIN  0	      /* of the jumps between chains: the empty text */
 #define OWN_ORIGIN UINT32_MAX /* the origin of whatever rule decided */
@@ -83,6 +85,7 @@ struct build {
 	struct match_memo *matches;
 	struct set_memo *set_memo;
 	struct origin_memo *origin_memo;
+	struct twin *twins;
 };
 
 typedef HF_VEC(struct hf_rule) rule_vec;
@@ -94,10 +97,13 @@ enum memo_kind {
 	MEMO_PROFILES,
 	MEMO_CARRY,
 	MEMO_LATER,
+	MEMO_HOST,
+	MEMO_FORWARD,
 };
 
 struct memo_key {
 	const void *endpoint;
+	const void *pod;
 	uint32_t kind;
 	uint32_t chain;
 	uint32_t flags;
@@ -137,6 +143,12 @@ struct rendered {
 };
 const struct rendered *render(struct build *b, const struct hf_model_rule *rule, bool wire);
 void free_matches(struct build *b);
+
+/* twin.c: find_twins() once; first_twin() is the endpoint that stands for ep, itself for NULL */
+void find_twins(struct build *b);
+const struct hf_model_endpoint *first_twin(struct build *b, const struct hf_model_endpoint *ep);
+size_t n_other_twins(struct build *b, const struct hf_model_endpoint *ep);
+void free_twins(struct build *b);
 
 /* chain.c */
 bool chain_has(const struct hf_model_endpoint *ep, enum hf_chain chain);

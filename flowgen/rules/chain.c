@@ -5,6 +5,7 @@
 #include <hepflow/base/arena.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* One chain of one endpoint, and where it leads. */
@@ -25,9 +26,14 @@ static const char *const chain_names[] = {
 
 static const char *name_block(const struct chain *c, const char *part)
 {
-	const char *name = hf_arena_printf(c->b->rules->arena, "%s %s %s %s", c->ep->name,
-		chain_names[c->chain], c->flags & CHAIN_EGRESS ? "egress" : "ingress", part);
+	size_t n = n_other_twins(c->b, c->ep);
+	char others[32] = "";
+	const char *name;
 
+	if (n)
+		(void)snprintf(others, sizeof(others), " and %zu more", n); /* fits */
+	name = hf_arena_printf(c->b->rules->arena, "%s%s: %s %s, %s", c->ep->name, others,
+		chain_names[c->chain], c->flags & CHAIN_EGRESS ? "egress" : "ingress", part);
 	if (!name)
 		c->b->rc = -ENOMEM;
 	return name;
@@ -280,14 +286,16 @@ static void emit_states(const struct chain *c, rule_vec *v, uint32_t body)
 uint32_t build_chain(struct build *b, const struct hf_model_endpoint *ep, enum hf_chain chain,
 	uint32_t flags, const struct conts *conts)
 {
-	struct chain c = {.b = b, .ep = ep, .chain = chain, .flags = flags, .conts = conts};
-	struct memo_key key = make_key(&c, MEMO_CHAIN, 0);
+	struct chain c = {.b = b, .chain = chain, .flags = flags, .conts = conts};
+	struct memo_key key;
 	const struct hf_match all = HF_MATCH_ALL;
 	rule_vec v = {0};
 	uint32_t block, body;
 
 	if (b->rc < 0)
 		return 0;
+	c.ep = first_twin(b, ep);
+	key = make_key(&c, MEMO_CHAIN, 0);
 	if (find_memo(b, &key, &block))
 		return block;
 	body = build_body(&c);

@@ -164,10 +164,25 @@ static void emit_split(
 	emit(b, v, &all, list_later ? last : later, own, HF_OFFLOAD_PREFER);
 }
 
-/* The chains of the arriving interface. Not to be called when there are none. */
-static uint32_t build_first(const struct arrival *a, bool with_hep, const struct conts *after)
+/* Arrivals of the same endpoints share their blocks. */
+static struct memo_key arrival_key(
+	const struct arrival *a, enum memo_kind kind, const struct hf_model_endpoint *hep)
 {
-	const struct hf_model_endpoint *hep = with_hep ? hep_of(a->b, a->iface) : NULL;
+	struct memo_key key;
+
+	memset(&key, 0, sizeof(key));
+	key.kind = kind;
+	key.endpoint = first_twin(a->b, hep);
+	key.pod = first_twin(a->b, pod_of(a->iface));
+	key.chain = is_pod(a->iface);
+	key.flags = (a->notrack ? CHAIN_NOTRACK : 0) | (a->again ? CHAIN_AGAIN : 0);
+	return key;
+}
+
+/* The chains of the arriving interface. Not to be called when there are none. */
+static uint32_t build_first(
+	const struct arrival *a, const struct hf_model_endpoint *hep, const struct conts *after)
+{
 	const struct hf_model_endpoint *pod = pod_of(a->iface);
 	uint32_t flags = a->notrack ? CHAIN_NOTRACK : 0;
 	struct conts conts = *after;
@@ -187,17 +202,21 @@ static uint32_t build_forward(const struct arrival *a, bool with_hep)
 	struct build *b = a->b;
 	struct conts last = forward_conts(b, a->notrack), more = last;
 	uint32_t later = build_later(b, a->notrack);
-	bool hep = with_hep && hep_of(b, a->iface);
+	const struct hf_model_endpoint *hep = with_hep ? hep_of(b, a->iface) : NULL;
+	struct memo_key key = arrival_key(a, MEMO_FORWARD, hep);
 	rule_vec v = {0};
+	uint32_t block;
 
 	more.accept = more.none = go_to(later);
 	if (!hep && !pod_of(a->iface))
 		return later;
 	if (b->model->star)
-		return build_first(a, with_hep, &more);
-	emit_split(b, &v, go_to(build_first(a, with_hep, &more)),
-		go_to(build_first(a, with_hep, &last)), NO_ORIGIN);
-	return finish_block(b, &v, name_for(b, "forward from", a->iface));
+		return build_first(a, hep, &more);
+	if (find_memo(b, &key, &block))
+		return block;
+	emit_split(b, &v, go_to(build_first(a, hep, &more)), go_to(build_first(a, hep, &last)),
+		NO_ORIGIN);
+	return add_memo(b, &key, finish_block(b, &v, name_for(b, "forward", NULL)));
 }
 
 /* docs/semantics.md 9: a pod to its own host. */
@@ -222,7 +241,7 @@ static struct cont build_pod_to_host(const struct arrival *a)
 	if (pod_of(a->iface))
 		epha = go_to(build_chain(b, a->iface->wep, HF_CHAIN_NORMAL, CHAIN_EGRESS, &conts));
 	emit(b, &v, &all, epha, epha.how == HOW_GOTO ? NO_ORIGIN : own, HF_OFFLOAD_PREFER);
-	return go_to(finish_block(b, &v, name_for(b, "to host from", a->iface)));
+	return go_to(finish_block(b, &v, name_for(b, "pod to host", NULL)));
 }
 
 static uint32_t build_host(const struct arrival *a)
@@ -235,15 +254,19 @@ static uint32_t build_host(const struct arrival *a)
 	const struct hf_match all = HF_MATCH_ALL;
 	uint32_t own = add_origin(b, "no-endpoint");
 	struct cont next = decide(HF_VERDICT_NO_DECISION, OWN_ORIGIN);
+	struct memo_key key = arrival_key(a, MEMO_HOST, is_pod(a->iface) ? NULL : hep);
 	rule_vec v = {0};
+	uint32_t block;
 
+	if (find_memo(b, &key, &block))
+		return block;
 	if (is_pod(a->iface))
 		next = build_pod_to_host(a);
 	else if (hep)
 		next = go_to(build_chain(b, hep, HF_CHAIN_NORMAL, flags, &conts));
 	emit_encap_in(b, &v);
 	emit(b, &v, &all, next, next.how == HOW_GOTO ? NO_ORIGIN : own, HF_OFFLOAD_PREFER);
-	return finish_block(b, &v, name_for(b, "to host from", a->iface));
+	return add_memo(b, &key, finish_block(b, &v, name_for(b, "to host", NULL)));
 }
 
 /* Where a packet goes on when untracked or preDNAT policy has not accepted it. */

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORLDS		  1000 /* by default: some seconds */
+#define WORLDS		  4000 /* by default: a few seconds */
 #define PACKETS_PER_WORLD 150
 #define NAMES_MAX	  16
 
