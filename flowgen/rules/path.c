@@ -26,7 +26,7 @@ static bool is_pod(const struct hf_model_iface *iface)
 
 static const struct hf_model_endpoint *pod_of(const struct hf_model_iface *iface)
 {
-	return is_pod(iface) ? iface->wep : NULL;
+	return iface && iface->id.from == HF_FROM_WORKLOAD ? iface->wep : NULL;
 }
 
 /* docs/semantics.md 3.2: the specific endpoint replaces "*" wholly. */
