@@ -88,7 +88,7 @@ static void cook_tpid(struct hf_pattern *p)
 	if (!has(p, HF_LAYER_ETH) || !is_tpid(p))
 		return;
 	set_field(p, HF_F_ETH_TYPE, 0);
-	p->mask.has_vlan = 0xff;
+	p->mask.has_vlan = 1;
 	p->spec.has_vlan = 1;
 }
 

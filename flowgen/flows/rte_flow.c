@@ -97,6 +97,12 @@ struct item_data {
 	union item_bytes mask; /* what has been understood is cleared */
 };
 
+/* Bytes of a field in an item: an IPv4 address is the first four of hf_hdr's sixteen. */
+static size_t size_of(enum hf_field f)
+{
+	return f == HF_F_IP4_SRC || f == HF_F_IP4_DST ? sizeof(rte_be32_t) : hf_field_info(f)->size;
+}
+
 static uint8_t *hdr_at(struct hf_hdr *hdr, enum hf_field f)
 {
 	return (uint8_t *)hdr + hf_field_info(f)->offset;
@@ -131,9 +137,10 @@ static bool all_zero(const uint8_t *b, size_t size)
 	return true;
 }
 
+/* Of a truth value the lowest bit counts. */
 static void set_flag(struct hf_pattern *p, enum hf_field f, bool value)
 {
-	*hdr_at(&p->mask, f) = 0xff;
+	*hdr_at(&p->mask, f) = 1;
 	*hdr_at(&p->spec, f) = value;
 }
 
@@ -208,7 +215,7 @@ static void build_item(const struct hf_flow *flow, enum hf_layer layer, struct r
 	item->type = t->type;
 	for (i = 0; i < t->n_fields; i++) {
 		enum hf_field f = t->fields[i].field;
-		size_t at = t->fields[i].offset, size = hf_field_info(f)->size;
+		size_t at = t->fields[i].offset, size = size_of(f);
 
 		copy_bytes(&s->spec[at], hdr_of(&flow->pattern.spec, f), size, host_swaps(t));
 		copy_bytes(&s->mask[at], hdr_of(&flow->pattern.mask, f), size, host_swaps(t));
@@ -400,7 +407,9 @@ static enum hf_reject read_special(enum hf_layer layer, struct item_data *d, str
 	if (layer == HF_LAYER_ETH) {
 		if (d->mask.eth.has_vlan)
 			set_flag(&flow->pattern, HF_F_ETH_HAS_VLAN, d->spec.eth.has_vlan);
-		d->mask.eth.has_vlan = 0;
+		/* The bit stands in the first of the bytes behind the header; the others are
+		 * padding, which is nobody's and must not count as a field. */
+		memset(&d->mask.b[sizeof(struct rte_ether_hdr)], 0, 2);
 	} else if (layer == HF_LAYER_IPV4) {
 		read_frag4(d, flow);
 	} else if (layer == HF_LAYER_IPV6) {
@@ -409,12 +418,11 @@ static enum hf_reject read_special(enum hf_layer layer, struct item_data *d, str
 		/* hf_hdr has one tag register. */
 		if (d->spec.tag.index != 0)
 			return HF_REJECT_VALUE;
-		d->mask.tag.index = 0;
+		memset(&d->mask.b[AT(tag, index)], 0, sizeof(d->mask.tag) - AT(tag, index));
 	}
 	return HF_REJECT_NONE;
 }
 
-/* Padding of the structures is nobody's: it must not count as a field. */
 static void copy_item(enum hf_layer layer, const struct rte_flow_item *item, struct item_data *d)
 {
 	const struct item_type *t = &types[layer];
@@ -422,12 +430,6 @@ static void copy_item(enum hf_layer layer, const struct rte_flow_item *item, str
 
 	memset(d, 0, sizeof(*d));
 	memcpy(d->mask.b, item->mask ? item->mask : t->mask, t->size);
-	if (layer == HF_LAYER_ETH)
-		memset(&d->mask.b[sizeof(struct rte_ether_hdr)], 0,
-			AT(eth, hdr) + sizeof(struct rte_flow_item_eth) - sizeof(uint32_t) -
-				sizeof(struct rte_ether_hdr));
-	if (layer == HF_LAYER_TAG)
-		memset(&d->mask.b[AT(tag, index) + 1], 0, t->size - AT(tag, index) - 1);
 	for (i = 0; i < t->size; i++) {
 		d->spec.b[i] = ((const uint8_t *)item->spec)[i] & d->mask.b[i];
 		if (item->last)
@@ -446,7 +448,7 @@ static enum hf_reject read_fields(
 	copy_item(layer, item, &d);
 	for (i = 0; i < t->n_fields; i++) {
 		enum hf_field f = t->fields[i].field;
-		size_t at = t->fields[i].offset, size = hf_field_info(f)->size;
+		size_t at = t->fields[i].offset, size = size_of(f);
 
 		copy_bytes(hdr_at(&flow->pattern.spec, f), &d.spec.b[at], size, host_swaps(t));
 		copy_bytes(hdr_at(&flow->pattern.mask, f), &d.mask.b[at], size, host_swaps(t));
@@ -512,6 +514,13 @@ static enum hf_act find_act(enum rte_flow_action_type type)
 		HF_ACT_BIT(HF_ACT_SET_META) | HF_ACT_BIT(HF_ACT_PORT_ID) |                         \
 		HF_ACT_BIT(HF_ACT_REPRESENTED_PORT))
 
+/* A hash of what is inside of a tunnel is beyond hf_flow. */
+static bool read_rss(const struct rte_flow_action_rss *conf, uint32_t *ret)
+{
+	*ret = conf->queue_num;
+	return conf->level <= 1;
+}
+
 static bool read_tag(const struct rte_flow_action_set_tag *conf, uint32_t *ret)
 {
 	*ret = conf->data;
@@ -532,8 +541,7 @@ static bool read_value(enum hf_act act, const void *conf, uint32_t *ret)
 		*ret = ((const struct rte_flow_action_queue *)conf)->index;
 		return true;
 	case HF_ACT_RSS:
-		*ret = ((const struct rte_flow_action_rss *)conf)->queue_num;
-		return true;
+		return read_rss(conf, ret);
 	case HF_ACT_MARK:
 		*ret = ((const struct rte_flow_action_mark *)conf)->id;
 		return true;
