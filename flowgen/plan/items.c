@@ -155,6 +155,20 @@ int items_build(const struct hf_rules *rules, const struct hf_path *path, uint16
 	return 0;
 }
 
+/* Whether all packets of a region meet an entry before item i; that of one item is enough to ask.
+ */
+static bool decided_before(const struct items *items, size_t i, const struct cube *region)
+{
+	size_t k;
+
+	for (k = 0; k < i; k++) {
+		if ((items->v[k].ct & HF_CT_BIT(HF_CT_NEW)) &&
+			cube_covers(&items->v[k].cube, region))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Whether packets of item i that are in a hidden state meet the same fate. Guards before i may have
  * taken them; what no guard takes is i's if i decides for the state. Earlier items that decide NEW
@@ -163,16 +177,19 @@ int items_build(const struct hf_rules *rules, const struct hf_path *path, uint16
 static bool state_agrees(const struct items *items, size_t i, uint8_t state)
 {
 	const struct item *item = &items->v[i];
+	struct cube both;
+	bool whole;
 	size_t k;
 
 	for (k = 0; k < items->n_guards && items->guards[k] < i; k++) {
 		const struct item *guard = &items->v[items->guards[k]];
 
-		if (!(guard->ct & state) || !cube_meets(&guard->cube, &item->cube))
+		if (!(guard->ct & state) || !cube_intersect(&guard->cube, &item->cube, &both))
 			continue;
-		if (guard->fate != item->fate)
+		whole = cube_covers(&guard->cube, &item->cube);
+		if (guard->fate != item->fate && (whole || !decided_before(items, i, &both)))
 			return false;
-		if (cube_covers(&guard->cube, &item->cube))
+		if (whole)
 			return true;
 	}
 	return item->ct & state;

@@ -59,8 +59,8 @@ static int slurp(int fd, const char *name, char **ret, size_t *ret_size, struct 
 
 static int read_fd(struct hf_batch *batch, int fd, const char *name, struct hf_err *err)
 {
-	char *text;
-	size_t size;
+	char *text = NULL;
+	size_t size = 0;
 	int rc = slurp(fd, name, &text, &size, err);
 
 	if (rc < 0)

@@ -30,8 +30,7 @@ static enum hf_reject read_back(const struct hf_rte_flow *built, struct hf_flow 
 	return hf_rte_flow_read(&built->attr, built->items, built->actions, ret);
 }
 
-static void expect_pattern(
-	const struct hf_pattern *a, const struct hf_pattern *b, const char *what)
+static void expect_pattern(const struct hf_pattern *a, const struct hf_pattern *b, const char *what)
 {
 	unsigned int f;
 

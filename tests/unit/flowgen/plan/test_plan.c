@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "host.h"
+
+#include <hf_test.h>
+
+HF_SUITE(plan);
+
+#define IN "in=eth0 src=198.51.100.7 dst=192.0.2.10 "
+
+/* A global policy that selects the host endpoint. */
+#define GNP(name, spec)                                                                            \
+	"---\n"                                                                                    \
+	"apiVersion: projectcalico.org/v3\n"                                                       \
+	"kind: GlobalNetworkPolicy\n"                                                              \
+	"metadata: {name: " name "}\n"                                                             \
+	"spec: {selector: has(host), types: [Ingress], " spec "}\n"
+
+static void expect(
+	const struct hf_host *h, const char *line, enum hf_fate fate, enum hf_reason reason)
+{
+	enum hf_reason got;
+	enum hf_fate f = hf_host_judge(h, line, &got);
+
+	cr_expect_eq(f, fate, "%s: %s", line, hf_fate_name(f));
+	cr_expect_eq(got, reason, "%s: reason %d", line, got);
+}
+
+static const char deny_3000[] = GNP("deny-3000",
+	"ingress: [{action: Deny, protocol: TCP, destination: {ports: [3000]}}, {action: Allow}]");
+
+Test(plan, tracked_denial_is_for_opening_packets)
+{
+	struct hf_host h;
+
+	hf_host_init(&h, "mlx5-cx6dx", 0, deny_3000);
+	expect(&h, IN "proto=tcp dport=3000", HF_FATE_DENY, HF_REASON_NONE);
+	expect(&h, IN "proto=tcp dport=3000 flags=SU", HF_FATE_DENY, HF_REASON_NONE);
+	expect(&h, IN "proto=tcp dport=3000 flags=SA", HF_FATE_PUNT, HF_REASON_STATEFUL);
+	expect(&h, IN "proto=tcp dport=3000 flags=A", HF_FATE_PUNT, HF_REASON_STATEFUL);
+	expect(&h, IN "proto=tcp dport=3001 flags=A", HF_FATE_ALLOW, HF_REASON_NONE);
+	expect(&h, IN "proto=udp dport=3000", HF_FATE_ALLOW, HF_REASON_NONE);
+	hf_host_fini(&h);
+}
+
+Test(plan, icmp_queries_open_and_answers_do_not)
+{
+	struct hf_host h;
+
+	hf_host_init(&h, "mlx5-cx6dx", 0, GNP("none", "ingress: [{action: Deny}]"));
+	expect(&h, IN "proto=icmp type=8", HF_FATE_DENY, HF_REASON_NONE);
+	expect(&h, IN "proto=icmp type=13", HF_FATE_DENY, HF_REASON_NONE);
+	expect(&h, IN "proto=icmp type=0", HF_FATE_PUNT, HF_REASON_STATEFUL);
+	expect(&h, IN "proto=icmp type=3 code=4", HF_FATE_PUNT, HF_REASON_STATEFUL);
+	expect(&h, "in=eth0 src=2001:db8::7 dst=2001:db8::10 proto=icmpv6 type=128", HF_FATE_DENY,
+		HF_REASON_NONE);
+	expect(&h, "in=eth0 src=2001:db8::7 dst=2001:db8::10 proto=icmpv6 type=135", HF_FATE_PUNT,
+		HF_REASON_STATEFUL);
+	hf_host_fini(&h);
+}
+
+#define UNTRACKED                                                                                  \
+	GNP("drop", "doNotTrack: true, applyOnForward: true, "                                     \
+		    "ingress: [{action: Deny, protocol: UDP, destination: {ports: [3000]}},"       \
+		    " {action: Allow, protocol: UDP, destination: {ports: [4000]}}]")
+
+static const char untracked[] = UNTRACKED;
+static const char untracked_no_failsafe[] = "---\n"
+					    "apiVersion: projectcalico.org/v3\n"
+					    "kind: FelixConfiguration\n"
+					    "metadata: {name: default}\n"
+					    "spec: {failsafeOutboundHostPorts: []}\n" UNTRACKED;
+
+Test(plan, untracked_policy_offloads_whole)
+{
+	struct hf_host h;
+
+	hf_host_init(&h, "mlx5-cx6dx", 0, untracked);
+	expect(&h, IN "proto=udp dport=3000", HF_FATE_DENY, HF_REASON_NONE);
+	expect(&h, IN "proto=udp dport=4000", HF_FATE_ALLOW_UNTRACKED, HF_REASON_NONE);
+	expect(&h, IN "proto=udp sport=53 dport=3000", HF_FATE_PUNT, HF_REASON_STATEFUL);
+	cr_expect_eq(hf_host_account(&h, "default/gnp:drop/ingress/0")->share, HF_SHARE_WHOLE);
+	hf_host_fini(&h);
+}
+
+Test(plan, failsafe_ports_are_the_hosts_only)
+{
+	struct hf_host h;
+
+	hf_host_init(&h, "mlx5-cx6dx", 0,
+		GNP("deny-all", "applyOnForward: true, ingress: [{action: Deny}]"));
+	expect(&h, IN "proto=tcp dport=22", HF_FATE_ALLOW, HF_REASON_NONE);
+	expect(&h, IN "proto=tcp dport=22 flags=A", HF_FATE_ALLOW, HF_REASON_NONE);
+	expect(&h, "in=eth0 src=198.51.100.7 dst=10.65.0.2 proto=tcp dport=22", HF_FATE_DENY,
+		HF_REASON_NONE);
+	hf_host_fini(&h);
+}
+
+Test(plan, what_the_nic_cannot_see_is_punted)
+{
+	struct hf_host h;
+
+	hf_host_init(&h, "mlx5-cx6dx", 0, deny_3000);
+	expect(&h, IN "proto=tcp dport=30001", HF_FATE_PUNT, HF_REASON_DNAT);
+	expect(&h, IN "proto=tcp dport=3001 frag=first", HF_FATE_PUNT, HF_REASON_FRAGMENT);
+	expect(&h, IN "proto=tcp dport=3001 frag=later", HF_FATE_PUNT, HF_REASON_FRAGMENT);
+	expect(&h, IN "proto=tcp dport=3001 vlan=7", HF_FATE_PUNT, HF_REASON_VLAN);
+	expect(&h, "in=eth0 src=2001:db8::7 dst=2001:db8::10 proto=60", HF_FATE_PUNT,
+		HF_REASON_EXTENSION);
+	hf_host_fini(&h);
+}
+
+Test(plan, sctp_ports_are_a_wider_punt_on_mlx5)
+{
+	struct hf_host h;
+
+	hf_host_init(&h, "mlx5-cx6dx", 0,
+		GNP("s", "ingress: [{action: Deny, protocol: SCTP, destination: {ports: [7]}},"
+			 " {action: Allow}]"));
+	expect(&h, IN "proto=sctp dport=7", HF_FATE_PUNT, HF_REASON_ITEM_UNSUPPORTED);
+	expect(&h, IN "proto=sctp dport=8", HF_FATE_PUNT, HF_REASON_ITEM_UNSUPPORTED);
+	expect(&h, IN "proto=udp dport=7", HF_FATE_ALLOW, HF_REASON_NONE);
+	cr_expect_eq(hf_host_account(&h, "default/gnp:s/ingress/0")->detail, HF_F_SCTP_DPORT);
+	hf_host_fini(&h);
+}
+
+Test(plan, all_but_tcp_is_not_any_protocol)
+{
+	struct hf_host h;
+
+	hf_host_init(&h, "mlx5-cx6dx", 0,
+		GNP("n", "ingress: [{action: Allow, notProtocol: TCP}, {action: Deny}]"));
+	expect(&h, IN "proto=udp dport=9", HF_FATE_ALLOW, HF_REASON_NONE);
+	expect(&h, IN "proto=tcp dport=9", HF_FATE_DENY, HF_REASON_NONE);
+	expect(&h, IN "proto=47", HF_FATE_PUNT, HF_REASON_PROTOCOL);
+	hf_host_fini(&h);
+}
+
+Test(plan, ranges_and_negations_are_exact)
+{
+	struct hf_host h;
+
+	hf_host_init(&h, "mlx5-cx6dx", 0,
+		GNP("r", "ingress: [{action: Allow, protocol: UDP, source: {notNets: "
+			 "[198.51.100.0/25]},"
+			 " destination: {ports: ['1000:1999', 3]}},"
+			 " {action: Allow, protocol: UDP, destination: {notPorts: ['1:2000']}}]"));
+	expect(&h, "in=eth0 src=198.51.100.128 dst=192.0.2.10 proto=udp dport=1000", HF_FATE_ALLOW,
+		0);
+	expect(&h, "in=eth0 src=198.51.100.128 dst=192.0.2.10 proto=udp dport=1999", HF_FATE_ALLOW,
+		0);
+	expect(&h, "in=eth0 src=198.51.100.128 dst=192.0.2.10 proto=udp dport=999", HF_FATE_PUNT,
+		HF_REASON_STATEFUL);
+	expect(&h, "in=eth0 src=198.51.100.127 dst=192.0.2.10 proto=udp dport=1000", HF_FATE_PUNT,
+		HF_REASON_STATEFUL);
+	expect(&h, IN "proto=udp dport=2001", HF_FATE_ALLOW, 0);
+	expect(&h, IN "proto=udp dport=2000", HF_FATE_PUNT, HF_REASON_STATEFUL);
+	hf_host_fini(&h);
+}
+
+Test(plan, an_offload_wish_and_a_log_rule_go_to_software)
+{
+	struct hf_host h;
+
+	hf_host_init(&h, "mlx5-cx6dx", 0,
+		"---\n"
+		"apiVersion: projectcalico.org/v3\n"
+		"kind: GlobalNetworkPolicy\n"
+		"metadata: {name: f, annotations: {hepflow/offload: forbid}}\n"
+		"spec: {order: 1, selector: has(host), types: [Ingress],\n"
+		"  ingress: [{action: Allow, protocol: UDP, destination: {ports: [1]}}]}\n" GNP("l",
+			"order: 2, ingress: [{action: Log, protocol: UDP, destination: {ports: "
+			"[2]}},"
+			" {action: Allow}]"));
+	expect(&h, IN "proto=udp dport=1", HF_FATE_PUNT, HF_REASON_OPERATOR);
+	expect(&h, IN "proto=udp dport=2", HF_FATE_PUNT, HF_REASON_LOG);
+	expect(&h, IN "proto=udp dport=3", HF_FATE_ALLOW, HF_REASON_NONE);
+	hf_host_fini(&h);
+}
+
+/* The kernel's word for what Calico leaves open counts as a verdict. */
+Test(plan, without_an_endpoint_everything_is_allowed)
+{
+	struct hf_host h;
+
+	hf_host_init(&h, "mlx5-cx6dx", 0, "");
+	expect(&h, "in=eth0 src=198.51.100.7 dst=203.0.113.9 proto=udp dport=9", HF_FATE_ALLOW, 0);
+	expect(&h, IN "proto=tcp dport=9", HF_FATE_DENY, 0); /* an endpoint without policies */
+	hf_host_fini(&h);
+}
+
+Test(plan, flat_nics_decide_only_what_no_state_changes)
+{
+	struct hf_host h;
+
+	hf_host_init(&h, "i40e-x710", 0, deny_3000);
+	expect(&h, IN "proto=tcp dport=22", HF_FATE_ALLOW, HF_REASON_NONE);
+	expect(&h, IN "proto=tcp dport=3000", HF_FATE_PUNT, HF_REASON_NONE);
+	cr_expect_eq(
+		hf_host_account(&h, "default/gnp:deny-3000/ingress/0")->reason, HF_REASON_STATEFUL);
+	hf_host_fini(&h);
+	/* From port 53 it may be an answer, which the outbound failsafe leaves to conntrack. */
+	hf_host_init(&h, "i40e-x710", 0, untracked);
+	expect(&h, IN "proto=udp dport=3000", HF_FATE_PUNT, HF_REASON_NONE);
+	hf_host_fini(&h);
+	hf_host_init(&h, "i40e-x710", 0, untracked_no_failsafe);
+	expect(&h, IN "proto=udp dport=3000", HF_FATE_DENY, HF_REASON_NONE);
+	expect(&h, IN "proto=udp dport=3000 frag=first", HF_FATE_PUNT, HF_REASON_NONE);
+	hf_host_fini(&h);
+}
+
+/* What flat entries match must be one set of fields per packet type, or the card refuses them. */
+Test(plan, flat_entries_of_a_type_have_one_shape)
+{
+	struct hf_host h;
+	size_t i, k;
+
+	hf_host_init(&h, "i40e-x710", 0, untracked_no_failsafe);
+	cr_assert_gt(hf_plan_n_entries(h.plan), 2);
+	for (i = 0; i < hf_plan_n_entries(h.plan); i++) {
+		for (k = 0; k < i; k++) {
+			const struct hf_entry *a = hf_plan_entry(h.plan, i),
+					      *b = hf_plan_entry(h.plan, k);
+
+			if (a->match.layers == b->match.layers)
+				cr_expect_arr_eq(
+					&a->match.mask, &b->match.mask, sizeof(a->match.mask));
+		}
+	}
+	hf_host_fini(&h);
+}
+
+/* Tagged frames would meet the entries of the untagged interface. */
+Test(plan, a_vlan_interface_stops_nics_that_cannot_see_tags)
+{
+	static const char facts[] = "apiVersion: hepflow/v1\n"
+				    "kind: HostFacts\n"
+				    "metadata: {name: n0}\n"
+				    "spec:\n"
+				    "  interfaces:\n"
+				    "    - {name: eth0, addresses: [192.0.2.10/24]}\n"
+				    "    - {name: eth0.7, addresses: [198.18.0.1/24]}\n";
+	struct hf_host h;
+
+	hf_host_init(&h, "i40e-x710", 0, facts);
+	cr_expect_eq(hf_plan_n_entries(h.plan), 0);
+	cr_expect_eq(hf_host_account(&h, "failsafe")->reason, HF_REASON_VLAN);
+	hf_host_fini(&h);
+	hf_host_init(&h, "mlx5-cx6dx", 0, facts);
+	expect(&h, IN "proto=tcp dport=22", HF_FATE_ALLOW, HF_REASON_NONE);
+	hf_host_fini(&h);
+}
+
+Test(plan, none_takes_nothing_and_says_so)
+{
+	struct hf_host h;
+
+	hf_host_init(&h, "none", 0, deny_3000);
+	cr_expect_eq(hf_plan_n_entries(h.plan), 0);
+	expect(&h, IN "proto=tcp dport=3000", HF_FATE_PUNT, HF_REASON_NONE);
+	cr_expect_eq(hf_host_account(&h, "default/gnp:deny-3000/ingress/0")->reason,
+		HF_REASON_NO_ENGINE);
+	hf_host_fini(&h);
+}
+
+Test(plan, never_holds_more_than_its_capacity)
+{
+	uint32_t capacity;
+	struct hf_host h;
+
+	for (capacity = 1; capacity < 120; capacity++) {
+		hf_host_init(&h, "mlx5-cx6dx", capacity, deny_3000);
+		cr_expect_leq(hf_plan_n_entries(h.plan), capacity);
+		/* Whatever fits, a cut plan allows and denies nothing that the whole one does not.
+		 */
+		cr_expect_neq(hf_host_judge(&h, IN "proto=tcp dport=3000", NULL), HF_FATE_ALLOW);
+		cr_expect_neq(hf_host_judge(&h, IN "proto=tcp dport=22", NULL), HF_FATE_DENY);
+		hf_host_fini(&h);
+	}
+}
+
+Test(plan, an_unknown_uplink_is_an_error)
+{
+	struct hf_plan_opts opts = {.iface = "eth9"};
+	struct hf_plan *plan = NULL;
+	struct hf_host h;
+
+	hf_host_init(&h, "none", 0, "");
+	cr_expect_eq(hf_plan_build(h.rules, h.nic, &opts, &plan, NULL), -2);
+	cr_expect_null(plan);
+	hf_host_fini(&h);
+}
