@@ -61,7 +61,6 @@ static void print_config(FILE *out, const struct hf_model_config *c)
 		c->drop_output ? "drop" : "accept", c->drop_forward ? "drop" : "accept");
 }
 
-/* Local addresses keep their host bits, which a printed prefix would not show wrongly. */
 static void print_iface(FILE *out, const struct hf_model_iface *f, size_t i)
 {
 	fprintf(out, "  %zu %s %s", i, *f->id.name ? f->id.name : "-", hf_from_name(f->id.from));

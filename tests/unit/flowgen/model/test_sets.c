@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
+#include "hf_test_rand.h"
 #include "model_test.h"
+
+#include <stdlib.h>
 
 HF_SUITE(sets);
 
@@ -167,4 +170,57 @@ Test(sets, a_service_source_is_addresses)
 	expect_text(set_text(m, r[1].src.set), "");
 	cr_expect_eq(warned(m, "service-empty"), 1);
 	hf_model_free(m);
+}
+
+#define RANDOM_NETS 200
+
+/* Random overlapping prefixes of 10.0.0.0/20, and where they meet. */
+static char *random_world(struct hf_rand *r, struct hf_prefix *nets)
+{
+	char *yaml = NULL, buf[HF_ADDRSTR_SIZE];
+	size_t size, i;
+	FILE *f = open_memstream(&yaml, &size);
+
+	cr_assert_not_null(f);
+	fputs(ETH0 H RULE("source: {selector: has(x)}"), f);
+	for (i = 0; i < RANDOM_NETS; i++) {
+		uint64_t bits = hf_rand_below(r, 4096);
+
+		nets[i] = (struct hf_prefix){{4, {10, 0, (uint8_t)(bits >> 8), (uint8_t)bits}},
+			(uint8_t)hf_rand_between(r, 24, 32)};
+		hf_prefix_mask(&nets[i]);
+		fprintf(f, GNS("s%zu", "x: y", "%s"), i, hf_prefix_print(&nets[i], buf));
+	}
+	cr_assert_eq(fclose(f), 0);
+	return yaml;
+}
+
+Test(sets, random_nets_mean_the_same_when_packed)
+{
+	struct hf_prefix nets[RANDOM_NETS];
+	const struct hf_set *set;
+	struct hf_model *m;
+	struct hf_rand r;
+	unsigned int a;
+	char *yaml;
+	size_t i;
+
+	hf_rand_init(&r, hf_test_seed(), 0);
+	yaml = random_world(&r, nets);
+	m = make_model(yaml);
+	set = &m->sets[first_rule(m, "h", false)->src.set];
+	for (i = 1; i < set->n_nets; i++) {
+		cr_expect_lt(hf_prefix_cmp(&set->nets[i - 1], &set->nets[i]), 0);
+		cr_expect_not(hf_prefix_covers(&set->nets[i - 1], &set->nets[i]));
+	}
+	for (a = 0; a < 4096; a++) {
+		struct hf_addr at = {4, {10, 0, (uint8_t)(a >> 8), (uint8_t)a}};
+		bool in = false;
+
+		for (i = 0; i < RANDOM_NETS; i++)
+			in |= hf_prefix_has(&nets[i], &at);
+		cr_assert_eq(hf_set_has(set, &at), in, "10.0.%u.%u", a >> 8, a & 255);
+	}
+	hf_model_free(m);
+	free(yaml);
 }
