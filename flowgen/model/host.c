@@ -317,10 +317,10 @@ int hf_host_ifaces(struct hf_build *b)
 
 	if (rc == HF_IF_HOST)
 		rc = b->facts ? from_facts(b) : without_facts(b);
-	if (rc == 0 && b->facts)
-		rc = from_routes(b);
 	if (rc == 0)
 		rc = from_weps(b);
+	if (rc == 0 && b->facts)
+		rc = from_routes(b);
 	if (rc == 0)
 		rc = iface_get(b, "lo", &lo);
 	if (rc >= 0)

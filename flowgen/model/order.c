@@ -65,15 +65,19 @@ static int cmp_pol(const void *pa, const void *pb)
 	return c ? c : cmp_pol_in_tier(pa, pb);
 }
 
-static struct hf_tier_slot *tier_known(struct hf_build *b, const char *name)
+static int cmp_tier_name(const void *pa, const void *pb)
 {
-	size_t i;
+	const struct hf_tier_slot *a = pa, *b = pb;
 
-	for (i = 0; i < b->n_tiers; i++) {
-		if (strcmp(b->tiers[i].name, name) == 0)
-			return &b->tiers[i];
-	}
-	return NULL;
+	return strcmp(a->name, b->name);
+}
+
+/* Among the first n, which are sorted by name. */
+static struct hf_tier_slot *tier_known(struct hf_build *b, size_t n, const char *name)
+{
+	struct hf_tier_slot key = {.name = name};
+
+	return bsearch(&key, b->tiers, n, sizeof(*b->tiers), cmp_tier_name);
 }
 
 static int tier_add(struct hf_build *b, struct hf_tier_slot slot)
@@ -91,7 +95,7 @@ static int add_tiers(struct hf_build *b)
 {
 	const struct hf_tier_obj *t;
 	struct hf_tier_slot *known;
-	size_t i;
+	size_t i, n;
 	int rc = 0;
 
 	for (i = 0; rc == 0 && i < b->objs->tier.n; i++) {
@@ -101,8 +105,9 @@ static int add_tiers(struct hf_build *b)
 					 .default_pass = t->default_pass,
 					 .order = t->has_order ? t->order : INFINITY});
 	}
+	n = b->n_tiers; /* sorted by name, as the objects are */
 	for (i = 0; rc == 0 && i < N_WELL_KNOWN; i++) {
-		known = tier_known(b, well_known[i].name);
+		known = tier_known(b, n, well_known[i].name);
 		if (known && isinf(known->order))
 			known->order = well_known[i].order;
 		if (!known)
@@ -118,15 +123,16 @@ static int add_tiers(struct hf_build *b)
 static int fill_tiers(struct hf_build *b)
 {
 	struct hf_tier_slot *t;
-	size_t i, end;
+	size_t i, end, n = b->n_tiers;
 	int rc;
 
+	qsort(b->tiers, n, sizeof(*b->tiers), cmp_tier_name); /* never empty */
 	for (i = 0; i < b->n_pols; i = end) {
 		const struct hf_policy_obj *obj = b->pols[i].obj;
 
 		for (end = i; end < b->n_pols && strcmp(b->pols[end].obj->tier, obj->tier) == 0;)
 			end++;
-		t = tier_known(b, obj->tier);
+		t = tier_known(b, n, obj->tier);
 		if (!t) {
 			rc = hf_warn_meta(b, "missing-tier", &obj->meta,
 				"tier '%s' does not exist; its policies stand behind all others "
@@ -142,8 +148,7 @@ static int fill_tiers(struct hf_build *b)
 		t->first = i;
 		t->n = end - i;
 	}
-	if (b->n_tiers)
-		qsort(b->tiers, b->n_tiers, sizeof(*b->tiers), cmp_tier);
+	qsort(b->tiers, b->n_tiers, sizeof(*b->tiers), cmp_tier);
 	return 0;
 }
 

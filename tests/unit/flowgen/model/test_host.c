@@ -129,6 +129,16 @@ Test(host, sources_are_the_pods_addresses_and_what_it_may_spoof)
 	hf_model_free(m);
 }
 
+Test(host, a_route_of_a_foreign_workload_name_is_a_source_too)
+{
+	struct hf_model *m = make_model(
+		FACTS("interfaces: [{name: eth0}], routes: [{dst: 10.65.0.9/32, dev: tap1}]")
+			POD("x", "p", "", "interfaceName: tap1"));
+
+	cr_expect(passes_rpf(m, "tap1", "10.65.0.9"));
+	hf_model_free(m);
+}
+
 Test(host, without_facts_endpoints_name_the_interfaces)
 {
 	struct hf_model *m = make_model(HEP("h", "interfaceName: eth3, expectedIPs: [192.0.2.10]")
