@@ -185,23 +185,44 @@ int hf_rd_spec(
 	return rc;
 }
 
-/* Whether YAML reads a plain scalar as a number (core schema, and what Kubernetes refuses). */
-static bool is_number(const char *text)
-{
-	char *end;
-
-	if (!isdigit((unsigned char)*text) && !strchr("+-.", *text))
-		return false;
-	(void)strtod(text, &end); /* only where it ends matters */
-	return end != text && *end == '\0';
-}
-
 /* A whole number that has one spelling. */
 static bool is_canonical_int(const char *text)
 {
 	size_t len = strspn(text, "0123456789");
 
 	return len > 0 && text[len] == '\0' && (text[0] != '0' || len == 1);
+}
+
+/* Whether some YAML reader takes a plain scalar for a number: 010, 0x50, 0o7, 0b1, 3_000, 1.10. */
+static bool is_number(const char *text)
+{
+	char digits[64], *end;
+	size_t n = 0;
+
+	if (!isdigit((unsigned char)*text) && !strchr("+-.", *text))
+		return false;
+	for (; *text && n + 1 < sizeof(digits); text++) {
+		if (*text != '_')
+			digits[n++] = *text;
+	}
+	digits[n] = '\0';
+	if (*text)
+		return false;
+	if (digits[0] == '0' && n > 2 && strchr("obOB", digits[1]))
+		return digits[2 + strspn(digits + 2, "01234567")] == '\0';
+	(void)strtod(digits, &end); /* only where it ends matters */
+	return end != digits && *end == '\0';
+}
+
+bool hf_rd_is_odd_number(const struct hf_yaml *node)
+{
+	return node->kind == HF_YAML_SCALAR && node->plain && is_number(node->text) &&
+	       !is_canonical_int(node->text);
+}
+
+int hf_rd_int(const struct hf_yaml *node, int64_t min, int64_t max, int64_t *ret)
+{
+	return hf_rd_is_odd_number(node) ? -EINVAL : hf_yaml_int(node, min, max, ret);
 }
 
 /*
@@ -217,8 +238,7 @@ int hf_rd_str(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 		return hf_rd_bad(rd, node, "must be text");
 	if (node->plain && hf_yaml_bool(node, &truth) == 0)
 		text = truth ? "true" : "false";
-	else if (hf_yaml_is_null(node) ||
-		 (node->plain && is_number(text) && !is_canonical_int(text)))
+	else if (hf_yaml_is_null(node) || hf_rd_is_odd_number(node))
 		return hf_rd_bad(rd, node, "must be text: put '%.64s' in quotes", text);
 	text = hf_arena_strdup(rd->arena, text);
 	if (!text)
@@ -256,11 +276,25 @@ int hf_rd_bool(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 	return 0;
 }
 
+/* A number with a point or an exponent, or a whole one: what every YAML reader reads alike. */
+static bool is_decimal(const char *text)
+{
+	char *end;
+
+	text += *text == '-';
+	if (is_canonical_int(text))
+		return true;
+	if (text[strspn(text, "0123456789.eE+-")] != '\0' || !strpbrk(text, ".eE"))
+		return false;
+	(void)strtod(text, &end); /* only where it ends matters */
+	return end != text && *end == '\0';
+}
+
 int hf_rd_order(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 {
 	double v = NAN;
 
-	if (node->kind == HF_YAML_SCALAR && node->plain && is_number(node->text))
+	if (node->kind == HF_YAML_SCALAR && node->plain && is_decimal(node->text))
 		v = strtod(node->text, NULL);
 	if (!isfinite(v))
 		return hf_rd_bad(rd, node, "must be a number");
@@ -272,7 +306,7 @@ int hf_rd_port16(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 {
 	int64_t v;
 
-	if (hf_yaml_int(node, 1, 65535, &v) < 0)
+	if (hf_rd_int(node, 1, 65535, &v) < 0)
 		return hf_rd_bad(rd, node, "must be a port number, 1 to 65535");
 	*(uint16_t *)dst = (uint16_t)v;
 	return 0;

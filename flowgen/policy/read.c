@@ -2,6 +2,7 @@
 
 /* Documents and lists: which kind an object is of, and who reads it. */
 
+#include "policy/read.h"
 #include "policy/set.h"
 
 #include <hepflow/base/arena.h>
@@ -227,8 +228,8 @@ int hf_batch_read(
 {
 	struct hf_arena *tree = hf_arena_new(); /* gone when the file is read */
 	struct hf_rd rd = {.arena = batch->arena, .err = err, .batch = batch, .file = name};
-	struct hf_yaml **docs;
-	size_t n, i;
+	struct hf_yaml **docs = NULL;
+	size_t n = 0, i;
 	int rc;
 
 	if (!tree)

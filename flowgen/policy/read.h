@@ -98,6 +98,14 @@ int hf_rd_list(struct hf_rd *rd, const struct hf_yaml *node, hf_rd_fn item, size
 int hf_rd_spec(
 	struct hf_rd *rd, const struct hf_yaml *object, const struct hf_shape *shape, void *obj);
 
+/*
+ * A plain scalar that YAML readers take for different things: 010 is ten or eight, 3_000 a number
+ * or text. Such a port or name is refused: it could mean another verdict here than in the cluster.
+ */
+bool hf_rd_is_odd_number(const struct hf_yaml *node);
+/* Like hf_yaml_int(), without the odd ones. */
+int hf_rd_int(const struct hf_yaml *node, int64_t min, int64_t max, int64_t *ret);
+
 /* Values; the comment says what dst points to. */
 int hf_rd_str(struct hf_rd *rd, const struct hf_yaml *node, void *dst);	 /* const char *, "" kept */
 int hf_rd_text(struct hf_rd *rd, const struct hf_yaml *node, void *dst); /* the same, "" = NULL */

@@ -73,7 +73,7 @@ static int rd_host_port(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 {
 	int64_t v;
 
-	if (hf_yaml_int(node, 0, 65535, &v) < 0)
+	if (hf_rd_int(node, 0, 65535, &v) < 0)
 		return hf_rd_bad(rd, node, "must be a port number, 0 to 65535");
 	*(uint16_t *)dst = (uint16_t)v;
 	return 0;

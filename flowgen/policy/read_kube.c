@@ -17,7 +17,7 @@ static int rd_node_port(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 {
 	int64_t v;
 
-	if (hf_yaml_int(node, 0, 65535, &v) < 0)
+	if (hf_rd_int(node, 0, 65535, &v) < 0)
 		return hf_rd_bad(rd, node, "must be a port number");
 	*(uint16_t *)dst = (uint16_t)v;
 	return 0;

@@ -31,7 +31,7 @@ static int rd_ip_version(struct hf_rd *rd, const struct hf_yaml *node, void *dst
 {
 	int64_t v;
 
-	if (hf_yaml_int(node, 4, 6, &v) < 0 || v == 5)
+	if (hf_rd_int(node, 4, 6, &v) < 0 || v == 5)
 		return hf_rd_bad(rd, node, "must be 4 or 6");
 	*(uint8_t *)dst = (uint8_t)v;
 	return 0;
@@ -64,7 +64,8 @@ static int rd_proto(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 		return 0;
 	}
 	/* A number in quotes is a number as well: Calico's int-or-string type. */
-	if (strspn(node->text, "0123456789") == strlen(node->text) && strlen(node->text) <= 3) {
+	if (strspn(node->text, "0123456789") == strlen(node->text) && strlen(node->text) <= 3 &&
+		!hf_rd_is_odd_number(node)) {
 		int v = atoi(node->text);
 
 		if (v >= 1 && v <= 255) {
@@ -81,7 +82,7 @@ static int rd_icmp_type(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 {
 	int64_t v;
 
-	if (hf_yaml_int(node, 0, 254, &v) < 0)
+	if (hf_rd_int(node, 0, 254, &v) < 0)
 		return hf_rd_bad(rd, node, "must be a number from 0 to 254");
 	*(uint8_t *)dst = (uint8_t)v;
 	return 0;
@@ -91,7 +92,7 @@ static int rd_icmp_code(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 {
 	int64_t v;
 
-	if (hf_yaml_int(node, 0, 255, &v) < 0)
+	if (hf_rd_int(node, 0, 255, &v) < 0)
 		return hf_rd_bad(rd, node, "must be a number from 0 to 255");
 	*(uint8_t *)dst = (uint8_t)v;
 	return 0;
@@ -139,6 +140,8 @@ static int rd_port(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 
 	if (node->kind != HF_YAML_SCALAR)
 		return hf_rd_bad(rd, node, "must be a port, a range \"low:high\" or a port name");
+	if (hf_rd_is_odd_number(node))
+		return hf_rd_bad(rd, node, "'%.64s' is not a plain decimal number", node->text);
 	text = node->text;
 	digits = strspn(text, "0123456789");
 	if (digits > 0 && (text[digits] == '\0' || text[digits] == ':')) {

@@ -67,39 +67,40 @@ Test(read, a_host_endpoint)
 	hf_policy_free(p);
 }
 
-Test(read, every_criterion_of_a_rule)
+/* Every field of a policy and of a rule. */
+static const char full[] = NP("\n"
+			      "  tier: t\n"
+			      "  order: -1.5\n"
+			      "  selector: has(x)\n"
+			      "  serviceAccountSelector: has(y)\n"
+			      "  performanceHints: [AssumeNeededOnEveryNode]\n"
+			      "  types: [Egress]\n"
+			      "  ingress:\n"
+			      "  - action: Log\n"
+			      "    ipVersion: 4\n"
+			      "    protocol: ICMP\n"
+			      "    notProtocol: 17\n"
+			      "    icmp: {type: 3, code: 1}\n"
+			      "    notICMP: {type: 8}\n"
+			      "    metadata: {annotations: {a: b}}\n"
+			      "    source:\n"
+			      "      nets: [10.0.0.0/8]\n"
+			      "      notNets: [10.1.0.0/16, 10.2.0.0/16]\n"
+			      "      selector: a == 'b'\n"
+			      "      notSelector: c == 'd'\n"
+			      "      namespaceSelector: global()\n"
+			      "      serviceAccounts: {names: [s1, s2], selector: has(z)}\n"
+			      "  - action: Pass\n"
+			      "    protocol: TCP\n"
+			      "    source: {ports: [80, '1:5', http], notPorts: [3]}\n"
+			      "  egress:\n"
+			      "  - action: Allow\n"
+			      "    destination: {services: {name: svc, namespace: other}}\n");
+
+Test(read, every_field_of_a_policy)
 {
-	struct hf_policy *p =
-		read_good(NP("\n"
-			     "  tier: t\n"
-			     "  order: -1.5\n"
-			     "  selector: has(x)\n"
-			     "  serviceAccountSelector: has(y)\n"
-			     "  performanceHints: [AssumeNeededOnEveryNode]\n"
-			     "  types: [Egress]\n"
-			     "  ingress:\n"
-			     "  - action: Log\n"
-			     "    ipVersion: 4\n"
-			     "    protocol: ICMP\n"
-			     "    notProtocol: 17\n"
-			     "    icmp: {type: 3, code: 1}\n"
-			     "    notICMP: {type: 8}\n"
-			     "    metadata: {annotations: {a: b}}\n"
-			     "    source:\n"
-			     "      nets: [10.0.0.0/8]\n"
-			     "      notNets: [10.1.0.0/16, 10.2.0.0/16]\n"
-			     "      selector: a == 'b'\n"
-			     "      notSelector: c == 'd'\n"
-			     "      namespaceSelector: global()\n"
-			     "      serviceAccounts: {names: [s1, s2], selector: has(z)}\n"
-			     "  - action: Pass\n"
-			     "    protocol: TCP\n"
-			     "    source: {ports: [80, '1:5', http], notPorts: [3]}\n"
-			     "  egress:\n"
-			     "  - action: Allow\n"
-			     "    destination: {services: {name: svc, namespace: other}}\n"));
+	struct hf_policy *p = read_good(full);
 	const struct hf_policy_obj *pol = hf_policy_objects(p)->policy.v;
-	const struct hf_policy_rule *r = pol->in.v;
 
 	cr_expect_eq(pol->kind, HF_POLICY_NP);
 	cr_expect_not(pol->staged);
@@ -114,7 +115,16 @@ Test(read, every_criterion_of_a_rule)
 	cr_expect_null(pol->ns_selector.text);
 	cr_expect_not(pol->ingress);
 	cr_expect(pol->egress);
-	cr_assert_eq(pol->in.n, 2);
+	cr_expect_eq(pol->in.n, 2);
+	cr_expect_eq(pol->out.n, 1);
+	hf_policy_free(p);
+}
+
+Test(read, every_criterion_of_a_rule)
+{
+	struct hf_policy *p = read_good(full);
+	const struct hf_policy_rule *r = hf_policy_objects(p)->policy.v->in.v;
+
 	cr_expect_eq(r->place.line, 12);
 	cr_expect_eq(r->place.col, 5);
 	cr_expect_eq(r->action, HF_ACTION_LOG);
@@ -135,7 +145,15 @@ Test(read, every_criterion_of_a_rule)
 	cr_expect_eq(r->src.sa_names.n, 2);
 	cr_expect_str_eq(r->src.sa_selector.text, "has(z)");
 	cr_expect_eq(r->dst.nets.n, 0);
-	r++;
+	hf_policy_free(p);
+}
+
+Test(read, ports_and_services_of_a_rule)
+{
+	struct hf_policy *p = read_good(full);
+	const struct hf_policy_obj *pol = hf_policy_objects(p)->policy.v;
+	const struct hf_policy_rule *r = &pol->in.v[1];
+
 	cr_expect_eq(r->action, HF_ACTION_PASS);
 	cr_assert_eq(r->src.ports.n, 3);
 	cr_expect_eq(r->src.ports.v[0].range.lo, 80);

@@ -238,6 +238,38 @@ Test(valid, v11_ports_lie_within_1_to_65535)
 		"t.yaml:6:52: ports: '70000' is not within the ports 1 to 65535");
 }
 
+/* YAML 1.1 and 1.2, and the readers of both, disagree about these. */
+Test(valid, numbers_with_two_readings_are_refused)
+{
+	static const char *const odd[] = {
+		"010", "0x50", "0o17", "0b11", "3_000", "1e3", "+80", "80.0"};
+	char text[512];
+	size_t i;
+
+	for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		(void)snprintf(text, sizeof(text),
+			GNP_IN("{action: Deny, protocol: TCP, source: {ports: [%s]}}"), odd[i]);
+		cr_expect(strstr(read_bad(text), "is not a plain decimal number"), "%s", odd[i]);
+		(void)snprintf(text, sizeof(text), GNP_IN("{action: Deny, protocol: %s}"), odd[i]);
+		(void)read_bad(text);
+		(void)snprintf(text, sizeof(text),
+			CALICO("HostEndpoint", "h",
+				"{node: n, interfaceName: a, ports: [{name: a, protocol: TCP, "
+				"port: "
+				"%s}]}"),
+			odd[i]);
+		(void)read_bad(text);
+		(void)snprintf(text, sizeof(text),
+			CALICO("Profile", "h", "{labelsToApply: {a: %s}}"), odd[i]);
+		cr_expect(strstr(read_bad(text), "in quotes"), "%s", odd[i]);
+	}
+	(void)read_bad(GNP("{order: 010}"));
+	(void)read_bad(GNP("{order: 0x10}"));
+	(void)read_bad(GNP("{order: 1_0}"));
+	expect_good(GNP("{order: -1.5e3}"));
+	expect_good(GNP_IN("{action: Deny, protocol: TCP, source: {ports: ['010', 1a]}}"));
+}
+
 Test(valid, v12_icmp_needs_its_protocol_and_a_type)
 {
 	expect_bad(GNP_IN("{action: Deny, icmp: {type: 8}}"),
