@@ -191,7 +191,10 @@ void hf_dump_node(struct hf_dump *top, const struct hf_entry *entry)
 		hf_dump_addr(&bgp, "ipv4Address", &node->bgp4);
 	if (node->has_bgp6)
 		hf_dump_addr(&bgp, "ipv6Address", &node->bgp6);
-	hf_dump_put(&d, "bgp", hf_dump_done(&bgp));
+	if (node->has_bgp4 || node->has_bgp6)
+		hf_dump_put(&d, "bgp", hf_dump_done(&bgp));
+	else
+		json_decref(bgp.obj);
 	for (i = 0; i < node->addrs.n; i++) {
 		struct hf_dump addr = {.obj = json_object()};
 

@@ -151,15 +151,19 @@ static int entry_cmp(const void *a, const void *b)
 	return cmp ? cmp : kind_cmp(x->kind, y->kind);
 }
 
-/* The later of the two is at fault. */
+/* Of what is the same, the first that was read comes first. */
+static int sort_cmp(const void *a, const void *b)
+{
+	const struct hf_entry *x = a, *y = b;
+	int cmp = entry_cmp(a, b);
+
+	return cmp ? cmp : (x->seq > y->seq) - (x->seq < y->seq);
+}
+
 static int fail_twice(const struct hf_entry *a, const struct hf_entry *b, struct hf_err *err)
 {
 	const struct hf_meta *first = meta_of(a), *second = meta_of(b);
 
-	if (a->seq > b->seq) {
-		first = meta_of(b);
-		second = meta_of(a);
-	}
 	return hf_fail(err, -EINVAL, "%s:%u:%u: %s '%s%s%.64s' is already at %s:%u:%u",
 		second->place.file, second->place.line, second->place.col, a->kind->name,
 		second->ns ? second->ns : "", second->ns ? "/" : "", second->name,
@@ -263,7 +267,7 @@ int hf_policy_merge(struct hf_policy *policy, struct hf_batch *take_batch, struc
 	size_t i, n;
 
 	if (batch->entries.n)
-		qsort(batch->entries.v, batch->entries.n, sizeof(*batch->entries.v), entry_cmp);
+		qsort(batch->entries.v, batch->entries.n, sizeof(*batch->entries.v), sort_cmp);
 	for (i = 1; i < batch->entries.n; i++) {
 		if (entry_cmp(&batch->entries.v[i - 1], &batch->entries.v[i]) == 0)
 			return fail_twice(&batch->entries.v[i - 1], &batch->entries.v[i], err);

@@ -121,6 +121,10 @@ Test(host, nftables_twins_stand_in_or_win_by_mode)
 	p = read_good(FELIX("{nftablesFilterDenyAction: Reject, iptablesFilterDenyAction: Drop}"));
 	cr_expect_eq(hf_policy_objects(p)->felix.v->filter_deny, HF_FELIX_DROP);
 	hf_policy_free(p);
+	p = read_good(FELIX("{nftablesMangleAllowAction: Return}"));
+	cr_expect(hf_policy_objects(p)->felix.v->has_mangle_allow);
+	cr_expect_eq(hf_policy_objects(p)->felix.v->mangle_allow, HF_FELIX_RETURN);
+	hf_policy_free(p);
 	p = read_good(FELIX("{nftablesFilterDenyAction: Reject, iptablesFilterDenyAction: Drop, "
 			    "nftablesMode: enabled}"));
 	cr_expect_eq(hf_policy_objects(p)->felix.v->filter_deny, HF_FELIX_REJECT);
@@ -174,6 +178,10 @@ Test(host, a_calico_node)
 	cr_expect_str_eq(addr(&n->tunnels.v[2]), "10.65.0.3");
 	hf_policy_free(p);
 	expect_bad(CALICO("Node", "n0", "{bpg: {}}"), "t.yaml:4:8: unknown field 'bpg'");
+	expect_bad(CALICO("Node", "n0", "{addresses: [{type: InternalIP}]}"),
+		"t.yaml:4:20: addresses: needs 'address'");
+	expect_bad(CALICO("Node", "n0", "{bgp: {ipv4Address: 10.0.0.1/33}}"),
+		"t.yaml:4:27: ipv4Address: '10.0.0.1/33' is neither an IP address nor a network");
 }
 
 Test(host, a_kubernetes_node_beside_the_calico_one)
@@ -283,6 +291,22 @@ Test(host, kubernetes_kinds_are_read_for_what_matters)
 	cr_expect_str_eq(e->endpoints[0].node, "n0");
 	cr_expect_eq(e->ports[0].port, 3000);
 	hf_policy_free(p);
+}
+
+#define SERVICE(spec) "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: " spec "\n"
+
+Test(host, a_service_that_cannot_be)
+{
+	expect_bad(SERVICE("{clusterIP: 10.0.0}"), "t.yaml:4:19: '10.0.0' is not an IP address");
+	expect_bad(SERVICE("{clusterIPs: [10.0.0.1, 10.0.0.2, 10.0.0.3]}"),
+		"t.yaml:4:20: clusterIPs: more than one address per family");
+	expect_bad(SERVICE("{ports: [{name: a}]}"),
+		"t.yaml:4:16: ports: a port of a service needs 'port'");
+	expect_bad(SERVICE("{ports: [{port: 1, nodePort: -1}]}"),
+		"t.yaml:4:36: nodePort: must be a port number");
+	expect_bad(SERVICE("{ports: [{port: 1, protocol: ICMP}]}"),
+		"t.yaml:4:36: protocol: must be TCP, UDP or SCTP");
+	expect_good(SERVICE("{type: ExternalName, externalName: a.b, clusterIP: ''}"));
 }
 
 Test(host, a_slice_of_names_is_noted)

@@ -282,6 +282,32 @@ Test(print, text_reads_back_as_the_same_objects)
 	hf_policy_free(b);
 }
 
+Test(print, a_node_shows_its_tunnels_as_one_list)
+{
+	expect_text(
+		CALICO("Node", "n0",
+			"{bgp: {ipv4Address: 10.0.0.1/8, ipv4IPIPTunnelAddr: 10.1.0.1}, addresses: "
+			"[{address: 10.0.0.2}]}") "---\napiVersion: v1\nkind: Node\n"
+						  "metadata: {name: n0}\n",
+		"---\n"
+		"apiVersion: projectcalico.org/v3\n"
+		"kind: Node\n"
+		"metadata:\n"
+		"  name: n0\n"
+		"spec:\n"
+		"  bgp:\n"
+		"    ipv4Address: 10.0.0.1\n"
+		"  addresses:\n"
+		"    - address: 10.0.0.2\n"
+		"  tunnelAddresses: [10.1.0.1]\n"
+		"---\n"
+		"apiVersion: v1\n"
+		"kind: Node\n"
+		"metadata:\n"
+		"  name: n0\n"
+		"spec: {}\n");
+}
+
 Test(print, order_does_not_depend_on_the_input)
 {
 	struct hf_policy *a = read_good(

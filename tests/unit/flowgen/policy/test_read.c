@@ -333,6 +333,23 @@ Test(read, a_workload_endpoint_that_cannot_be)
 		"t.yaml:4:25: ports: a port needs 'protocol', 'port', and 'name' or 'hostPort'");
 	expect_bad(WEP("{node: n, interfaceName: '*'}"),
 		"t.yaml:4:32: interfaceName: '*' is for host endpoints");
+	expect_bad(WEP("{node: n, ipNATs: [{internalIP: 10.0.0.2}]}"),
+		"t.yaml:4:26: ipNATs: needs 'internalIP' and 'externalIP'");
+	expect_bad(WEP("{node: n, ports: [{name: a b, protocol: TCP, port: 1}]}"),
+		"t.yaml:4:32: ports: 'a b' is not a port name");
+	expect_bad(WEP("{node: n, ports: [{protocol: TCP, port: 1, hostPort: 65536}]}"),
+		"t.yaml:4:60: hostPort: must be a port number, 0 to 65535");
+	expect_bad(WEP("{node: N}"),
+		"t.yaml:4:14: node: 'N' is not a name: lower-case letters, digits, '-' and '.', at "
+		"most 253 characters");
+}
+
+Test(read, names_of_calico_kinds_are_dns_names)
+{
+	expect_bad(CALICO("HostEndpoint", "Eth0", "{node: n, interfaceName: a}"),
+		"t.yaml:3:18: name: 'Eth0' is not a name: lower-case letters, digits, '-' and '.', "
+		"at most 253 characters");
+	expect_good("apiVersion: v1\nkind: Namespace\nmetadata: {name: A_b}\n");
 }
 
 Test(read, unknown_fields_are_errors_at_their_name)
@@ -354,6 +371,16 @@ Test(read, unknown_fields_are_errors_at_their_name)
 Test(read, wrong_types_are_errors)
 {
 	expect_bad(GNP("[]"), "t.yaml:4:7: spec: must be a mapping");
+	expect_bad(GNP("{types: Ingress}"), "t.yaml:4:15: types: must be a list");
+	expect_bad(GNP_IN("{action: [Allow]}"),
+		"t.yaml:6:14: action: must be Deny, Allow, Pass or Log");
+	expect_bad(GNP("{performanceHints: AssumeNeededOnEveryNode}"),
+		"t.yaml:4:26: performanceHints: must be a list");
+	expect_bad(GNP("{performanceHints: [AssumeNeededOnEveryNode, AssumeNeededOnEveryNode]}"),
+		"t.yaml:4:26: performanceHints: given twice");
+	expect_bad("apiVersion: projectcalico.org/v3\nkind: Tier\n"
+		   "metadata: {name: a, annotations: [a]}\n",
+		"t.yaml:3:34: annotations: must be a mapping");
 	expect_bad(GNP("{ingress: {action: Deny}}"), "t.yaml:4:17: ingress: must be a list");
 	expect_bad(GNP("{ingress: [Deny]}"), "t.yaml:4:18: ingress: must be a mapping");
 	expect_bad(GNP("{order: '10'}"), "t.yaml:4:15: order: must be a number");

@@ -130,6 +130,30 @@ Test(set, twice_in_one_input_is_an_error_that_names_both)
 		"t.yaml:6:1: NetworkPolicy 'ns1/p' is already at t.yaml:1:1");
 }
 
+Test(set, the_number_of_objects_is_limited)
+{
+	static const char item[] = "- {kind: A, apiVersion: b}\n";
+	struct hf_policy *p = NULL;
+	struct hf_err err = {0};
+	char *text;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	unsigned int i;
+
+	fputs("apiVersion: v1\nkind: List\nitems:\n", f);
+	for (i = 0; i <= HF_POLICY_OBJECTS_MAX; i++)
+		fputs(item, f);
+	fclose(f);
+	cr_assert_eq(hf_policy_new(&p, NULL), 0);
+	cr_expect_eq(hf_policy_read_text(p, "t.yaml", text, size, &err), -E2BIG);
+	cr_expect_str_eq(err.text, "t.yaml:200004:3: more than 200000 objects");
+	cr_expect_eq(hf_policy_n_notes(p), 0);
+	cr_expect_eq(hf_policy_read_text(p, "t.yaml", text, size - strlen(item), &err), 0);
+	cr_expect_eq(hf_policy_n_notes(p), HF_POLICY_OBJECTS_MAX);
+	hf_policy_free(p);
+	free(text);
+}
+
 Test(set, a_failed_read_changes_nothing)
 {
 	struct hf_policy *p = read_good(
