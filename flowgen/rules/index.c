@@ -138,14 +138,13 @@ static const struct hf_dnat *dnat_find(
 	return &rules->dnats[rules->dnat_order[lo]];
 }
 
-/* Of a rewrite of the port and one of the whole address the earlier in the facts wins. */
+/* A rewrite of one port goes before one of the whole address. */
 const struct hf_dnat *hf_rules_find_dnat(
 	const struct hf_rules *rules, uint8_t proto, const struct hf_addr *dst, uint16_t dport)
 {
 	const struct hf_dnat *one = proto ? dnat_find(rules, proto, dst, dport) : NULL;
-	const struct hf_dnat *whole = dnat_find(rules, 0, dst, 0);
 
-	return !one || (whole && whole < one) ? whole : one;
+	return one ? one : dnat_find(rules, 0, dst, 0);
 }
 
 size_t hf_rules_n_ifaces(const struct hf_rules *rules)

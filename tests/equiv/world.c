@@ -140,6 +140,9 @@ static void put_proto(struct hf_rand *r, FILE *f, struct rule_shape *s)
 	} else if (chance(r, 20)) {
 		s->numbered = true;
 		fprintf(f, "protocol: %s, ", chance(r, 50) ? "1" : "58");
+		if (chance(r, 60))
+			fprintf(f, "%s: {type: %u}, ", chance(r, 70) ? "icmp" : "notICMP",
+				(unsigned int)hf_rand_between(r, 127, 137));
 	} else if (chance(r, 30)) {
 		s->bare = true;
 		fprintf(f, "notProtocol: %s, ", PICK(r, with_ports));
@@ -235,7 +238,7 @@ static void add_profile(struct hf_world *w, struct hf_rand *r, unsigned int i)
 static const char *profiles(struct hf_rand *r)
 {
 	static const char *const lists[] = {"[]", "[prof0]", "[prof1, prof0]", "[prof0, missing]",
-		"[missing]", "[projectcalico-default-allow]", "[prof1]"};
+		"[missing]", "[missing, prof1]", "[projectcalico-default-allow]", "[prof1]"};
 
 	return PICK(r, lists);
 }
@@ -295,7 +298,9 @@ static void add_pods(struct hf_world *w, struct hf_rand *r)
 				   i, role(r), i, i, profiles(r), i + 2, i + 2, i ? 80 : 3000,
 				   chance(r, 15)
 					   ? "  allowSpoofedSourcePrefixes: ['203.0.113.64/26']\n"
-					   : ""));
+				   : i == 0 && chance(r, 20) ? "  ipNATs: [{internalIP: 10.65.0.2, "
+							       "externalIP: 10.96.0.10}]\n"
+							     : ""));
 	}
 }
 

@@ -130,8 +130,8 @@ Test(index, rewrites_are_found_by_port_or_by_address)
 	cr_assert_null(hf_rules_find_dnat(rules, HF_PROTO_TCP, &one, 81));
 	cr_assert_null(hf_rules_find_dnat(rules, 0, &one, 0));
 	cr_assert_eq(hf_rules_find_dnat(rules, HF_PROTO_ICMP, &two, 0), &dnats[1]);
-	/* The earlier in the facts wins. */
-	cr_assert_eq(hf_rules_find_dnat(rules, HF_PROTO_TCP, &two, 80), &dnats[1]);
+	/* The narrower wins, wherever it stands. */
+	cr_assert_eq(hf_rules_find_dnat(rules, HF_PROTO_TCP, &two, 80), &dnats[2]);
 	cr_assert_eq(hf_rules_find_dnat(rules, HF_PROTO_TCP, &three, 80), &dnats[4]);
 	cr_assert_eq(hf_rules_find_dnat(rules, HF_PROTO_TCP, &three, 81), &dnats[5]);
 	hf_rules_free(rules);
