@@ -258,3 +258,35 @@ Test(build, equal_net_lists_are_one_set)
 	hf_rules_free(one);
 	hf_rules_free(more);
 }
+
+/* Conntrack sees no VXLAN, so its states must not matter, also when the host talks to itself. */
+Test(build, vxlan_is_untracked_wherever_it_is_seen)
+{
+	static const char felix[] =
+		DOC "kind: FelixConfiguration\nmetadata: {name: default}\nspec: {vxlanEnabled: "
+		    "%s}\n" DOC "kind: HostEndpoint\nmetadata: {name: star}\n"
+		    "spec: {node: n0, interfaceName: '*', profiles: "
+		    "[projectcalico-default-allow]}\n" GNP("pre",
+			    "selector: all(), preDNAT: true, applyOnForward: true,"
+			    " ingress: [{action: Deny, protocol: UDP}]");
+	static const char leaving[] =
+		"src=192.0.2.10 dst=1.2.3.4 proto=udp dport=4789 ct=established";
+	static const char again[] = "src=192.0.2.10 dst=5.6.7.8 proto=udp dport=1"
+				    " dnat=127.0.0.1:4789 ct=established";
+	char text[4096], spec[1024];
+	struct hf_rules *on, *off;
+
+	(void)snprintf(spec, sizeof(spec), felix, "true");
+	(void)snprintf(text, sizeof(text), "%s%s", FACTS, spec);
+	on = rules_of(text);
+	(void)snprintf(spec, sizeof(spec), felix, "false");
+	(void)snprintf(text, sizeof(text), "%s%s", FACTS, spec);
+	off = rules_of(text);
+	cr_expect_str_eq(
+		verdict_of(on, leaving), "allow profile:projectcalico-default-allow/egress/0");
+	cr_expect_str_eq(verdict_of(off, leaving), "allow conntrack");
+	cr_expect_str_eq(verdict_of(on, again), "deny default/gnp:pre/ingress/0");
+	cr_expect_str_eq(verdict_of(off, again), "allow conntrack");
+	hf_rules_free(on);
+	hf_rules_free(off);
+}
