@@ -2,7 +2,7 @@
 
 #include <hepflow/nic.h>
 
-#include "profiles.h"
+#include "when.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,189 +17,6 @@
 		HF_ACT_BIT(HF_ACT_JUMP) | HF_ACT_BIT(HF_ACT_PASSTHRU) |                            \
 		HF_ACT_BIT(HF_ACT_PORT_ID) | HF_ACT_BIT(HF_ACT_REPRESENTED_PORT) |                 \
 		HF_ACT_BIT(HF_ACT_DEFAULT_MISS))
-
-enum extent {
-	EXTENT_NONE,
-	EXTENT_PARTIAL,
-	EXTENT_FULL,
-};
-
-/* A truth value (a header is there, a packet is a fragment) has one bit that counts. */
-static bool one_bit(enum hf_field f)
-{
-	return f == HF_F_ETH_HAS_VLAN || f == HF_F_IP4_FRAG || f == HF_F_IP6_FRAG;
-}
-
-static uint8_t meaning(enum hf_field f, size_t byte)
-{
-	if (one_bit(f))
-		return 0x01;
-	/* Of the first word of IPv6 only the flow label is this field's. */
-	if (f == HF_F_IP6_FLOW)
-		return byte == 0 ? 0 : byte == 1 ? 0x0f : 0xff;
-	return 0xff;
-}
-
-static enum extent mask_extent(enum hf_field f, const struct hf_hdr *mask)
-{
-	const struct hf_field_info *info = hf_field_info(f);
-	const uint8_t *m = (const uint8_t *)mask + info->offset;
-	/* An address of IPv4 is the first four of its sixteen bytes. */
-	size_t size = f == HF_F_IP4_SRC || f == HF_F_IP4_DST ? 4 : info->size;
-	bool some = false;
-	bool all = true;
-	size_t i;
-
-	for (i = 0; i < size; i++) {
-		uint8_t bits = meaning(f, i);
-
-		some |= (m[i] & bits) != 0;
-		all &= (m[i] & bits) == bits;
-	}
-	if (!some)
-		return EXTENT_NONE;
-	return all ? EXTENT_FULL : EXTENT_PARTIAL;
-}
-
-static bool in_pattern(const struct hf_flow *flow, enum hf_field f)
-{
-	return (flow->pattern.layers & HF_LAYER_BIT(hf_field_info(f)->layer)) != 0;
-}
-
-static enum extent field_extent(const struct hf_flow *flow, enum hf_field f)
-{
-	return in_pattern(flow, f) ? mask_extent(f, &flow->pattern.mask) : EXTENT_NONE;
-}
-
-static bool field_nonzero(const struct hf_flow *flow, enum hf_field f)
-{
-	const struct hf_field_info *info = hf_field_info(f);
-	const uint8_t *m = (const uint8_t *)&flow->pattern.mask + info->offset;
-	const uint8_t *s = (const uint8_t *)&flow->pattern.spec + info->offset;
-	size_t i;
-
-	for (i = 0; in_pattern(flow, f) && i < info->size; i++) {
-		if (m[i] & s[i] & meaning(f, i))
-			return true;
-	}
-	return false;
-}
-
-/* A field of at most four bytes as a number. */
-static uint32_t number(const struct hf_hdr *hdr, enum hf_field f)
-{
-	const struct hf_field_info *info = hf_field_info(f);
-	const uint8_t *p = (const uint8_t *)hdr + info->offset;
-	uint32_t v = 0;
-	size_t i;
-
-	for (i = 0; i < info->size; i++)
-		v = v << 8 | (p[i] & meaning(f, i));
-	return v;
-}
-
-static uint32_t actions_of(const struct hf_flow *flow)
-{
-	uint32_t bits = 0;
-	size_t i;
-
-	for (i = 0; i < flow->n_actions; i++)
-		bits |= HF_ACT_BIT(flow->actions[i].act);
-	return bits;
-}
-
-static uint32_t items_of(const struct hf_flow *flow, uint32_t *ret_repeated)
-{
-	uint32_t bits = 0;
-	size_t i;
-
-	*ret_repeated = 0;
-	for (i = 0; i < flow->n_items; i++) {
-		*ret_repeated |= bits & HF_LAYER_BIT(flow->items[i]);
-		bits |= HF_LAYER_BIT(flow->items[i]);
-	}
-	return bits;
-}
-
-static uint64_t fields_of(const struct hf_flow *flow, enum extent least, enum extent most)
-{
-	uint64_t bits = 0;
-	unsigned int f;
-
-	for (f = 0; f < HF_F_MAX_; f++) {
-		enum extent x = field_extent(flow, (enum hf_field)f);
-
-		if (x >= least && x <= most)
-			bits |= HF_F_BIT(f);
-	}
-	return bits;
-}
-
-static bool nonzero_holds(uint64_t set, const struct hf_flow *flow)
-{
-	unsigned int f;
-
-	for (f = 0; f < HF_F_MAX_; f++) {
-		if (BIT(set, f) && field_nonzero(flow, (enum hf_field)f))
-			return true;
-	}
-	return false;
-}
-
-static unsigned int directions_of(const struct hf_flow *flow)
-{
-	return (flow->ingress ? HF_DIR_INGRESS : 0) | (flow->egress ? HF_DIR_EGRESS : 0) |
-	       (flow->transfer ? HF_DIR_TRANSFER : 0);
-}
-
-static bool actions_hold(const struct hf_nic_when *when, const struct hf_flow *flow)
-{
-	uint32_t actions = actions_of(flow);
-
-	if (when->actions && !(actions & when->actions))
-		return false;
-	if ((actions & when->all_actions) != when->all_actions || (actions & when->no_actions))
-		return false;
-	return !when->first_action ||
-	       (flow->n_actions > 0 && BIT(when->first_action, flow->actions[0].act));
-}
-
-static bool fields_hold(const struct hf_nic_when *when, const struct hf_flow *flow)
-{
-	uint64_t given = fields_of(flow, EXTENT_PARTIAL, EXTENT_FULL);
-
-	if (when->fields && !(given & when->fields))
-		return false;
-	if (when->and_fields && !(given & when->and_fields))
-		return false;
-	if (given & when->no_fields)
-		return false;
-	if (when->partial && !(fields_of(flow, EXTENT_PARTIAL, EXTENT_PARTIAL) & when->partial))
-		return false;
-	return !when->nonzero || nonzero_holds(when->nonzero, flow);
-}
-
-bool hf_when_holds(const struct hf_nic_when *when, const struct hf_flow *flow)
-{
-	uint32_t repeated;
-	uint32_t items = items_of(flow, &repeated);
-
-	if (when->items && !(items & when->items))
-		return false;
-	if (items & when->no_items)
-		return false;
-	if (when->repeated && !(repeated & when->repeated))
-		return false;
-	if (when->frag && !BIT(when->frag, flow->frag))
-		return false;
-	if (when->directions && !(directions_of(flow) & when->directions))
-		return false;
-	if ((when->root && flow->group != 0) || (when->not_root && flow->group == 0))
-		return false;
-	if ((when->range && !flow->has_last) || (when->priority && flow->priority == 0))
-		return false;
-	return fields_hold(when, flow) && actions_hold(when, flow);
-}
 
 static enum hf_reject judge_attributes(
 	const struct hf_nic *nic, const struct hf_engine *e, const struct hf_flow *flow)
@@ -293,7 +110,7 @@ static enum hf_reject judge_order(const struct hf_flow *flow)
 static enum hf_reject judge_pattern(const struct hf_engine *e, const struct hf_flow *flow)
 {
 	uint32_t repeated;
-	uint32_t items = items_of(flow, &repeated);
+	uint32_t items = hf_flow_layers(flow, &repeated);
 	size_t i;
 
 	if (items & ~e->layers)
@@ -312,7 +129,7 @@ static uint32_t forms_asked(const struct hf_flow *flow)
 {
 	if (flow->frag != HF_FRAG_UNSAID)
 		return HF_FRAG_BIT(flow->frag);
-	if (field_nonzero(flow, HF_F_IP4_FRAG))
+	if (hf_field_nonzero(flow, HF_F_IP4_FRAG))
 		return HF_FRAG_BIT(HF_FRAG_ANY) | HF_FRAG_BIT(HF_FRAG_MF_RANGE) |
 		       HF_FRAG_BIT(HF_FRAG_MF);
 	return HF_FRAG_BIT(HF_FRAG_NOT);
@@ -321,9 +138,9 @@ static uint32_t forms_asked(const struct hf_flow *flow)
 static enum hf_reject judge_mask(
 	const struct hf_engine *e, const struct hf_flow *flow, enum hf_field f)
 {
-	enum extent x = field_extent(flow, f);
+	enum hf_extent x = hf_field_extent(flow, f);
 
-	if (x == EXTENT_NONE)
+	if (x == HF_EXTENT_NONE)
 		return HF_REJECT_NONE;
 	if (f == HF_F_IP4_FRAG && e->field[f] == HF_MASK_EXACT &&
 		!(e->frag_forms & forms_asked(flow)))
@@ -333,13 +150,13 @@ static enum hf_reject judge_mask(
 	case HF_MASK_MAX_:
 		return HF_REJECT_FIELD;
 	case HF_MASK_EXACT:
-		return x == EXTENT_FULL ? HF_REJECT_NONE : HF_REJECT_MASK;
+		return x == HF_EXTENT_FULL ? HF_REJECT_NONE : HF_REJECT_MASK;
 	case HF_MASK_NONZERO:
-		if (x != EXTENT_FULL)
+		if (x != HF_EXTENT_FULL)
 			return HF_REJECT_MASK;
-		return field_nonzero(flow, f) ? HF_REJECT_NONE : HF_REJECT_VALUE;
+		return hf_field_nonzero(flow, f) ? HF_REJECT_NONE : HF_REJECT_VALUE;
 	case HF_MASK_PARTIAL_ONLY:
-		return x == EXTENT_PARTIAL ? HF_REJECT_NONE : HF_REJECT_MASK;
+		return x == HF_EXTENT_PARTIAL ? HF_REJECT_NONE : HF_REJECT_MASK;
 	case HF_MASK_ANY:
 	case HF_MASK_GLOBAL:
 	case HF_MASK_WIDEN:
@@ -367,13 +184,13 @@ static enum hf_reject judge_limits(const struct hf_engine *e, const struct hf_fl
 
 	for (i = 0; i < e->n_limits; i++) {
 		const struct hf_nic_limit *limit = &e->limits[i];
-		enum extent x = field_extent(flow, limit->field);
-		uint32_t mask = number(&flow->pattern.mask, limit->field);
-		uint32_t spec = number(&flow->pattern.spec, limit->field) & mask;
+		enum hf_extent x = hf_field_extent(flow, limit->field);
+		uint32_t mask = hf_field_number(&flow->pattern.mask, limit->field);
+		uint32_t spec = hf_field_number(&flow->pattern.spec, limit->field) & mask;
 
-		if (x == EXTENT_NONE)
+		if (x == HF_EXTENT_NONE)
 			continue;
-		if (limit->kind == HF_LIMIT_NOT && x == EXTENT_FULL && listed(limit, spec))
+		if (limit->kind == HF_LIMIT_NOT && x == HF_EXTENT_FULL && listed(limit, spec))
 			return HF_REJECT_VALUE;
 		if (limit->kind == HF_LIMIT_ONLY && !listed(limit, spec))
 			return HF_REJECT_VALUE;
@@ -394,7 +211,7 @@ static bool stray_bits(const struct hf_flow *flow)
 	for (f = 0; f < HF_F_MAX_; f++) {
 		const struct hf_field_info *info = hf_field_info((enum hf_field)f);
 
-		if (in_pattern(flow, (enum hf_field)f))
+		if (hf_field_in_pattern(flow, (enum hf_field)f))
 			memset(known + info->offset, 0xff, info->size);
 	}
 	for (i = 0; i < sizeof(known); i++) {
@@ -406,16 +223,31 @@ static bool stray_bits(const struct hf_flow *flow)
 
 static size_t key_bytes(const struct hf_flow *flow)
 {
+	const uint8_t *mask = (const uint8_t *)&flow->pattern.mask;
 	size_t n = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(flow->pattern.mask); i++)
+		n += mask[i] != 0;
+	return n;
+}
+
+/* Fields that a flow gives and the engine does match, as asked or not. */
+static bool matches_something(const struct hf_engine *e, const struct hf_flow *flow)
+{
 	unsigned int f;
 
 	for (f = 0; f < HF_F_MAX_; f++) {
-		if (field_extent(flow, (enum hf_field)f) == EXTENT_NONE)
+		enum hf_extent x = hf_field_extent(flow, (enum hf_field)f);
+		enum hf_mask_kind kind = (enum hf_mask_kind)e->field[f];
+
+		if (x == HF_EXTENT_NONE || (x == HF_EXTENT_PARTIAL && kind == HF_MASK_WIDEN))
 			continue;
-		n += f == HF_F_IP4_SRC || f == HF_F_IP4_DST ? 4
-							    : hf_field_info((enum hf_field)f)->size;
+		if (kind != HF_MASK_IGNORE ||
+			(f == HF_F_IP4_FRAG && (e->frag_forms & forms_asked(flow))))
+			return true;
 	}
-	return n;
+	return false;
 }
 
 static enum hf_reject judge_fields(const struct hf_engine *e, const struct hf_flow *flow)
@@ -437,7 +269,7 @@ static enum hf_reject judge_fields(const struct hf_engine *e, const struct hf_fl
 		return why;
 	if (e->key_bytes && key_bytes(flow) > e->key_bytes)
 		return HF_REJECT_COMBINATION;
-	if (e->needs_field && fields_of(flow, EXTENT_PARTIAL, EXTENT_FULL) == 0)
+	if (e->needs_field && !matches_something(e, flow))
 		return HF_REJECT_EMPTY;
 	return HF_REJECT_NONE;
 }
@@ -469,14 +301,14 @@ static int proto_of(enum hf_layer l)
 static enum hf_reject judge_agreement(const struct hf_flow *flow)
 {
 	const struct hf_pattern *p = &flow->pattern;
-	uint16_t type_mask = (uint16_t)number(&p->mask, HF_F_ETH_TYPE);
-	uint16_t type = (uint16_t)number(&p->spec, HF_F_ETH_TYPE) & type_mask;
+	uint16_t type_mask = (uint16_t)hf_field_number(&p->mask, HF_F_ETH_TYPE);
+	uint16_t type = (uint16_t)hf_field_number(&p->spec, HF_F_ETH_TYPE) & type_mask;
 	bool vlan = (p->layers & HF_LAYER_BIT(HF_LAYER_VLAN)) != 0;
 	unsigned int l;
 
 	if (vlan) { /* what is behind the tag counts */
-		type_mask = (uint16_t)number(&p->mask, HF_F_VLAN_TYPE);
-		type = (uint16_t)number(&p->spec, HF_F_VLAN_TYPE) & type_mask;
+		type_mask = (uint16_t)hf_field_number(&p->mask, HF_F_VLAN_TYPE);
+		type = (uint16_t)hf_field_number(&p->spec, HF_F_VLAN_TYPE) & type_mask;
 	}
 	if (type && (p->layers & HF_LAYER_BIT(HF_LAYER_IPV4)) && type != 0x0800)
 		return HF_REJECT_COMBINATION;
@@ -507,17 +339,30 @@ static enum hf_reject judge_list(const struct hf_engine *e, const struct hf_flow
 	return HF_REJECT_ACTION;
 }
 
+/* Actions that make sense more than once in a rule: each writes another place. */
+#define MANY_BITS                                                                                  \
+	(HF_ACT_BIT(HF_ACT_SET_TAG) | HF_ACT_BIT(HF_ACT_SET_META) | HF_ACT_BIT(HF_ACT_MODIFY_FIELD))
+
 static enum hf_reject judge_fate(const struct hf_engine *e, const struct hf_flow *flow)
 {
-	uint32_t actions = actions_of(flow);
+	uint32_t seen = 0;
+	uint32_t twice = 0;
 	size_t fates = 0;
 	size_t i;
 
-	for (i = 0; i < flow->n_actions; i++)
-		fates += BIT(FATE_BITS, flow->actions[i].act);
-	if (fates > 1 || (fates == 0 && !(directions_of(flow) & e->fate_optional)))
+	for (i = 0; i < flow->n_actions; i++) {
+		uint32_t bit = HF_ACT_BIT(flow->actions[i].act);
+
+		fates += (FATE_BITS & bit) != 0;
+		twice |= seen & bit;
+		seen |= bit;
+	}
+	if (flow->n_actions == 0 || fates > 1 ||
+		(fates == 0 && !(hf_flow_directions(flow) & e->fate_optional)))
 		return HF_REJECT_FATE;
-	if (BIT(actions, HF_ACT_DROP) && (actions & ~(e->drop_with | HF_ACT_BIT(HF_ACT_DROP))))
+	if (twice & ~MANY_BITS)
+		return HF_REJECT_COMBINATION;
+	if (BIT(seen, HF_ACT_DROP) && (seen & ~(e->drop_with | HF_ACT_BIT(HF_ACT_DROP))))
 		return HF_REJECT_COMBINATION;
 	return HF_REJECT_NONE;
 }
@@ -543,7 +388,7 @@ static enum hf_reject judge_actions(const struct hf_engine *e, const struct hf_f
 {
 	enum hf_reject why;
 
-	if (actions_of(flow) & ~e->actions)
+	if (hf_flow_acts(flow) & ~e->actions)
 		return HF_REJECT_ACTION;
 	why = e->n_lists ? judge_list(e, flow) : judge_fate(e, flow);
 	return why != HF_REJECT_NONE ? why : judge_values(e, flow);
@@ -564,7 +409,7 @@ static enum hf_reject judge_rest(const struct hf_engine *e, const struct hf_flow
 }
 
 /*
- * Drivers with lists of patterns look for the pattern first and for attributes among the last
+ * Most drivers with lists of patterns look for the pattern first and for attributes among the last
  * things; the others begin with the attributes. Only the reason given depends on that.
  */
 static enum hf_reject judge(const struct hf_nic *nic, const struct hf_engine *e,
@@ -575,7 +420,7 @@ static enum hf_reject judge(const struct hf_nic *nic, const struct hf_engine *e,
 	enum hf_reject rest;
 
 	*ret_known = pattern == HF_REJECT_NONE;
-	if (e->n_patterns == 0 && attributes != HF_REJECT_NONE)
+	if ((e->n_patterns == 0 || e->attributes_first) && attributes != HF_REJECT_NONE)
 		return attributes;
 	if (pattern != HF_REJECT_NONE)
 		return pattern;
@@ -610,12 +455,12 @@ enum hf_field hf_nic_danger(const struct hf_engine *engine, const struct hf_flow
 	size_t i;
 
 	for (f = 0; f < HF_F_MAX_; f++) {
-		enum extent x = field_extent(flow, (enum hf_field)f);
+		enum hf_extent x = hf_field_extent(flow, (enum hf_field)f);
 		enum hf_mask_kind kind = (enum hf_mask_kind)engine->field[f];
 
-		if (x == EXTENT_PARTIAL && (kind == HF_MASK_WIDEN || kind == HF_MASK_NARROW))
+		if (x == HF_EXTENT_PARTIAL && (kind == HF_MASK_WIDEN || kind == HF_MASK_NARROW))
 			return (enum hf_field)f;
-		if (x == EXTENT_NONE || kind != HF_MASK_IGNORE)
+		if (x == HF_EXTENT_NONE || kind != HF_MASK_IGNORE)
 			continue;
 		if (f != HF_F_IP4_FRAG || !(engine->frag_forms & forms_asked(flow)))
 			return (enum hf_field)f;
@@ -626,7 +471,7 @@ enum hf_field hf_nic_danger(const struct hf_engine *engine, const struct hf_flow
 	}
 	/* Which item has the range is not in a flow: the innermost field given stands for it. */
 	for (f = HF_F_MAX_; flow->has_last && f-- > 0;) {
-		if (field_extent(flow, (enum hf_field)f) != EXTENT_NONE)
+		if (hf_field_extent(flow, (enum hf_field)f) != HF_EXTENT_NONE)
 			return (enum hf_field)f;
 	}
 	return HF_F_MAX_;
@@ -634,9 +479,9 @@ enum hf_field hf_nic_danger(const struct hf_engine *engine, const struct hf_flow
 
 bool hf_nic_can_match(const struct hf_engine *engine, enum hf_field f, const struct hf_hdr *mask)
 {
-	enum extent x = mask_extent(f, mask);
+	enum hf_extent x = hf_mask_extent(f, mask);
 
-	if (x == EXTENT_NONE)
+	if (x == HF_EXTENT_NONE)
 		return true;
 	switch ((enum hf_mask_kind)engine->field[f]) {
 	case HF_MASK_ANY:
@@ -646,9 +491,9 @@ bool hf_nic_can_match(const struct hf_engine *engine, enum hf_field f, const str
 	case HF_MASK_WIDEN:
 	case HF_MASK_NARROW:
 	case HF_MASK_NONZERO:
-		return x == EXTENT_FULL;
+		return x == HF_EXTENT_FULL;
 	case HF_MASK_PARTIAL_ONLY:
-		return x == EXTENT_PARTIAL;
+		return x == HF_EXTENT_PARTIAL;
 	case HF_MASK_IGNORE:
 		return f == HF_F_IP4_FRAG && engine->frag_forms != 0;
 	case HF_MASK_NONE:

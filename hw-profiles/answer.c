@@ -2,7 +2,7 @@
 
 #include <hepflow/nic.h>
 
-#include "profiles.h"
+#include "when.h"
 
 #include <errno.h>
 

@@ -118,8 +118,8 @@ static int read_patterns(const struct reader *r, const struct hf_yaml *list, str
 
 static int read_match(const struct reader *r, const struct hf_yaml *node, struct hf_engine *e)
 {
-	static const char *const keys[] = {
-		"patterns", "items", "needs_field", "key_bytes", "range_ignored", "src", NULL};
+	static const char *const keys[] = {"patterns", "items", "attributes_first", "needs_field",
+		"key_bytes", "range_ignored", "src", NULL};
 	const struct hf_yaml *patterns = hf_yaml_get(node, "patterns");
 	const struct hf_yaml *items = hf_yaml_get(node, "items");
 	const struct hf_yaml *opt;
@@ -136,6 +136,9 @@ static int read_match(const struct reader *r, const struct hf_yaml *node, struct
 	e->layers |= (uint32_t)bits;
 	if (e->layers & HF_LAYER_BIT(HF_LAYER_OTHER))
 		return hf_read_fail(r, node, "'other' is no item that can be known");
+	opt = hf_yaml_get(node, "attributes_first");
+	if (opt && hf_read_bool(r, opt, &e->attributes_first) < 0)
+		return -EINVAL;
 	opt = hf_yaml_get(node, "needs_field");
 	if (opt && hf_read_bool(r, opt, &e->needs_field) < 0)
 		return -EINVAL;

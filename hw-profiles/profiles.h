@@ -76,6 +76,3 @@ int hf_read_when(const struct reader *r, const struct hf_yaml *node, struct hf_n
 
 /* engine.c */
 int hf_read_engine(const struct reader *r, const struct hf_yaml *node, struct hf_engine *ret);
-
-/* Whether a condition holds; accept.c. */
-bool hf_when_holds(const struct hf_nic_when *when, const struct hf_flow *flow);

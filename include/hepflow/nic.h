@@ -210,17 +210,19 @@ struct hf_engine {
 	bool type_scope;   /* a pattern matches only the packet type it spells (i40e: eth/ipv4 = no
 			      TCP, UDP, SCTP, fragment) */
 	bool depth_rank;   /* within one priority L4 patterns rank above L3 above L2 (mlx5) */
-	bool needs_field;  /* a pattern without any field is refused */
+	bool needs_field;  /* a pattern of which no field would be matched is refused */
 	bool jump_forward; /* jumps lead to higher groups only */
-	uint32_t layers;   /* HF_LAYER_BIT of the items it knows */
+	bool attributes_first; /* attributes are looked at before the pattern; only the reason given
+				  for a refusal depends on it */
+	uint32_t layers;       /* HF_LAYER_BIT of the items it knows */
 	/* The sequences of items it knows. None: any in wire order, each layer once, L4 after L3;
 	 * protocol and type numbers must agree with the items that follow. */
 	size_t n_patterns;
 	struct hf_nic_seq patterns[HF_NIC_PATTERNS_MAX];
 	uint8_t field[HF_F_MAX_]; /* enum hf_mask_kind */
 	uint32_t frag_forms;	  /* HF_FRAG_BIT of the forms of ipv4.frag it knows */
-	uint32_t key_bytes;	  /* a pattern may use so many bytes of fields; 0 = any number */
-	bool range_ignored;	  /* a range is taken and only its first value matched (danger) */
+	uint32_t key_bytes; /* masks may have so many bytes that are not zero; 0 = any number */
+	bool range_ignored; /* a range is taken and only its first value matched (danger) */
 	size_t n_limits;
 	struct hf_nic_limit limits[HF_NIC_LIMITS_MAX];
 	uint32_t actions; /* HF_ACT_BIT */

@@ -330,3 +330,69 @@ Test(accept, a_card_written_by_hand_works_as_well)
 	e->needs_field = true;
 	cr_expect(!hf_nic_accept(&nic, &flow, &why) && why == HF_REJECT_EMPTY);
 }
+
+Test(accept, actions_come_once)
+{
+	expect("mlx5-cx6dx", "ingress pattern eth / end actions count / count / drop / end", NULL,
+		HF_REJECT_COMBINATION);
+	expect("mlx5-cx6dx", "ingress pattern eth / end actions end", NULL, HF_REJECT_FATE);
+}
+
+Test(accept, ice_falls_from_switch_to_flow_director)
+{
+	const char *net = "ingress pattern eth / ipv4 dst spec 10.0.0.0 dst prefix 24 / tcp dst is "
+			  "22 / end actions drop / end";
+	const char *sctp = "ingress pattern eth / ipv4 dst is 10.0.0.1 / sctp dst is 3868 / end "
+			   "actions drop / end";
+	const char *count = "ingress pattern eth / ipv4 dst is 10.0.0.1 / tcp dst is 22 / end "
+			    "actions count / drop / end";
+
+	expect("ice-e810", net, "switch", 0);
+	expect_danger("ice-e810", net, HF_F_MAX_);
+	expect("ice-e810", sctp, "fdir", 0);
+	expect("ice-e810", count, "fdir", 0);
+	expect("ice-e810",
+		"ingress priority 1 pattern eth / ipv4 dst is 10.0.0.1 / sctp dst is 1 / end "
+		"actions "
+		"drop / end",
+		NULL, HF_REJECT_PRIORITY);
+}
+
+Test(accept, ice_switch_has_a_key_of_32_bytes)
+{
+	const char *two = "ingress pattern eth / ipv6 src is fd00::2 dst is fd00::1 / end actions "
+			  "drop / end";
+	const char *four =
+		"ingress pattern eth / ipv6 src is fd00::2 dst is fd00::1 / tcp src is 1 "
+		"dst is 22 / end actions drop / end";
+
+	expect("ice-e810", two, "switch", 0);
+	expect("ice-e810", four, "fdir", 0);
+}
+
+Test(accept, ranges_and_fragments_that_ice_ignores_are_dangers)
+{
+	expect_danger("ice-e810",
+		"ingress pattern eth / ipv4 dst is 10.0.0.1 / sctp dst spec 1 dst last 9 dst mask "
+		"0xffff / end actions drop / end",
+		HF_F_SCTP_DPORT);
+	expect_danger("ice-e810",
+		"ingress pattern eth / ipv4 dst is 10.0.0.1 fragment_offset spec 0 fragment_offset "
+		"mask 0x3fff / end actions drop / end",
+		HF_F_IP4_FRAG);
+	expect("ice-e810",
+		"ingress pattern eth / ipv4 fragment_offset spec 0 fragment_offset mask 0x3fff / "
+		"end "
+		"actions drop / end",
+		NULL, HF_REJECT_EMPTY);
+}
+
+Test(accept, igb_and_igc_drop_nothing)
+{
+	const char *rule =
+		"ingress pattern eth / ipv4 proto is 6 / tcp dst is 22 / end actions drop "
+		"/ end";
+
+	expect("igb-82576", rule, NULL, HF_REJECT_FIELD); /* the SYN filter's word */
+	expect("igc-i225", rule, NULL, HF_REJECT_ACTION);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "when.h"
+
+#define BIT(set, bit) (((set) >> (bit)) & 1u)
+
+/* A truth value (a header is there, a packet is a fragment) has one bit that counts. */
+static bool one_bit(enum hf_field f)
+{
+	return f == HF_F_ETH_HAS_VLAN || f == HF_F_IP4_FRAG || f == HF_F_IP6_FRAG;
+}
+
+static uint8_t meaning(enum hf_field f, size_t byte)
+{
+	if (one_bit(f))
+		return 0x01;
+	/* Of the first word of IPv6 only the flow label is this field's. */
+	if (f == HF_F_IP6_FLOW)
+		return byte == 0 ? 0 : byte == 1 ? 0x0f : 0xff;
+	return 0xff;
+}
+
+enum hf_extent hf_mask_extent(enum hf_field f, const struct hf_hdr *mask)
+{
+	const struct hf_field_info *info = hf_field_info(f);
+	const uint8_t *m = (const uint8_t *)mask + info->offset;
+	/* An address of IPv4 is the first four of its sixteen bytes. */
+	size_t size = f == HF_F_IP4_SRC || f == HF_F_IP4_DST ? 4 : info->size;
+	bool some = false;
+	bool all = true;
+	size_t i;
+
+	for (i = 0; i < size; i++) {
+		uint8_t bits = meaning(f, i);
+
+		some |= (m[i] & bits) != 0;
+		all &= (m[i] & bits) == bits;
+	}
+	if (!some)
+		return HF_EXTENT_NONE;
+	return all ? HF_EXTENT_FULL : HF_EXTENT_PARTIAL;
+}
+
+bool hf_field_in_pattern(const struct hf_flow *flow, enum hf_field f)
+{
+	return (flow->pattern.layers & HF_LAYER_BIT(hf_field_info(f)->layer)) != 0;
+}
+
+enum hf_extent hf_field_extent(const struct hf_flow *flow, enum hf_field f)
+{
+	return hf_field_in_pattern(flow, f) ? hf_mask_extent(f, &flow->pattern.mask)
+					    : HF_EXTENT_NONE;
+}
+
+bool hf_field_nonzero(const struct hf_flow *flow, enum hf_field f)
+{
+	const struct hf_field_info *info = hf_field_info(f);
+	const uint8_t *m = (const uint8_t *)&flow->pattern.mask + info->offset;
+	const uint8_t *s = (const uint8_t *)&flow->pattern.spec + info->offset;
+	size_t i;
+
+	for (i = 0; hf_field_in_pattern(flow, f) && i < info->size; i++) {
+		if (m[i] & s[i] & meaning(f, i))
+			return true;
+	}
+	return false;
+}
+
+/* A field of at most four bytes as a number. */
+uint32_t hf_field_number(const struct hf_hdr *hdr, enum hf_field f)
+{
+	const struct hf_field_info *info = hf_field_info(f);
+	const uint8_t *p = (const uint8_t *)hdr + info->offset;
+	uint32_t v = 0;
+	size_t i;
+
+	for (i = 0; i < info->size; i++)
+		v = v << 8 | (p[i] & meaning(f, i));
+	return v;
+}
+
+uint32_t hf_flow_acts(const struct hf_flow *flow)
+{
+	uint32_t bits = 0;
+	size_t i;
+
+	for (i = 0; i < flow->n_actions; i++)
+		bits |= HF_ACT_BIT(flow->actions[i].act);
+	return bits;
+}
+
+uint32_t hf_flow_layers(const struct hf_flow *flow, uint32_t *ret_repeated)
+{
+	uint32_t bits = 0;
+	size_t i;
+
+	*ret_repeated = 0;
+	for (i = 0; i < flow->n_items; i++) {
+		*ret_repeated |= bits & HF_LAYER_BIT(flow->items[i]);
+		bits |= HF_LAYER_BIT(flow->items[i]);
+	}
+	return bits;
+}
+
+uint64_t hf_flow_fields(const struct hf_flow *flow, enum hf_extent least, enum hf_extent most)
+{
+	uint64_t bits = 0;
+	unsigned int f;
+
+	for (f = 0; f < HF_F_MAX_; f++) {
+		enum hf_extent x = hf_field_extent(flow, (enum hf_field)f);
+
+		if (x >= least && x <= most)
+			bits |= HF_F_BIT(f);
+	}
+	return bits;
+}
+
+static bool nonzero_holds(uint64_t set, const struct hf_flow *flow)
+{
+	unsigned int f;
+
+	for (f = 0; f < HF_F_MAX_; f++) {
+		if (BIT(set, f) && hf_field_nonzero(flow, (enum hf_field)f))
+			return true;
+	}
+	return false;
+}
+
+unsigned int hf_flow_directions(const struct hf_flow *flow)
+{
+	return (flow->ingress ? HF_DIR_INGRESS : 0) | (flow->egress ? HF_DIR_EGRESS : 0) |
+	       (flow->transfer ? HF_DIR_TRANSFER : 0);
+}
+
+static bool actions_hold(const struct hf_nic_when *when, const struct hf_flow *flow)
+{
+	uint32_t actions = hf_flow_acts(flow);
+
+	if (when->actions && !(actions & when->actions))
+		return false;
+	if ((actions & when->all_actions) != when->all_actions || (actions & when->no_actions))
+		return false;
+	return !when->first_action ||
+	       (flow->n_actions > 0 && BIT(when->first_action, flow->actions[0].act));
+}
+
+static bool fields_hold(const struct hf_nic_when *when, const struct hf_flow *flow)
+{
+	uint64_t given = hf_flow_fields(flow, HF_EXTENT_PARTIAL, HF_EXTENT_FULL);
+
+	if (when->fields && !(given & when->fields))
+		return false;
+	if (when->and_fields && !(given & when->and_fields))
+		return false;
+	if (given & when->no_fields)
+		return false;
+	if (when->partial &&
+		!(hf_flow_fields(flow, HF_EXTENT_PARTIAL, HF_EXTENT_PARTIAL) & when->partial))
+		return false;
+	return !when->nonzero || nonzero_holds(when->nonzero, flow);
+}
+
+bool hf_when_holds(const struct hf_nic_when *when, const struct hf_flow *flow)
+{
+	uint32_t repeated;
+	uint32_t items = hf_flow_layers(flow, &repeated);
+
+	if (when->items && !(items & when->items))
+		return false;
+	if (items & when->no_items)
+		return false;
+	if (when->repeated && !(repeated & when->repeated))
+		return false;
+	if (when->frag && !BIT(when->frag, flow->frag))
+		return false;
+	if (when->directions && !(hf_flow_directions(flow) & when->directions))
+		return false;
+	if ((when->root && flow->group != 0) || (when->not_root && flow->group == 0))
+		return false;
+	if ((when->range && !flow->has_last) || (when->priority && flow->priority == 0))
+		return false;
+	return fields_hold(when, flow) && actions_hold(when, flow);
+}
