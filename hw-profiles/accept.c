@@ -211,8 +211,8 @@ static bool stray_bits(const struct hf_flow *flow)
 	for (f = 0; f < HF_F_MAX_; f++) {
 		const struct hf_field_info *info = hf_field_info((enum hf_field)f);
 
-		if (hf_field_in_pattern(flow, (enum hf_field)f))
-			memset(known + info->offset, 0xff, info->size);
+		for (i = 0; hf_field_in_pattern(flow, (enum hf_field)f) && i < info->size; i++)
+			known[info->offset + i] |= hf_field_bits((enum hf_field)f, i);
 	}
 	for (i = 0; i < sizeof(known); i++) {
 		if (mask[i] & ~known[i])

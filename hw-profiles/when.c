@@ -10,10 +10,14 @@ static bool one_bit(enum hf_field f)
 	return f == HF_F_ETH_HAS_VLAN || f == HF_F_IP4_FRAG || f == HF_F_IP6_FRAG;
 }
 
+/* The bits of a byte of a field that mean something. */
 static uint8_t meaning(enum hf_field f, size_t byte)
 {
 	if (one_bit(f))
 		return 0x01;
+	/* An address of IPv4 is the first four of its sixteen bytes. */
+	if (f == HF_F_IP4_SRC || f == HF_F_IP4_DST)
+		return byte < 4 ? 0xff : 0;
 	/* Of the first word of IPv6 only the flow label is this field's. */
 	if (f == HF_F_IP6_FLOW)
 		return byte == 0 ? 0 : byte == 1 ? 0x0f : 0xff;
@@ -24,13 +28,11 @@ enum hf_extent hf_mask_extent(enum hf_field f, const struct hf_hdr *mask)
 {
 	const struct hf_field_info *info = hf_field_info(f);
 	const uint8_t *m = (const uint8_t *)mask + info->offset;
-	/* An address of IPv4 is the first four of its sixteen bytes. */
-	size_t size = f == HF_F_IP4_SRC || f == HF_F_IP4_DST ? 4 : info->size;
 	bool some = false;
 	bool all = true;
 	size_t i;
 
-	for (i = 0; i < size; i++) {
+	for (i = 0; i < info->size; i++) {
 		uint8_t bits = meaning(f, i);
 
 		some |= (m[i] & bits) != 0;
@@ -39,6 +41,11 @@ enum hf_extent hf_mask_extent(enum hf_field f, const struct hf_hdr *mask)
 	if (!some)
 		return HF_EXTENT_NONE;
 	return all ? HF_EXTENT_FULL : HF_EXTENT_PARTIAL;
+}
+
+uint8_t hf_field_bits(enum hf_field f, size_t byte)
+{
+	return one_bit(f) ? 0xff : meaning(f, byte);
 }
 
 bool hf_field_in_pattern(const struct hf_flow *flow, enum hf_field f)

@@ -288,7 +288,16 @@ Test(accept, stray_mask_bits_are_refused)
 	enum hf_reject why = HF_REJECT_NONE;
 
 	memset(flow.pattern.mask.dport, 0xff, 2);
-	cr_expect(!hf_nic_accept(nic, &flow, &why) && why == HF_REJECT_FIELD);
+	cr_expect(!hf_nic_accept(nic, &flow, &why) && why == HF_REJECT_FIELD, "no L4 item");
+	flow = flow_of("ingress pattern eth / ipv4 dst is 1.1.1.1 / end actions drop / end");
+	cr_expect(hf_nic_accept(nic, &flow, &why) != NULL);
+	flow.pattern.mask.ip_dst[4] = 1;
+	cr_expect(!hf_nic_accept(nic, &flow, &why), "an IPv4 address has four bytes");
+	flow = flow_of("ingress pattern eth / ipv6 / end actions drop / end");
+	flow.pattern.mask.ip6_vtc[3] = 1;
+	cr_expect(hf_nic_accept(nic, &flow, &why) != NULL);
+	flow.pattern.mask.ip6_vtc[0] = 0x60;
+	cr_expect(!hf_nic_accept(nic, &flow, &why), "the version is no field");
 	hf_profile_free(nic);
 }
 
