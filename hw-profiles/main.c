@@ -328,6 +328,25 @@ static void show_patterns(const struct hf_engine *e)
 	}
 }
 
+static void show_limits(const struct hf_engine *e, enum hf_field f)
+{
+	static const char *const words[] = {
+		[HF_LIMIT_NOT] = "not",
+		[HF_LIMIT_ONLY] = "only",
+		[HF_LIMIT_MASK] = "masks",
+	};
+	size_t i;
+	size_t k;
+
+	for (i = 0; i < e->n_limits; i++) {
+		if (e->limits[i].field != f)
+			continue;
+		printf(", %s", words[e->limits[i].kind]);
+		for (k = 0; k < e->limits[i].n; k++)
+			printf(" 0x%x", e->limits[i].v[k]);
+	}
+}
+
 static void show_fields(const struct hf_engine *e)
 {
 	const char *head = "fields";
@@ -340,10 +359,38 @@ static void show_fields(const struct hf_engine *e)
 
 		if (kind == HF_MASK_NONE)
 			continue;
-		printf("  %-10s %-20s %s%s\n", head, hf_field_info((enum hf_field)f)->name,
+		printf("  %-10s %-20s %s%s", head, hf_field_info((enum hf_field)f)->name,
 			hf_mask_kind_name(kind), danger ? " (danger)" : "");
+		show_limits(e, (enum hf_field)f);
+		printf("\n");
 		head = "";
 	}
+}
+
+static void show_actions(const struct hf_engine *e)
+{
+	size_t i;
+	size_t k;
+
+	printf("  actions    ");
+	for (i = 0; i < e->n_lists; i++) {
+		printf("%s", i ? ", " : "");
+		for (k = 0; k < e->lists[i].n; k++)
+			printf("%s%s", k ? " / " : "", hf_act_name((enum hf_act)e->lists[i].v[k]));
+	}
+	if (e->n_lists == 0)
+		print_set(e->actions, HF_ACT_MAX_, false, ", ");
+	if (e->drop_with) {
+		printf("; with drop only ");
+		print_set(e->drop_with, HF_ACT_MAX_, false, ", ");
+	}
+	if (e->mark_max)
+		printf("; marks up to 0x%x", e->mark_max);
+	printf("\n");
+	if (e->n_refuse)
+		printf("  refuses    %zu further combinations\n", e->n_refuse);
+	if (e->n_danger)
+		printf("  danger     %zu combinations are installed otherwise\n", e->n_danger);
 }
 
 static void show_engine(const struct hf_engine *e)
@@ -368,15 +415,7 @@ static void show_engine(const struct hf_engine *e)
 		printf("  capacity   %u rules\n", e->capacity);
 	show_patterns(e);
 	show_fields(e);
-	printf("  actions    ");
-	print_set(e->actions, HF_ACT_MAX_, false, ", ");
-	if (e->drop_with) {
-		printf("; with drop only ");
-		print_set(e->drop_with, HF_ACT_MAX_, false, ", ");
-	}
-	if (e->mark_max)
-		printf("; marks up to 0x%x", e->mark_max);
-	printf("\n");
+	show_actions(e);
 }
 
 static void show_text(const struct hf_nic *nic)
