@@ -281,6 +281,17 @@ Test(accept, ntuple_without_protocol_is_wider)
 		HF_F_MAX_);
 }
 
+Test(accept, a_syn_filter_sees_no_ip_version)
+{
+	expect_danger("ixgbe-82599",
+		"ingress pattern eth / ipv4 / tcp flags spec 2 flags mask 2 / end actions queue "
+		"index 0 / end",
+		HF_F_ETH_TYPE);
+	expect_danger("ixgbe-82599",
+		"ingress pattern tcp flags spec 2 flags mask 2 / end actions queue index 0 / end",
+		HF_F_MAX_);
+}
+
 Test(accept, stray_mask_bits_are_refused)
 {
 	struct hf_nic *nic = nic_of("mlx5-cx6dx");
