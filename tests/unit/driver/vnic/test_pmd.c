@@ -80,10 +80,9 @@ static void close_port(void)
 	cr_expect(rte_mempool_full(pool), "%u packets leaked", rte_mempool_in_use_count(pool));
 }
 
-static struct rte_flow *try(const char *text)
+static void build(const char *text, struct hf_rte_flow *ret)
 {
 	enum hf_reject cannot = HF_REJECT_NONE;
-	struct hf_rte_flow built;
 	struct hf_flow flow;
 	char word[64] = "";
 	size_t i;
@@ -94,9 +93,21 @@ static struct rte_flow *try(const char *text)
 		if (flow.actions[i].act == HF_ACT_RSS)
 			flow.actions[i].value = n_queues;
 	}
-	hf_rte_flow_build(&flow, &built);
+	hf_rte_flow_build(&flow, ret);
+}
+
+static struct rte_flow *create(const struct hf_rte_flow *built)
+{
 	memset(&error, 0xaa, sizeof(error));
-	return rte_flow_create(port, &built.attr, built.items, built.actions, &error);
+	return rte_flow_create(port, &built->attr, built->items, built->actions, &error);
+}
+
+static struct rte_flow *try(const char *text)
+{
+	struct hf_rte_flow built;
+
+	build(text, &built);
+	return create(&built);
 }
 
 static struct rte_flow *add(const char *text)
@@ -574,15 +585,29 @@ static void *run_traffic(void *arg)
 static struct rte_flow *replace_rules(
 	struct rte_flow *rule, const char *const texts[2], unsigned int times)
 {
+	struct hf_rte_flow built[2];
 	struct rte_flow *next;
 	unsigned int i;
 
+	build(texts[0], &built[0]);
+	build(texts[1], &built[1]);
 	for (i = 0; i < times; i++) {
-		next = add(texts[i % 2]);
-		cr_assert(rte_flow_destroy(port, rule, &error) == 0);
+		next = create(&built[i % 2]);
+		cr_assert(next && rte_flow_destroy(port, rule, &error) == 0);
 		rule = next;
 	}
 	return rule;
+}
+
+/* Rules that come first and never match: a packet is on its way for long. */
+static void add_fillers(void)
+{
+	struct hf_rte_flow built;
+	unsigned int i;
+
+	build("ingress group 1 pattern eth / ipv4 / udp dst is 1 / end actions drop / end", &built);
+	for (i = 0; i < 2000; i++)
+		cr_assert(create(&built));
 }
 
 Test(pmd, rules_change_under_traffic_without_a_gap, .timeout = 50)
@@ -602,12 +627,13 @@ Test(pmd, rules_change_under_traffic_without_a_gap, .timeout = 50)
 
 	open_port("mlx5-cx6dx", 1);
 	add(ROOT);
+	add_fillers();
 	rule = add(append[1]);
 	cr_assert(pthread_create(&thread, NULL, run_traffic, &t) == 0);
 	while (atomic_load(&t.n) == 0)
 		sched_yield();
-	rule = replace_rules(rule, append, 3000);
-	replace_rules(rule, insert, 3000);
+	rule = replace_rules(rule, append, 20000);
+	replace_rules(rule, insert, 2000);
 	atomic_store(&t.stop, true);
 	pthread_join(thread, NULL);
 	/* A packet between two rules would find nothing in group 1. */
