@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash
+#
+# Stock dpdk-testpmd with our plugin. Commands go in by standard input, as a person would type them:
+# a file of commands would end testpmd at the first one that fails.
+
+set -euo pipefail
+export LC_ALL=C
+
+tmp=
+trap '[ -z "$tmp" ] || rm -rf "$tmp"' EXIT
+
+skip() {
+	echo "SKIP: $*"
+	exit 77
+}
+
+command -v dpdk-testpmd >/dev/null || skip "dpdk-testpmd is not installed (package dpdk-dev)"
+plugin=${HF_BUILD:?is not set}/driver/librte_net_vnic.so
+[ -e "$plugin" ] || skip "$plugin was not built"
+
+# EAL loads no plugin from below a folder that everybody may write to.
+use_safe_folder() {
+	local dir=${plugin%/*}
+	while [ "$dir" != / ]; do
+		dir=$(dirname "$dir")
+		[ -z "$(find "$dir" -maxdepth 0 -perm -o=w)" ] && continue
+		tmp=$(mktemp -d -p "${XDG_RUNTIME_DIR:-/run}" hepflow-test.XXXXXX) ||
+			skip "no folder to load the plugin from"
+		cp "$plugin" "$tmp/"
+		plugin=$tmp/${plugin##*/}
+		return
+	done
+}
+use_safe_folder
+
+# testpmd DEVARGS [OPTION...] <COMMANDS: what it printed is then in $out
+out=
+testpmd() {
+	local devargs=$1
+	shift
+	out=$(timeout 60 dpdk-testpmd -d "$plugin" --no-huge --no-pci --no-shconf --no-telemetry \
+		-m 128 --file-prefix "hf$$" --vdev="net_vnic0,$devargs" -- \
+		-i --total-num-mbufs=4096 "$@" 2>&1) || {
+		echo "$out"
+		echo "dpdk-testpmd failed"
+		exit 1
+	}
+}
+
+# expect N TEXT: the text stands on exactly N lines of what was printed
+expect() {
+	local n
+	# Commands are echoed; they are not what was said about them.
+	n=$(grep -v '^testpmd> ' <<<"$out" | grep -cF -- "$2" || true)
+	[ "$n" -eq "$1" ] && return
+	echo "$out"
+	echo "$n lines instead of $1 have: $2"
+	exit 1
+}
