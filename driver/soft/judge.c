@@ -51,6 +51,12 @@ static void leave_by(struct hf_key *key, uint16_t out, enum hf_class class)
 	key->class = class;
 }
 
+/* In the state of opening a connection, and not of going on with one? */
+static bool opens(enum hf_ct ct)
+{
+	return ct != HF_CT_ESTABLISHED && ct != HF_CT_RELATED;
+}
+
 static struct hf_judged judge_key(const struct hf_case *c, const struct hf_key *key)
 {
 	static const enum hf_soft_reason reasons[] = {
@@ -68,8 +74,7 @@ static struct hf_judged judge_key(const struct hf_case *c, const struct hf_key *
 	};
 
 	/* The host's own default is about what opens connections. */
-	if (d.verdict == HF_VERDICT_NO_DECISION && key->ct != HF_CT_ESTABLISHED &&
-		key->ct != HF_CT_RELATED &&
+	if (d.verdict == HF_VERDICT_NO_DECISION && opens(key->ct) &&
 		hf_rules_kernel_policy(rules, c->gen->ifaces[key->in].from, key->class) ==
 			HF_VERDICT_DENY)
 		j.reason = HF_SOFT_KERNEL_DENY;
@@ -94,7 +99,10 @@ static struct hf_judged judge_arrival(const struct hf_case *c, struct hf_key *ke
 	return j;
 }
 
-/* One of the backends, as the kernel chooses: allowed if any is. */
+/*
+ * One of the backends, as the kernel chooses: allowed if any is. The rules on connections that go
+ * on stand in front of the rewriting, so that for these any backend does.
+ */
 static struct hf_judged judge_service(
 	const struct hf_case *c, struct hf_key *key, const struct hf_dnat *dnat)
 {
@@ -106,6 +114,8 @@ static struct hf_judged judge_service(
 	for (i = 0; i < dnat->n_to; i++) {
 		if (dnat->to[i].addr.family != key->src.family)
 			continue;
+		if (n > 0 && !opens(c->ct))
+			break;
 		if (any && n >= BACKENDS_MAX) {
 			ambiguous = true;
 			break;
