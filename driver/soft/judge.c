@@ -236,7 +236,7 @@ static struct hf_judged judge_out(const struct hf_case *c)
 
 	/* By what it leaves by: a multicast group that this host is in, too, is outside here. */
 	leave_by(&key, c->iface, uplink ? HF_CLASS_REMOTE : HF_CLASS_WORKLOAD);
-	if (own && uplink && hf_nat_check(c->soft->nat, c->m, c->pkt, c->now))
+	if (own && uplink && (c->forwarded || hf_nat_check(c->soft->nat, c->m, c->pkt, c->now)))
 		return (struct hf_judged){
 			.reason = HF_SOFT_TRANSIT, .origin = HF_NO_ORIGIN, .forwarded = true};
 	if (own || !c->gen->ifaces[key.in].wired)

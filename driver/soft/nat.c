@@ -75,6 +75,7 @@ static void add_stretch(const struct rte_mbuf *m, const struct hf_pkt *pkt, stru
 {
 	uint32_t size = s.size, hash;
 	uint8_t buf[PAYLOAD];
+	uint32_t words[PAYLOAD / 4]; /* rte_jhash() reads words, and headers begin anywhere */
 	const uint8_t *p;
 
 	if (s.from >= pkt->l4_len)
@@ -84,9 +85,10 @@ static void add_stretch(const struct rte_mbuf *m, const struct hf_pkt *pkt, stru
 	p = rte_pktmbuf_read(m, pkt->l4_off + s.from, size, buf);
 	if (!p)
 		return;
+	memcpy(words, p, size);
 	hash = print[0];
-	print[0] = rte_jhash(p, size, hash);
-	print[1] = rte_jhash(p, size, print[1] ^ hash);
+	print[0] = rte_jhash(words, size, hash);
+	print[1] = rte_jhash(words, size, print[1] ^ hash);
 }
 
 static uint64_t print_of(const struct hf_nat *nat, const struct rte_mbuf *m,
@@ -94,7 +96,7 @@ static uint64_t print_of(const struct hf_nat *nat, const struct rte_mbuf *m,
 {
 	struct proto_stretches s = stretches_of(pkt);
 	uint32_t print[2];
-	uint8_t head[20] = {[0] = pkt->proto, [1] = dst->family};
+	_Alignas(uint32_t) uint8_t head[20] = {pkt->proto, dst->family};
 
 	head[2] = (uint8_t)(dport >> 8);
 	head[3] = (uint8_t)dport;

@@ -68,11 +68,6 @@ static struct hf_judged judge(const struct hf_case *c, const struct hf_ct_view *
 		j.forwarded = view->make && hf_is_forwarded(c->gen, &c->pkt->dst);
 		return j;
 	}
-	/* The kernel forwards it, so what is about the host's own packets is not about it. */
-	if (c->dir == HF_SOFT_OUT && view->forwarded) {
-		j.reason = c->ct == HF_CT_ESTABLISHED ? HF_SOFT_ESTABLISHED : HF_SOFT_TRANSIT;
-		return j;
-	}
 	if (!is_calm(c)) {
 		j = hf_judge(c);
 		if (!hf_soft_reason_passes(j.reason) || j.reason == HF_SOFT_ALLOW_UNTRACKED)
@@ -105,6 +100,7 @@ static enum hf_soft_reason judge_packet(const struct burst *b, const struct rte_
 
 	hf_ct_find(b->worker->ct, m, pkt, b->wire->zone, b->now, &view);
 	c.ct = view.ct;
+	c.forwarded = view.forwarded;
 	j = judge(&c, &view, mark);
 	if (j.origin != HF_NO_ORIGIN)
 		hf_count(&b->origins[j.origin], 1, bytes);

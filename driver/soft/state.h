@@ -151,6 +151,7 @@ struct hf_case {
 	const struct rte_mbuf *m;
 	const struct hf_pkt *pkt;
 	enum hf_ct ct;
+	bool forwarded; /* of a connection that the kernel is known to forward */
 	uint64_t now;
 };
 

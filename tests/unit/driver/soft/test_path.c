@@ -201,6 +201,18 @@ Test(path, new_packets_are_judged_until_answered)
 	IN(eth0, TO_HOST("proto=udp dport=80"), HF_SOFT_ESTABLISHED);
 }
 
+/* A reply that the kernel has given the host's address back is not made by the host. */
+Test(path, replies_of_services_are_not_the_hosts)
+{
+	init_with(WORLD UNTRACKED POLICY("raw-out",
+		"  order: 1\n  doNotTrack: true\n  applyOnForward: true\n  types: [Egress]\n"
+		"  egress:\n    - {action: Deny, protocol: TCP, source: {ports: [30002, 80]}}\n"));
+	IN(eth0, TO_HOST("proto=tcp dport=30002"), HF_SOFT_ALLOW);
+	OUT(eth0, FROM_HOST("sport=30002 proto=tcp flags=SA"), HF_SOFT_ESTABLISHED);
+	IN(eth0, TO_HOST("proto=tcp dport=80"), HF_SOFT_ALLOW);
+	OUT(eth0, FROM_HOST("sport=80 proto=tcp flags=SA"), HF_SOFT_DENY);
+}
+
 Test(path, clients_of_the_host)
 {
 	init_with(WORLD);
@@ -315,6 +327,25 @@ Test(path, pods_without_a_wire_are_judged_at_the_end)
 	OUT(cali0, "src=10.65.0.4 dst=10.65.0.2 sport=9 dport=54 proto=tcp", HF_SOFT_DENY);
 }
 
+/* Also while a call waits for its answer (docs/semantics.md 7). */
+Test(path, new_packets_meet_new_policy_on_their_way_out)
+{
+	struct hf_rules *closed = make_rules(
+		WORLD "---\napiVersion: projectcalico.org/v3\nkind: NetworkPolicy\n"
+		      "metadata: {name: c, namespace: ns}\nspec:\n  selector: pod == 'c'\n"
+		      "  types: [Egress]\n");
+	const char *call = "src=10.65.0.4 dst=" CLIENT " sport=9 dport=53 proto=tcp";
+
+	init_with(WORLD);
+	OUT(eth0, call, HF_SOFT_KERNEL_ALLOW);
+	cr_assert_eq(hf_soft_publish(soft, closed, NULL), 0);
+	OUT(eth0, call, HF_SOFT_DENY);
+	hf_soft_poll(soft, 0, now);
+	cr_expect_eq(hf_soft_reclaim(soft), rules);
+	hf_rules_free(rules);
+	rules = closed;
+}
+
 /* The endpoint on eth0 does not see what comes out of a tunnel (docs/semantics.md 5.1, P10). */
 Test(path, tunnels_are_interfaces_of_their_own)
 {
@@ -359,7 +390,7 @@ Test(path, masqueraded_packets_are_not_the_hosts)
 	check_at(__LINE__, eth0, HF_SOFT_OUT,
 		"src=192.0.2.10 dst=" CLIENT " sport=61000 dport=81 proto=tcp", &syn,
 		HF_SOFT_TRANSIT);
-	/* Sent again: known to be forwarded. */
+	/* Sent again, late: its connection is known to be forwarded. */
 	now += 10 * HZ;
 	check_at(__LINE__, eth0, HF_SOFT_OUT,
 		"src=192.0.2.10 dst=" CLIENT " sport=61000 dport=81 proto=tcp", &syn,
