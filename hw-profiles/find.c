@@ -73,6 +73,38 @@ static int read_named(const char *dir, const char *file, struct hf_nic **ret, st
 	return 0;
 }
 
+static bool answers_to(const struct hf_nic *nic, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < nic->n_aliases; i++) {
+		if (strcmp(nic->aliases[i], name) == 0)
+			return true;
+	}
+	return strcmp(nic->name, name) == 0;
+}
+
+/* Whoever asks for a name must know what is meant. */
+static int check_aliases(const char *dir, struct hf_nic *const *nics, size_t n, struct hf_err *err)
+{
+	size_t i;
+	size_t k;
+	size_t a;
+
+	for (i = 0; i < n; i++) {
+		for (a = 0; a < nics[i]->n_aliases; a++) {
+			for (k = 0; k < n; k++) {
+				if (k != i && answers_to(nics[k], nics[i]->aliases[a]))
+					return hf_fail(err, -EINVAL,
+						"%s: '%s' is an alias of %s, but means %s as well",
+						dir, nics[i]->aliases[a], nics[i]->name,
+						nics[k]->name);
+			}
+		}
+	}
+	return 0;
+}
+
 int hf_profile_all(struct hf_nic ***ret, size_t *ret_n, struct hf_err *err)
 {
 	HF_VEC(struct hf_nic *) nics = {};
@@ -99,6 +131,8 @@ int hf_profile_all(struct hf_nic ***ret, size_t *ret_n, struct hf_err *err)
 		}
 	}
 	(void)closedir(d); /* it was only read */
+	if (rc == 0)
+		rc = check_aliases(dir, nics.v, nics.n, err);
 	if (rc < 0) {
 		hf_profile_free_all(nics.v, nics.n);
 		return rc;
@@ -108,17 +142,6 @@ int hf_profile_all(struct hf_nic ***ret, size_t *ret_n, struct hf_err *err)
 	*ret = nics.v;
 	*ret_n = nics.n;
 	return 0;
-}
-
-static bool answers_to(const struct hf_nic *nic, const char *alias)
-{
-	size_t i;
-
-	for (i = 0; i < nic->n_aliases; i++) {
-		if (strcmp(nic->aliases[i], alias) == 0)
-			return true;
-	}
-	return false;
 }
 
 static int find_alias(const char *alias, struct hf_nic **ret, struct hf_err *err)

@@ -318,7 +318,11 @@ const struct hf_nic_error *hf_nic_error_of(
 	const struct hf_nic *nic, enum hf_reject reject, const struct hf_flow *flow);
 /* Taken, but installed wider or narrower than asked: the field at fault, else HF_F_MAX_. */
 enum hf_field hf_nic_danger(const struct hf_engine *engine, const struct hf_flow *flow);
-/* Whether the mask of a field is something the engine matches exactly as asked. */
+/*
+ * Whether the mask of a field is something the engine matches exactly as asked. Lists of values,
+ * refusals and dangers of combinations are not looked at; hf_nic_accept() and hf_nic_danger() of
+ * the whole flow have the last word.
+ */
 bool hf_nic_can_match(const struct hf_engine *engine, enum hf_field f, const struct hf_hdr *mask);
 /* The form in which the engine can say "a fragment" or "no fragment", or HF_FRAG_UNSAID. */
 enum hf_frag_form hf_nic_frag_form(const struct hf_engine *engine, bool fragment);

@@ -268,6 +268,23 @@ Test(profile, a_shipped_profile_has_the_name_of_its_file)
 	remove_folder(dir);
 }
 
+Test(profile, an_alias_means_one_profile)
+{
+	char dir[] = "/tmp/hf-profiles-XXXXXX";
+	char text[TEXT_MAX];
+	struct hf_err err = {0};
+	struct hf_nic **nics;
+	size_t n;
+
+	cr_assert(mkdtemp(dir));
+	make_folder(dir, "try.yaml", good);
+	change("name: try", "name: two", text);
+	make_folder(dir, "two.yaml", text);
+	cr_expect(hf_profile_all(&nics, &n, &err) == -EINVAL);
+	cr_expect(strstr(err.text, "'other' is an alias of"), "%s", err.text);
+	remove_folder(dir);
+}
+
 Test(profile, one_profile_can_be_like_another)
 {
 	char dir[] = "/tmp/hf-profiles-XXXXXX";
