@@ -21,7 +21,7 @@ packages=(
 	# libraries
 	libdpdk-dev libibverbs-dev libyaml-dev libjansson-dev libevent-dev uthash-dev
 	# tests and lint
-	libcriterion-dev dpdk python3 python3-scapy iproute2 ethtool iputils-ping netcat-openbsd
+	libcriterion-dev dpdk python3 python3-scapy iproute2 ethtool nftables iputils-ping netcat-openbsd
 	clang-format-14 cppcheck mandoc git
 	# this script: unpacking a Debian source package
 	dpkg-dev xz-utils

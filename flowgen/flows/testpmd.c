@@ -98,30 +98,33 @@ static void put_field(struct hf_text *t, const struct hf_pattern *p, size_t w)
 	put_value(t, info, words[w].addr, mask);
 }
 
-/* The two forms of "is a fragment" and "is none" that drivers know (docs/hw-profiles.md). */
-static void put_fragment(struct hf_text *t, const struct hf_pattern *p)
+/* The forms in which drivers know "a fragment" and "no fragment" (docs/hw-profiles.md). */
+static void put_fragment(struct hf_text *t, const struct hf_flow *flow)
 {
-	if (!p->mask.ip_frag)
-		return;
-	if (p->spec.ip_frag)
-		hf_text_put(t,
-			" fragment_offset spec 1 fragment_offset last 0x3fff fragment_offset mask "
-			"0x3fff");
-	else
-		hf_text_put(t, " fragment_offset spec 0 fragment_offset mask 0x3fff");
+	static const char *const forms[HF_FRAG_MAX_] = {
+		[HF_FRAG_UNSAID] = "",
+		[HF_FRAG_NOT] = " fragment_offset spec 0 fragment_offset mask 0x3fff",
+		[HF_FRAG_ANY] = " fragment_offset spec 1 fragment_offset last 0x3fff "
+				"fragment_offset mask 0x3fff",
+		[HF_FRAG_MF_RANGE] = " fragment_offset spec 8 fragment_offset last 0x2000 "
+				     "fragment_offset mask 0x3fff",
+		[HF_FRAG_MF] = " fragment_offset spec 0x2000 fragment_offset mask 0x2000",
+	};
+
+	hf_text_put(t, "%s", forms[flow->frag]);
 }
 
-static void put_item(struct hf_text *t, const struct hf_pattern *p, enum hf_layer layer)
+static void put_item(struct hf_text *t, const struct hf_flow *flow, enum hf_layer layer)
 {
 	size_t w;
 
 	hf_text_put(t, " %s", hf_layer_name(layer));
 	for (w = 0; w < sizeof(words) / sizeof(words[0]); w++) {
 		if (hf_field_info(words[w].field)->layer == layer)
-			put_field(t, p, w);
+			put_field(t, &flow->pattern, w);
 	}
 	if (layer == HF_LAYER_IPV4)
-		put_fragment(t, p);
+		put_fragment(t, flow);
 	hf_text_put(t, " /");
 }
 
@@ -169,7 +172,7 @@ int hf_flow_print_testpmd(const struct hf_flow *flow, uint16_t port, char *buf, 
 		: flow->egress ? "egress"
 			       : "transfer");
 	for (i = 0; i < flow->n_items; i++)
-		put_item(&t, &flow->pattern, (enum hf_layer)flow->items[i]);
+		put_item(&t, flow, (enum hf_layer)flow->items[i]);
 	hf_text_put(&t, " end actions");
 	for (i = 0; i < flow->n_actions; i++)
 		put_action(&t, &flow->actions[i]);

@@ -76,5 +76,7 @@ void hf_plan_flow(const struct hf_plan *plan, const struct hf_nic *nic, size_t i
 		if (e->match.layers & HF_LAYER_BIT(l))
 			ret->items[ret->n_items++] = (uint8_t)l;
 	}
+	if (e->match.mask.ip_frag && e->match.layers & HF_LAYER_BIT(HF_LAYER_IPV4))
+		ret->frag = (uint8_t)hf_nic_frag_form(engine, e->match.spec.ip_frag);
 	add_actions(ret, plan, e, engine, n_queues);
 }

@@ -66,11 +66,13 @@ Test(testpmd, fragments_have_a_form_of_their_own)
 		.n_actions = 1,
 		.actions = {{HF_ACT_QUEUE, 0}}};
 
+	f.frag = HF_FRAG_ANY;
 	f.pattern.spec.ip_frag = 1;
 	f.pattern.mask.ip_frag = 0xff;
 	expect(&f, "flow create 3 ingress pattern eth / ipv4 fragment_offset spec 1 "
 		   "fragment_offset last "
 		   "0x3fff fragment_offset mask 0x3fff / end actions queue index 0 / end");
+	f.frag = HF_FRAG_NOT;
 	f.pattern.spec.ip_frag = 0;
 	expect(&f, "flow create 3 ingress pattern eth / ipv4 fragment_offset spec 0 "
 		   "fragment_offset mask "
