@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-int build_entry(struct builder *b, const struct hf_entry *entry)
+int hf_build_entry(struct builder *b, const struct hf_entry *entry)
 {
 	if (hf_vec_push(&b->entries, *entry))
 		return -ENOMEM;
 	return 0;
 }
 
-void build_miss(struct builder *b, uint32_t origin, enum hf_reason reason, uint32_t detail)
+void hf_build_miss(struct builder *b, uint32_t origin, enum hf_reason reason, uint32_t detail)
 {
 	struct tally *t;
 
@@ -30,15 +30,15 @@ void build_miss(struct builder *b, uint32_t origin, enum hf_reason reason, uint3
 	}
 }
 
-void build_miss_items(struct builder *b, const struct items *items, enum hf_reason reason)
+void hf_build_miss_items(struct builder *b, const struct items *items, enum hf_reason reason)
 {
 	size_t i;
 
 	for (i = 0; i < items->n; i++)
-		build_miss(b, items->v[i].origin, reason, HF_F_MAX_);
+		hf_build_miss(b, items->v[i].origin, reason, HF_F_MAX_);
 }
 
-bool build_has_vlan(const struct builder *b)
+bool hf_build_has_vlan(const struct builder *b)
 {
 	const char *name = hf_rules_iface(b->rules, b->in)->name;
 	size_t len = strlen(name), i;
@@ -63,7 +63,7 @@ static void tally_entries(struct builder *b)
 		if (e->origin >= hf_rules_n_origins(b->rules))
 			continue;
 		if (e->fate == HF_FATE_PUNT) {
-			build_miss(b, e->origin, e->reason, e->detail);
+			hf_build_miss(b, e->origin, e->reason, e->detail);
 		} else {
 			b->tallies[e->origin].decided++;
 			b->tallies[e->origin].reached = true;
@@ -91,7 +91,7 @@ static enum hf_reason dead_reason(const struct builder *b, uint32_t origin)
 
 	for (i = 0; i < hf_rules_n_dead(b->rules); i++) {
 		if (strcmp(hf_rules_dead(b->rules, i)->origin, name) == 0)
-			return reason_find(hf_rules_dead(b->rules, i)->reason);
+			return hf_reason_find(hf_rules_dead(b->rules, i)->reason);
 	}
 	return HF_REASON_SHADOWED;
 }
@@ -154,11 +154,11 @@ static int lower_none(struct builder *b)
 		for (f = 0; path && f < sizeof(families) && rc == 0; f++) {
 			struct items items;
 
-			rc = items_build(b->rules, path, d->out, families[f], &items);
+			rc = hf_items_build(b->rules, path, d->out, families[f], &items);
 			if (rc < 0)
 				break;
-			build_miss_items(b, &items, HF_REASON_NO_ENGINE);
-			items_fini(&items);
+			hf_build_miss_items(b, &items, HF_REASON_NO_ENGINE);
+			hf_items_fini(&items);
 		}
 	}
 	return rc;
@@ -172,8 +172,8 @@ static int lower(struct builder *b)
 	b->plan->type_scope = b->engine->type_scope;
 	if (b->engine->groups > 1 && b->engine->order == HF_PRIO_LOWER && b->engine->prios > 256 &&
 		b->engine->actions & HF_ACT_BIT(HF_ACT_JUMP))
-		return lower_grouped(b);
-	return lower_flat(b);
+		return hf_lower_grouped(b);
+	return hf_lower_flat(b);
 }
 
 static int find_uplink(const struct hf_rules *rules, const char *name, struct hf_err *err)
@@ -224,7 +224,7 @@ int hf_plan_build(const struct hf_rules *rules, const struct hf_nic *nic,
 	if (rc < 0)
 		return rc;
 	b.in = (uint16_t)rc;
-	b.engine = plan_engine(nic);
+	b.engine = hf_plan_engine(nic);
 	b.capacity = b.engine && b.engine->capacity ? b.engine->capacity : UINT32_MAX;
 	if (opts->capacity && opts->capacity < b.capacity)
 		b.capacity = opts->capacity;

@@ -58,22 +58,22 @@ struct builder {
 };
 
 /* The engine policy goes to: the first that can drop and match addresses. NULL: none. */
-const struct hf_engine *plan_engine(const struct hf_nic *nic);
+const struct hf_engine *hf_plan_engine(const struct hf_nic *nic);
 /* Returns 0 or -ENOMEM. */
-int build_entry(struct builder *b, const struct hf_entry *entry);
+int hf_build_entry(struct builder *b, const struct hf_entry *entry);
 /* Tallies something that is not in hardware. */
-void build_miss(struct builder *b, uint32_t origin, enum hf_reason reason, uint32_t detail);
+void hf_build_miss(struct builder *b, uint32_t origin, enum hf_reason reason, uint32_t detail);
 /* Whether the host has a VLAN interface on top of the uplink, so that tags matter. */
-bool build_has_vlan(const struct builder *b);
+bool hf_build_has_vlan(const struct builder *b);
 /* Tallies all items of a path as missed. */
-void build_miss_items(struct builder *b, const struct items *items, enum hf_reason reason);
+void hf_build_miss_items(struct builder *b, const struct items *items, enum hf_reason reason);
 
 /* For engines with groups and priorities; and for those without. Return 0 or -ENOMEM. */
-int lower_grouped(struct builder *b);
-int lower_flat(struct builder *b);
+int hf_lower_grouped(struct builder *b);
+int hf_lower_flat(struct builder *b);
 
 /* The reason of that name. */
-enum hf_reason reason_find(const char *name);
+enum hf_reason hf_reason_find(const char *name);
 
 /* Pattern making. A field whose value is any is not put in. */
 struct shape {
@@ -82,8 +82,8 @@ struct shape {
 	enum hf_reason reason; /* HF_REASON_NONE, or why the pattern is wider than asked */
 	uint32_t detail;       /* enum hf_field */
 };
-void shape_init(struct shape *s, const struct hf_engine *engine, uint8_t family);
+void hf_shape_init(struct shape *s, const struct hf_engine *engine, uint8_t family);
 /* Puts value under mask into field f, or notes that the engine cannot. Both are network order. */
-void shape_put(struct shape *s, enum hf_field f, const void *value, const void *mask);
-void shape_put_prefix(struct shape *s, enum hf_field f, const struct hf_prefix *p);
-void shape_put_proto(struct shape *s, uint8_t family, unsigned int proto);
+void hf_shape_put(struct shape *s, enum hf_field f, const void *value, const void *mask);
+void hf_shape_put_prefix(struct shape *s, enum hf_field f, const struct hf_prefix *p);
+void hf_shape_put_proto(struct shape *s, uint8_t family, unsigned int proto);

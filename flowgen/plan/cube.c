@@ -10,7 +10,7 @@
 
 #define PORT_ANY ((struct hf_ports){0, UINT16_MAX})
 
-struct cube cube_all(uint8_t family)
+struct cube hf_cube_all(uint8_t family)
 {
 	struct cube c = {
 		.family = family,
@@ -24,7 +24,7 @@ struct cube cube_all(uint8_t family)
 	return c;
 }
 
-void protos_only(uint64_t p[4], unsigned int proto)
+void hf_protos_only(uint64_t p[4], unsigned int proto)
 {
 	unsigned int i;
 
@@ -37,7 +37,7 @@ static bool bits_meet(uint8_t v1, uint8_t m1, uint8_t v2, uint8_t m2)
 	return ((v1 ^ v2) & m1 & m2) == 0;
 }
 
-bool cube_intersect(const struct cube *a, const struct cube *b, struct cube *ret)
+bool hf_cube_intersect(const struct cube *a, const struct cube *b, struct cube *ret)
 {
 	struct cube r = {.family = a->family};
 	uint64_t any = 0;
@@ -62,11 +62,11 @@ bool cube_intersect(const struct cube *a, const struct cube *b, struct cube *ret
 	return true;
 }
 
-bool cube_meets(const struct cube *a, const struct cube *b)
+bool hf_cube_meets(const struct cube *a, const struct cube *b)
 {
 	struct cube unused;
 
-	return cube_intersect(a, b, &unused);
+	return hf_cube_intersect(a, b, &unused);
 }
 
 static bool ports_cover(const struct hf_ports *outer, const struct hf_ports *inner)
@@ -79,7 +79,7 @@ static bool bits_cover(uint8_t v, uint8_t m, uint8_t v2, uint8_t m2)
 	return (m & ~m2) == 0 && ((v ^ v2) & m) == 0;
 }
 
-bool cube_covers(const struct cube *outer, const struct cube *inner)
+bool hf_cube_covers(const struct cube *outer, const struct cube *inner)
 {
 	unsigned int i;
 
@@ -97,7 +97,7 @@ bool cube_covers(const struct cube *outer, const struct cube *inner)
 	       bits_cover(outer->code, outer->code_mask, inner->code, inner->code_mask);
 }
 
-int cubes_push(struct cubes *cubes, const struct cube *cube)
+int hf_cubes_push(struct cubes *cubes, const struct cube *cube)
 {
 	struct cube *v;
 	size_t cap = cubes->cap ? cubes->cap * 2 : 16;
@@ -115,7 +115,7 @@ int cubes_push(struct cubes *cubes, const struct cube *cube)
 	return 0;
 }
 
-void cubes_fini(struct cubes *cubes)
+void hf_cubes_fini(struct cubes *cubes)
 {
 	free(cubes->v);
 	*cubes = (struct cubes){0};
@@ -142,10 +142,10 @@ static int run_step(struct cubes *list, const struct hf_rules *rules, const void
 	for (i = 0; i < list->n && rc == 0; i++)
 		rc = fn(&s, &list->v[i]);
 	if (rc < 0) {
-		cubes_fini(&out);
+		hf_cubes_fini(&out);
 		return rc;
 	}
-	cubes_fini(list);
+	hf_cubes_fini(list);
 	*list = out;
 	return 0;
 }
@@ -162,7 +162,7 @@ static int push_outside(struct step *s, const struct cube *c, bool dst, const st
 			dst ? &c->dst : &c->src, set->nets, set->n_nets, rest, CUBES_MAX);
 	for (i = 0; i < n && rc == 0; i++) {
 		*(dst ? &r.dst : &r.src) = rest[i];
-		rc = cubes_push(s->out, &r);
+		rc = hf_cubes_push(s->out, &r);
 	}
 	free(rest);
 	return n < 0 ? n : rc;
@@ -183,7 +183,7 @@ static int step_addr(struct step *s, const struct cube *c)
 	for (i = 0; i < set->n_nets; i++) {
 		if (!hf_prefix_intersect(from, &set->nets[i], p))
 			continue;
-		rc = cubes_push(s->out, &r);
+		rc = hf_cubes_push(s->out, &r);
 		if (rc < 0)
 			return rc;
 	}
@@ -210,7 +210,7 @@ static int push_range(struct step *s, const struct cube *c, bool dst, struct hf_
 	struct cube r = *c;
 	struct hf_ports *p = dst ? &r.dport : &r.sport;
 
-	return hf_ports_intersect(*p, range, p) ? cubes_push(s->out, &r) : 0;
+	return hf_ports_intersect(*p, range, p) ? hf_cubes_push(s->out, &r) : 0;
 }
 
 static int push_members(struct step *s, const struct cube *c, const struct hf_port_cond *cond)
@@ -223,16 +223,16 @@ static int push_members(struct step *s, const struct cube *c, const struct hf_po
 
 		for (k = 0; k < set->n_members && rc == 0; k++) {
 			const struct hf_member *m = &set->members[k];
-			struct cube point = cube_all(m->addr.family), r;
+			struct cube point = hf_cube_all(m->addr.family), r;
 			struct hf_prefix *p = cond->dst ? &point.dst : &point.src;
 
 			p->addr = m->addr;
 			p->len = (uint8_t)hf_addr_bits(&m->addr);
-			protos_only(point.proto, m->proto);
+			hf_protos_only(point.proto, m->proto);
 			*(cond->dst ? &point.dport : &point.sport) =
 				(struct hf_ports){m->port, m->port};
-			if (cube_intersect(c, &point, &r))
-				rc = cubes_push(s->out, &r);
+			if (hf_cube_intersect(c, &point, &r))
+				rc = hf_cubes_push(s->out, &r);
 		}
 	}
 	return rc;
@@ -265,7 +265,7 @@ static int step_port(struct step *s, const struct cube *c)
 
 	if (cond->negate) {
 		if (split_ports(c, false, &others))
-			rc = cubes_push(s->out, &others);
+			rc = hf_cubes_push(s->out, &others);
 		if (rc == 0 && split_ports(c, true, &ports))
 			rc = push_not_ranges(s, &ports, cond);
 		return rc;
@@ -287,13 +287,13 @@ static void differ_at(uint8_t v, unsigned int bit, uint8_t *value, uint8_t *mask
 static int push_icmp(
 	struct step *s, const struct cube *c, uint8_t t, uint8_t tm, uint8_t code, uint8_t cm)
 {
-	struct cube want = cube_all(c->family), r;
+	struct cube want = hf_cube_all(c->family), r;
 
 	want.type = t;
 	want.type_mask = tm;
 	want.code = code;
 	want.code_mask = cm;
-	return cube_intersect(c, &want, &r) ? cubes_push(s->out, &r) : 0;
+	return hf_cube_intersect(c, &want, &r) ? hf_cubes_push(s->out, &r) : 0;
 }
 
 static int step_icmp(struct step *s, const struct cube *c)
@@ -306,7 +306,7 @@ static int step_icmp(struct step *s, const struct cube *c)
 
 	if (!hf_protos_has(c->proto, proto))
 		return 0;
-	protos_only(r.proto, proto);
+	hf_protos_only(r.proto, proto);
 	if (!cond->negate)
 		return push_icmp(s, &r, cond->type, 0xff, cond->code, cond->has_code ? 0xff : 0);
 	for (bit = 0; bit < 8 && rc == 0; bit++) {
@@ -348,8 +348,8 @@ static int expand_all(const struct hf_rules *rules, const struct hf_match *m, st
 	return rc;
 }
 
-int cubes_expand(const struct hf_rules *rules, const struct hf_match *match, const struct cube *ctx,
-	struct cubes *out, enum hf_reason *ret_reason)
+int hf_cubes_expand(const struct hf_rules *rules, const struct hf_match *match,
+	const struct cube *ctx, struct cubes *out, enum hf_reason *ret_reason)
 {
 	struct cube start = *ctx;
 	struct cubes list = {0};
@@ -363,7 +363,7 @@ int cubes_expand(const struct hf_rules *rules, const struct hf_match *match, con
 		any |= start.proto[k] &= match->proto[k];
 	if (!any || (match->family && match->family != ctx->family))
 		return 0;
-	rc = cubes_push(&list, &start);
+	rc = hf_cubes_push(&list, &start);
 	if (rc == 0 && !reason) {
 		rc = expand_all(rules, match, &list);
 		if (rc == -E2BIG)
@@ -373,15 +373,15 @@ int cubes_expand(const struct hf_rules *rules, const struct hf_match *match, con
 		goto out;
 	if (reason) {
 		*ret_reason = reason;
-		rc = cubes_push(out, &start);
+		rc = hf_cubes_push(out, &start);
 		rc = rc < 0 ? -ENOMEM : -E2BIG;
 		goto out;
 	}
 	rc = 0;
 	for (i = 0; i < list.n && rc == 0; i++)
-		rc = cubes_push(out, &list.v[i]);
+		rc = hf_cubes_push(out, &list.v[i]);
 	rc = rc < 0 ? -ENOMEM : 0;
 out:
-	cubes_fini(&list);
+	hf_cubes_fini(&list);
 	return rc;
 }

@@ -36,21 +36,21 @@ struct cubes {
 /* Most cubes that one rule may become; beyond, it is covered by punts. A full node set is 5000. */
 #define CUBES_MAX 16384
 
-struct cube cube_all(uint8_t family);
-bool cube_intersect(
+struct cube hf_cube_all(uint8_t family);
+bool hf_cube_intersect(
 	const struct cube *a, const struct cube *b, struct cube *ret); /* false: empty */
-bool cube_covers(const struct cube *outer, const struct cube *inner);
-bool cube_meets(const struct cube *a, const struct cube *b);
+bool hf_cube_covers(const struct cube *outer, const struct cube *inner);
+bool hf_cube_meets(const struct cube *a, const struct cube *b);
 
 /* Leaves proto alone of the set, or nothing. */
-void protos_only(uint64_t p[4], unsigned int proto);
+void hf_protos_only(uint64_t p[4], unsigned int proto);
 
 /*
  * The cubes of match within ctx, appended to out. Returns 0; -E2BIG when there would be too many
  * or when a condition cannot be spelled as cubes, with *ret_reason saying which and one cube that
  * covers them all appended instead; -ENOMEM.
  */
-int cubes_expand(const struct hf_rules *rules, const struct hf_match *match, const struct cube *ctx,
-	struct cubes *out, enum hf_reason *ret_reason);
-int cubes_push(struct cubes *cubes, const struct cube *cube);
-void cubes_fini(struct cubes *cubes);
+int hf_cubes_expand(const struct hf_rules *rules, const struct hf_match *match,
+	const struct cube *ctx, struct cubes *out, enum hf_reason *ret_reason);
+int hf_cubes_push(struct cubes *cubes, const struct cube *cube);
+void hf_cubes_fini(struct cubes *cubes);

@@ -86,15 +86,15 @@ static bool meets_dnat(const struct flat *f, const struct cube *region)
 
 	for (i = 0; i < hf_rules_n_dnats(f->b->rules); i++) {
 		const struct hf_dnat *d = hf_rules_dnat(f->b->rules, i);
-		struct cube c = cube_all(d->addr.family);
+		struct cube c = hf_cube_all(d->addr.family);
 
 		c.dst.addr = d->addr;
 		c.dst.len = (uint8_t)hf_addr_bits(&d->addr);
 		if (d->proto) {
-			protos_only(c.proto, d->proto);
+			hf_protos_only(c.proto, d->proto);
 			c.dport = (struct hf_ports){d->port, d->port};
 		}
-		if (cube_meets(&c, region))
+		if (hf_cube_meets(&c, region))
 			return true;
 	}
 	return false;
@@ -114,10 +114,10 @@ static enum hf_fate decide(const struct flat *f, const struct cube *region, uint
 		const struct hf_dest *d = hf_rules_find_dest(rules, &region->dst.addr);
 		const struct items *items = path_items(f, d->class, d->out, region->family);
 
-		return items ? items_decide(items, region, origin, &reason) : HF_FATE_PUNT;
+		return items ? hf_items_decide(items, region, origin, &reason) : HF_FATE_PUNT;
 	}
 	for (i = 0; i < f->n_paths; i++) {
-		fate = items_decide(
+		fate = hf_items_decide(
 			&f->paths[i].items[region->family == 6], region, origin, &reason);
 		if (fate == HF_FATE_PUNT || (i && fate != first))
 			return HF_FATE_PUNT;
@@ -178,10 +178,10 @@ static int push_key(const struct flat *f, struct keys *keys, const struct cube *
 static struct cube region_of(
 	const struct flat *f, const struct kind *kind, const struct cube *c, unsigned int shape)
 {
-	struct cube r = cube_all(kind->family);
+	struct cube r = hf_cube_all(kind->family);
 
 	if (kind->proto)
-		protos_only(r.proto, kind->proto);
+		hf_protos_only(r.proto, kind->proto);
 	if (kind->others && f->b->engine->type_scope) {
 		r.proto[0] &= ~(UINT64_C(1) << HF_PROTO_TCP | UINT64_C(1) << HF_PROTO_UDP);
 		r.proto[HF_PROTO_SCTP / 64] &= ~(UINT64_C(1) << HF_PROTO_SCTP % 64);
@@ -228,7 +228,7 @@ static int push_item(const struct flat *f, struct keys *keys, const struct kind 
 
 	if ((shape & BY_SRC) && !is_host(&c->src))
 		return 0;
-	if (!cube_meets(&r, c))
+	if (!hf_cube_meets(&r, c))
 		return 0;
 	if (!(shape & BY_DST) || is_host(&c->dst))
 		return push_ports(f, keys, c, shape, r);
@@ -277,7 +277,7 @@ static void put_exact_port(struct shape *s, enum hf_field f, uint16_t port)
 {
 	uint8_t value[2] = {(uint8_t)(port >> 8), (uint8_t)port}, mask[2] = {0xff, 0xff};
 
-	shape_put(s, f, value, mask);
+	hf_shape_put(s, f, value, mask);
 }
 
 static struct shape spell(
@@ -286,13 +286,13 @@ static struct shape spell(
 	bool v4 = kind->family == 4;
 	struct shape s;
 
-	shape_init(&s, b->engine, kind->family);
+	hf_shape_init(&s, b->engine, kind->family);
 	if (by & BY_SRC)
-		shape_put_prefix(&s, v4 ? HF_F_IP4_SRC : HF_F_IP6_SRC, &c->src);
+		hf_shape_put_prefix(&s, v4 ? HF_F_IP4_SRC : HF_F_IP6_SRC, &c->src);
 	if (by & BY_DST)
-		shape_put_prefix(&s, v4 ? HF_F_IP4_DST : HF_F_IP6_DST, &c->dst);
+		hf_shape_put_prefix(&s, v4 ? HF_F_IP4_DST : HF_F_IP6_DST, &c->dst);
 	if (kind->proto)
-		shape_put_proto(&s, kind->family, kind->proto);
+		hf_shape_put_proto(&s, kind->family, kind->proto);
 	if (by & BY_SPORT)
 		put_exact_port(&s, kind->sport, c->sport.lo);
 	if (by & BY_DPORT)
@@ -364,9 +364,9 @@ static int emit_kind(const struct flat *f, const struct kind *kind, unsigned int
 		if (!key_entry(f, kind, &keys.v[i], by, &entry))
 			continue;
 		if (b->entries.n >= b->capacity)
-			build_miss(b, keys.v[i].origin, HF_REASON_CAPACITY, HF_F_MAX_);
+			hf_build_miss(b, keys.v[i].origin, HF_REASON_CAPACITY, HF_F_MAX_);
 		else
-			rc = build_entry(b, &entry);
+			rc = hf_build_entry(b, &entry);
 	}
 	free(keys.v);
 	return rc;
@@ -427,9 +427,9 @@ static int list_paths(struct flat *f)
 		p->class = d->class;
 		p->out = d->out;
 		f->n_paths++;
-		rc = items_build(rules, path, d->out, 4, &p->items[0]);
+		rc = hf_items_build(rules, path, d->out, 4, &p->items[0]);
 		if (rc == 0)
-			rc = items_build(rules, path, d->out, 6, &p->items[1]);
+			rc = hf_items_build(rules, path, d->out, 6, &p->items[1]);
 	}
 	return rc;
 }
@@ -448,15 +448,15 @@ static void tally_rest(const struct flat *f)
 
 				if (items->v[i].fate == HF_FATE_PUNT)
 					reason = items->v[i].reason;
-				else if (items_sight(items, i) != SIGHT_DECIDED)
+				else if (hf_items_sight(items, i) != SIGHT_DECIDED)
 					reason = HF_REASON_STATEFUL;
-				build_miss(f->b, items->v[i].origin, reason, HF_F_MAX_);
+				hf_build_miss(f->b, items->v[i].origin, reason, HF_F_MAX_);
 			}
 		}
 	}
 }
 
-int lower_flat(struct builder *b)
+int hf_lower_flat(struct builder *b)
 {
 	struct flat f = {.b = b};
 	struct hf_table table = {.name = "flat"};
@@ -469,17 +469,17 @@ int lower_flat(struct builder *b)
 		return -ENOMEM;
 	}
 	rc = list_paths(&f);
-	for (i = 0; i < f.n_paths && rc == 0 && build_has_vlan(b); i++) {
-		build_miss_items(b, &f.paths[i].items[0], HF_REASON_VLAN);
-		build_miss_items(b, &f.paths[i].items[1], HF_REASON_VLAN);
+	for (i = 0; i < f.n_paths && rc == 0 && hf_build_has_vlan(b); i++) {
+		hf_build_miss_items(b, &f.paths[i].items[0], HF_REASON_VLAN);
+		hf_build_miss_items(b, &f.paths[i].items[1], HF_REASON_VLAN);
 	}
-	if (rc == 0 && !build_has_vlan(b))
+	if (rc == 0 && !hf_build_has_vlan(b))
 		rc = lower_kinds(&f);
 	if (rc == 0)
 		tally_rest(&f);
 	for (i = 0; i < f.n_paths; i++) {
-		items_fini(&f.paths[i].items[0]);
-		items_fini(&f.paths[i].items[1]);
+		hf_items_fini(&f.paths[i].items[0]);
+		hf_items_fini(&f.paths[i].items[1]);
 	}
 	free(f.paths);
 	return rc;

@@ -47,7 +47,7 @@ static void add_actions(struct hf_flow *f, const struct hf_plan *plan, const str
 	}
 }
 
-const struct hf_engine *plan_engine(const struct hf_nic *nic)
+const struct hf_engine *hf_plan_engine(const struct hf_nic *nic)
 {
 	size_t i;
 
@@ -64,7 +64,7 @@ void hf_plan_flow(const struct hf_plan *plan, const struct hf_nic *nic, size_t i
 	struct hf_flow *ret)
 {
 	const struct hf_entry *e = &plan->entries[i];
-	const struct hf_engine *engine = plan_engine(nic);
+	const struct hf_engine *engine = hf_plan_engine(nic);
 	unsigned int l;
 
 	memset(ret, 0, sizeof(*ret));

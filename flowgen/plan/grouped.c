@@ -66,7 +66,7 @@ static int emit(struct lower *l, const struct item *item, const struct shape *s,
 	} else if (fate == HF_FATE_PUNT) {
 		e.reason = item->reason ? item->reason : HF_REASON_STATEFUL;
 	}
-	return build_entry(l->b, &e);
+	return hf_build_entry(l->b, &e);
 }
 
 static const struct {
@@ -83,7 +83,7 @@ static void put_port(struct shape *s, enum hf_field f, const struct hf_port_mask
 	uint8_t value[2] = {(uint8_t)(pm->value >> 8), (uint8_t)pm->value};
 	uint8_t mask[2] = {(uint8_t)(pm->mask >> 8), (uint8_t)pm->mask};
 
-	shape_put(s, f, value, mask);
+	hf_shape_put(s, f, value, mask);
 }
 
 /* The product of both port ranges, an entry each. */
@@ -118,14 +118,14 @@ static int emit_ports(struct lower *l, const struct item *item, const struct sha
 
 static void put_icmp(struct shape *s, uint8_t family, const struct cube *c)
 {
-	shape_put(s, family == 4 ? HF_F_ICMP_TYPE : HF_F_ICMP6_TYPE, &c->type, &c->type_mask);
-	shape_put(s, family == 4 ? HF_F_ICMP_CODE : HF_F_ICMP6_CODE, &c->code, &c->code_mask);
+	hf_shape_put(s, family == 4 ? HF_F_ICMP_TYPE : HF_F_ICMP6_TYPE, &c->type, &c->type_mask);
+	hf_shape_put(s, family == 4 ? HF_F_ICMP_CODE : HF_F_ICMP6_CODE, &c->code, &c->code_mask);
 }
 
 static void put_addrs(struct shape *s, const struct cube *c)
 {
-	shape_put_prefix(s, c->family == 4 ? HF_F_IP4_SRC : HF_F_IP6_SRC, &c->src);
-	shape_put_prefix(s, c->family == 4 ? HF_F_IP4_DST : HF_F_IP6_DST, &c->dst);
+	hf_shape_put_prefix(s, c->family == 4 ? HF_F_IP4_SRC : HF_F_IP6_SRC, &c->src);
+	hf_shape_put_prefix(s, c->family == 4 ? HF_F_IP4_DST : HF_F_IP6_DST, &c->dst);
 }
 
 /* The item's cube for one protocol; 256 = whatever the protocol. */
@@ -134,10 +134,10 @@ static int emit_proto(
 {
 	struct shape s;
 
-	shape_init(&s, l->b->engine, item->cube.family);
+	hf_shape_init(&s, l->b->engine, item->cube.family);
 	put_addrs(&s, &item->cube);
 	if (proto < 256)
-		shape_put_proto(&s, item->cube.family, proto);
+		hf_shape_put_proto(&s, item->cube.family, proto);
 	if (item->cube.type_mask || item->cube.code_mask)
 		put_icmp(&s, item->cube.family, &item->cube);
 	return emit_ports(l, item, &s, proto, fate);
@@ -155,7 +155,7 @@ static const struct {
 static int emit_icmp_opening(struct lower *l, const struct item *item, unsigned int proto)
 {
 	struct item narrow = *item;
-	struct cube want = cube_all(item->cube.family);
+	struct cube want = hf_cube_all(item->cube.family);
 	size_t i;
 	int rc = 0;
 
@@ -164,7 +164,7 @@ static int emit_icmp_opening(struct lower *l, const struct item *item, unsigned 
 			continue;
 		want.type = openers[i].type;
 		want.type_mask = 0xff;
-		if (cube_intersect(&item->cube, &want, &narrow.cube))
+		if (hf_cube_intersect(&item->cube, &want, &narrow.cube))
 			rc = emit_proto(l, &narrow, proto, item->fate);
 	}
 	return rc;
@@ -180,10 +180,10 @@ static int emit_opening(struct lower *l, const struct item *item, unsigned int p
 		return emit_icmp_opening(l, item, proto);
 	if (proto != HF_PROTO_TCP)
 		return 0;
-	shape_init(&s, l->b->engine, item->cube.family);
+	hf_shape_init(&s, l->b->engine, item->cube.family);
 	put_addrs(&s, &item->cube);
-	shape_put_proto(&s, item->cube.family, proto);
-	shape_put(&s, HF_F_TCP_FLAGS, &syn, &syn_ack);
+	hf_shape_put_proto(&s, item->cube.family, proto);
+	hf_shape_put(&s, HF_F_TCP_FLAGS, &syn, &syn_ack);
 	return s.reason ? 0 : emit_ports(l, item, &s, proto, item->fate);
 }
 
@@ -217,12 +217,12 @@ static int each_proto(struct lower *l, const struct item *item, bool spell, emit
 static int lower_item(struct lower *l, const struct items *items, size_t i)
 {
 	const struct item *item = &items->v[i];
-	enum sight sight = item->fate == HF_FATE_PUNT ? SIGHT_DECIDED : items_sight(items, i);
+	enum sight sight = item->fate == HF_FATE_PUNT ? SIGHT_DECIDED : hf_items_sight(items, i);
 	size_t before = l->b->entries.n;
 	int rc;
 
 	if (sight == SIGHT_MIXED) {
-		build_miss(l->b, item->origin, HF_REASON_STATEFUL, HF_F_MAX_);
+		hf_build_miss(l->b, item->origin, HF_REASON_STATEFUL, HF_F_MAX_);
 		return 0;
 	}
 	if (sight == SIGHT_DECIDED) {
@@ -297,7 +297,7 @@ static int lower_family(struct lower *l, const struct items *items)
 			full = HF_REASON_CAPACITY;
 		}
 		if (full)
-			build_miss(b, items->v[i].origin, full, HF_F_MAX_);
+			hf_build_miss(b, items->v[i].origin, full, HF_F_MAX_);
 	}
 	l->room -= (uint32_t)(b->entries.n - start);
 	return rc;
@@ -315,7 +315,7 @@ static int punt_rest(struct builder *b, uint32_t table, uint32_t priority, enum 
 		.detail = HF_F_MAX_,
 	};
 
-	return build_entry(b, &e);
+	return hf_build_entry(b, &e);
 }
 
 static int lower_path(struct builder *b, const struct path_table *pt, uint32_t *room)
@@ -329,12 +329,12 @@ static int lower_path(struct builder *b, const struct path_table *pt, uint32_t *
 	for (f = 0; path && f < sizeof(families) && rc == 0; f++) {
 		struct items items;
 
-		rc = items_build(b->rules, path, pt->out, families[f], &items);
+		rc = hf_items_build(b->rules, path, pt->out, families[f], &items);
 		if (rc < 0)
 			break;
 		l.family = families[f];
 		rc = lower_family(&l, &items);
-		items_fini(&items);
+		hf_items_fini(&items);
 	}
 	*room = l.room;
 	if (rc == 0)
@@ -359,7 +359,7 @@ static int class_punt(
 		.detail = HF_F_MAX_,
 	};
 
-	return build_entry(b, &e);
+	return hf_build_entry(b, &e);
 }
 
 static int class_hidden(struct builder *b)
@@ -368,19 +368,19 @@ static int class_hidden(struct builder *b)
 	struct shape s;
 	int rc = 0;
 
-	shape_init(&s, b->engine, 4);
+	hf_shape_init(&s, b->engine, 4);
 	s.pattern.layers = HF_LAYER_BIT(HF_LAYER_ETH);
-	shape_put(&s, HF_F_ETH_HAS_VLAN, &one, &bit);
-	if (!s.reason || build_has_vlan(b))
+	hf_shape_put(&s, HF_F_ETH_HAS_VLAN, &one, &bit);
+	if (!s.reason || hf_build_has_vlan(b))
 		rc = class_punt(b, PRIO_VLAN, &s, HF_REASON_VLAN);
 	if (rc == 0) {
-		shape_init(&s, b->engine, 4);
-		shape_put(&s, HF_F_IP4_FRAG, &one, &bit);
+		hf_shape_init(&s, b->engine, 4);
+		hf_shape_put(&s, HF_F_IP4_FRAG, &one, &bit);
 		rc = class_punt(b, PRIO_FRAGMENT, &s, HF_REASON_FRAGMENT);
 	}
 	if (rc == 0) {
-		shape_init(&s, b->engine, 6);
-		shape_put(&s, HF_F_IP6_FRAG, &one, &bit);
+		hf_shape_init(&s, b->engine, 6);
+		hf_shape_put(&s, HF_F_IP6_FRAG, &one, &bit);
 		rc = class_punt(b, PRIO_FRAGMENT, &s, HF_REASON_FRAGMENT);
 	}
 	return rc;
@@ -397,10 +397,10 @@ static int class_dnats(struct builder *b)
 		struct hf_port_mask port = {d->port, 0xffff};
 		struct shape s;
 
-		shape_init(&s, b->engine, d->addr.family);
-		shape_put_prefix(&s, d->addr.family == 4 ? HF_F_IP4_DST : HF_F_IP6_DST, &p);
+		hf_shape_init(&s, b->engine, d->addr.family);
+		hf_shape_put_prefix(&s, d->addr.family == 4 ? HF_F_IP4_DST : HF_F_IP6_DST, &p);
 		if (d->proto)
-			shape_put_proto(&s, d->addr.family, d->proto);
+			hf_shape_put_proto(&s, d->addr.family, d->proto);
 		for (k = 0; d->proto && k < sizeof(port_fields) / sizeof(port_fields[0]); k++) {
 			if (port_fields[k].proto == d->proto)
 				put_port(&s, port_fields[k].dport, &port);
@@ -427,8 +427,8 @@ static int class_dests(struct builder *b, const struct path_table *pts, size_t n
 			if (pts[k].class == d->class && pts[k].out == d->out)
 				e.jump = pts[k].table;
 		}
-		shape_init(&s, b->engine, d->net.addr.family);
-		shape_put_prefix(
+		hf_shape_init(&s, b->engine, d->net.addr.family);
+		hf_shape_put_prefix(
 			&s, d->net.addr.family == 4 ? HF_F_IP4_DST : HF_F_IP6_DST, &d->net);
 		e.match = s.pattern;
 		e.priority = PRIO_DEST + 128 - d->net.len;
@@ -437,7 +437,7 @@ static int class_dests(struct builder *b, const struct path_table *pts, size_t n
 			e.reason = s.reason;
 			e.detail = s.detail;
 		}
-		rc = build_entry(b, &e);
+		rc = hf_build_entry(b, &e);
 	}
 	return rc < 0 ? rc : punt_rest(b, 1, PRIO_DEST + 129, HF_LAYER_ETH, HF_REASON_PROTOCOL);
 }
@@ -452,7 +452,7 @@ static int root_entry(struct builder *b)
 		.detail = HF_F_MAX_,
 	};
 
-	return build_entry(b, &e);
+	return hf_build_entry(b, &e);
 }
 
 static int add_table(struct builder *b, const char *name)
@@ -487,7 +487,7 @@ static int add_path_tables(struct builder *b, struct path_table *pts, size_t *re
 	return rc;
 }
 
-int lower_grouped(struct builder *b)
+int hf_lower_grouped(struct builder *b)
 {
 	size_t n_dests = hf_rules_n_dests(b->rules), n = 0, i;
 	struct path_table *pts = calloc(n_dests + 1, sizeof(*pts));

@@ -39,7 +39,7 @@ static int push(struct walk *w, const struct item *item)
 	return 0;
 }
 
-void items_fini(struct items *items)
+void hf_items_fini(struct items *items)
 {
 	free(items->v);
 	free(items->guards);
@@ -95,16 +95,16 @@ static int walk_rule(struct walk *w, const struct hf_rule *rule, const struct cu
 	if (!item.ct || rule->match.dnated_only ||
 		(rule->match.out != HF_IF_ANY && rule->match.out != w->out))
 		return 0;
-	rc = cubes_expand(w->rules, &rule->match, ctx, &cubes, &awkward);
+	rc = hf_cubes_expand(w->rules, &rule->match, ctx, &cubes, &awkward);
 	if (rc == -E2BIG)
 		rc = 0;
 	all = !awkward && item.ct == ct && rule->op != HF_OP_LOG && cubes.n == 1 &&
-	      cube_covers(&cubes.v[0], ctx);
+	      hf_cube_covers(&cubes.v[0], ctx);
 	for (i = 0; i < cubes.n && rc == 0; i++) {
 		item.cube = cubes.v[i];
 		rc = walk_cube(w, rule, &item, awkward, depth);
 	}
-	cubes_fini(&cubes);
+	hf_cubes_fini(&cubes);
 	return rc < 0 ? rc : all;
 }
 
@@ -137,18 +137,18 @@ static int list_guards(struct items *items)
 	return 0;
 }
 
-int items_build(const struct hf_rules *rules, const struct hf_path *path, uint16_t out,
+int hf_items_build(const struct hf_rules *rules, const struct hf_path *path, uint16_t out,
 	uint8_t family, struct items *ret)
 {
 	struct items items = {0};
 	struct walk w = {.rules = rules, .path = path, .out = out, .items = &items};
-	struct cube all = cube_all(family);
+	struct cube all = hf_cube_all(family);
 	int rc = walk_block(&w, path->block, &all, SEEN, 0);
 
 	if (rc == 0)
 		rc = list_guards(&items);
 	if (rc < 0) {
-		items_fini(&items);
+		hf_items_fini(&items);
 		return rc;
 	}
 	*ret = items;
@@ -163,7 +163,7 @@ static bool decided_before(const struct items *items, size_t i, const struct cub
 
 	for (k = 0; k < i; k++) {
 		if ((items->v[k].ct & HF_CT_BIT(HF_CT_NEW)) &&
-			cube_covers(&items->v[k].cube, region))
+			hf_cube_covers(&items->v[k].cube, region))
 			return true;
 	}
 	return false;
@@ -184,9 +184,9 @@ static bool state_agrees(const struct items *items, size_t i, uint8_t state)
 	for (k = 0; k < items->n_guards && items->guards[k] < i; k++) {
 		const struct item *guard = &items->v[items->guards[k]];
 
-		if (!(guard->ct & state) || !cube_intersect(&guard->cube, &item->cube, &both))
+		if (!(guard->ct & state) || !hf_cube_intersect(&guard->cube, &item->cube, &both))
 			continue;
-		whole = cube_covers(&guard->cube, &item->cube);
+		whole = hf_cube_covers(&guard->cube, &item->cube);
 		if (guard->fate != item->fate && (whole || !decided_before(items, i, &both)))
 			return false;
 		if (whole)
@@ -195,7 +195,7 @@ static bool state_agrees(const struct items *items, size_t i, uint8_t state)
 	return item->ct & state;
 }
 
-enum sight items_sight(const struct items *items, size_t i)
+enum sight hf_items_sight(const struct items *items, size_t i)
 {
 	if (!(items->v[i].ct & HF_CT_BIT(HF_CT_NEW)))
 		return SIGHT_MIXED;
@@ -216,7 +216,7 @@ static bool agree(const struct item *item, enum hf_fate *fate, bool *first, uint
 	return item->fate == *fate && item->fate != HF_FATE_PUNT;
 }
 
-enum hf_fate items_decide(const struct items *items, const struct cube *region,
+enum hf_fate hf_items_decide(const struct items *items, const struct cube *region,
 	uint32_t *ret_origin, enum hf_reason *ret_reason)
 {
 	static const uint8_t states[] = {
@@ -229,7 +229,7 @@ enum hf_fate items_decide(const struct items *items, const struct cube *region,
 		for (i = 0; i < items->n; i++) {
 			const struct item *item = &items->v[i];
 
-			if (!(item->ct & states[s]) || !cube_meets(&item->cube, region))
+			if (!(item->ct & states[s]) || !hf_cube_meets(&item->cube, region))
 				continue;
 			if (!agree(item, &fate, &first, ret_origin)) {
 				*ret_reason = item->fate == HF_FATE_PUNT ? item->reason
@@ -237,7 +237,7 @@ enum hf_fate items_decide(const struct items *items, const struct cube *region,
 									 : HF_REASON_OVERLAP;
 				return HF_FATE_PUNT;
 			}
-			if (cube_covers(&item->cube, region))
+			if (hf_cube_covers(&item->cube, region))
 				break;
 		}
 	}

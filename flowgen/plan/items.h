@@ -44,16 +44,16 @@ enum sight {
 /*
  * Lists the path from block on, for packets of class that leave by out. Returns 0 or -ENOMEM.
  */
-int items_build(const struct hf_rules *rules, const struct hf_path *path, uint16_t out,
+int hf_items_build(const struct hf_rules *rules, const struct hf_path *path, uint16_t out,
 	uint8_t family, struct items *ret);
-void items_fini(struct items *items);
+void hf_items_fini(struct items *items);
 
 /* Sight of item i: which earlier items decide for the states that i does not. */
-enum sight items_sight(const struct items *items, size_t i);
+enum sight hf_items_sight(const struct items *items, size_t i);
 
 /*
  * The one fate that every packet of the region meets whatever its state, or HF_FATE_PUNT with the
  * reason when there is more than one.
  */
-enum hf_fate items_decide(const struct items *items, const struct cube *region,
+enum hf_fate hf_items_decide(const struct items *items, const struct cube *region,
 	uint32_t *ret_origin, enum hf_reason *ret_reason);

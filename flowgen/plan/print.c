@@ -34,7 +34,7 @@ static const char *const reasons[HF_REASON_MAX_] = {
 	[HF_REASON_PMD_REJECT] = "pmd-reject",
 };
 
-enum hf_reason reason_find(const char *name)
+enum hf_reason hf_reason_find(const char *name)
 {
 	unsigned int r;
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-void shape_init(struct shape *s, const struct hf_engine *engine, uint8_t family)
+void hf_shape_init(struct shape *s, const struct hf_engine *engine, uint8_t family)
 {
 	*s = (struct shape){.engine = engine, .detail = HF_F_MAX_};
 	s->pattern.layers = HF_LAYER_BIT(HF_LAYER_ETH) |
@@ -19,7 +19,7 @@ static void miss(struct shape *s, enum hf_reason reason, enum hf_field f)
 	s->detail = f;
 }
 
-void shape_put(struct shape *s, enum hf_field f, const void *value, const void *mask)
+void hf_shape_put(struct shape *s, enum hf_field f, const void *value, const void *mask)
 {
 	const struct hf_field_info *info = hf_field_info(f);
 	struct hf_hdr want = {0};
@@ -50,17 +50,17 @@ void shape_put(struct shape *s, enum hf_field f, const void *value, const void *
 	memcpy((uint8_t *)&s->pattern.mask + info->offset, mask, info->size);
 }
 
-void shape_put_prefix(struct shape *s, enum hf_field f, const struct hf_prefix *p)
+void hf_shape_put_prefix(struct shape *s, enum hf_field f, const struct hf_prefix *p)
 {
 	uint8_t mask[16] = {0};
 	unsigned int bit;
 
 	for (bit = 0; bit < p->len; bit++)
 		mask[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
-	shape_put(s, f, p->addr.b, mask);
+	hf_shape_put(s, f, p->addr.b, mask);
 }
 
-void shape_put_proto(struct shape *s, uint8_t family, unsigned int proto)
+void hf_shape_put_proto(struct shape *s, uint8_t family, unsigned int proto)
 {
 	static const struct {
 		uint8_t family;
@@ -84,5 +84,5 @@ void shape_put_proto(struct shape *s, uint8_t family, unsigned int proto)
 			return;
 		}
 	}
-	shape_put(s, family == 4 ? HF_F_IP4_PROTO : HF_F_IP6_PROTO, &value, &mask);
+	hf_shape_put(s, family == 4 ? HF_F_IP4_PROTO : HF_F_IP6_PROTO, &value, &mask);
 }

@@ -74,12 +74,13 @@ static void compare(const char *text)
 			m.ct = HF_CT_ANY;
 			m.dnated_only = false;
 			for (f = 0; f < 2; f++) {
-				struct cube all = cube_all(families[f]);
+				struct cube all = hf_cube_all(families[f]);
 				enum hf_reason reason = HF_REASON_NONE;
 				struct cubes cubes = {0};
 				struct hf_key k;
 
-				cr_assert_eq(cubes_expand(h.rules, &m, &all, &cubes, &reason), 0);
+				cr_assert_eq(
+					hf_cubes_expand(h.rules, &m, &all, &cubes, &reason), 0);
 				for (p = 0; p < PACKETS / 40; p++) {
 					bool in = false;
 
@@ -89,7 +90,7 @@ static void compare(const char *text)
 					cr_expect_eq(in, hf_match_has(h.rules, &m, &k),
 						"block %zu rule %zu", b, r);
 				}
-				cubes_fini(&cubes);
+				hf_cubes_fini(&cubes);
 			}
 		}
 	}
@@ -119,16 +120,16 @@ Test(cube, expansion_is_exact)
 
 Test(cube, intersection_and_cover)
 {
-	struct cube a = cube_all(4), b = cube_all(4), r;
+	struct cube a = hf_cube_all(4), b = hf_cube_all(4), r;
 
 	b.dport = (struct hf_ports){10, 20};
-	protos_only(b.proto, HF_PROTO_TCP);
-	cr_expect(cube_covers(&a, &b));
-	cr_expect(!cube_covers(&b, &a));
-	cr_assert(cube_intersect(&a, &b, &r));
-	cr_expect(cube_covers(&b, &r) && cube_covers(&r, &b));
+	hf_protos_only(b.proto, HF_PROTO_TCP);
+	cr_expect(hf_cube_covers(&a, &b));
+	cr_expect(!hf_cube_covers(&b, &a));
+	cr_assert(hf_cube_intersect(&a, &b, &r));
+	cr_expect(hf_cube_covers(&b, &r) && hf_cube_covers(&r, &b));
 	a.dport = (struct hf_ports){21, 30};
-	cr_expect(!cube_meets(&a, &b));
-	a = cube_all(6);
-	cr_expect(!cube_meets(&a, &b));
+	cr_expect(!hf_cube_meets(&a, &b));
+	a = hf_cube_all(6);
+	cr_expect(!hf_cube_meets(&a, &b));
 }
