@@ -13,6 +13,8 @@
 
 #pragma once
 
+#include "model/model.h"
+
 #include <hepflow/base/vec.h>
 #include <hepflow/net.h>
 
@@ -50,3 +52,11 @@ char *hf_world_text(const struct hf_world *world);
 /* A packet on one of the named interfaces; names[0] is "" for the host itself. */
 void hf_world_packet(
 	struct hf_rand *rand, const char *const *names, size_t n_names, struct hf_packet *ret);
+
+/*
+ * Changes rules of the model into what Felix may send and YAML may not say: lists of both families,
+ * every address excluded, several sets of ports, types without a protocol. What a rule becomes
+ * depends on the seed and its origin alone, so that it stays the same while a world shrinks.
+ * all_sets has room for the model's sets and lives as long as the model.
+ */
+void hf_world_twist(struct hf_model *model, uint32_t *all_sets, uint64_t seed);
