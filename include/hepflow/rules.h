@@ -198,8 +198,10 @@ bool hf_match_has(
 
 /*
  * Turns a packet into a key: DNAT by the packet's own word or by the facts (first backend when
- * there are several), class and leaving interface by the destination. Errors: -ENOENT for an
- * interface that the host does not have, -EINVAL for addresses of different families.
+ * there are several; port 0 leaves the port as it is), class and leaving interface by the
+ * destination. What the host sends to an address of its own leaves by lo; what it sends to
+ * broadcast or multicast leaves by the default route, although its class is host. Errors: -ENOENT
+ * for an interface that the host does not have, -EINVAL for addresses of different families.
  */
 int hf_rules_sort(const struct hf_rules *rules, const struct hf_packet *pkt, struct hf_key *ret,
 	struct hf_err *err);
