@@ -250,7 +250,7 @@ static bool encap_out_decides(const struct eval *e, struct answer *ret)
 	return true;
 }
 
-/* docs/semantics.md 9.1: neighbour discovery and multicast listeners. */
+/* docs/semantics.md 9: neighbour discovery and multicast listeners. */
 static bool is_pod_icmpv6(const struct hf_packet *pkt)
 {
 	static const uint8_t types[] = {130, 131, 132, 133, 135, 136};
