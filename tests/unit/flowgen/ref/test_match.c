@@ -256,7 +256,9 @@ Test(match, not_icmp_is_not_of_type_and_code_together)
 		RULE(HF_RULE_ALLOW, "n", ANYWHERE, .not_icmp = {true, true, true, 3, 1});
 	struct hf_model_rule t =
 		RULE(HF_RULE_ALLOW, "t", ANYWHERE, .not_icmp = {true, true, false, 3, 0});
+	struct hf_model_rule e = RULE(HF_RULE_ALLOW, "e", ANYWHERE, .not_icmp = {.given = true});
 
+	cr_expect(has(&e, TCP), "asks nothing");
 	cr_expect_not(has(&n, V4 "proto=icmp type=3 code=1"));
 	cr_expect(has(&n, V4 "proto=icmp type=3 code=2"));
 	cr_expect(has(&n, V4 "proto=icmp type=4 code=1"));
