@@ -223,6 +223,18 @@ Test(chain, forwarding_with_tiers_of_the_other_direction_depends_on_the_release)
 	expect_end(walk(HF_CHAIN_FORWARD, false, &ep, LINE), HF_REF_DENY, "tier-default:t");
 }
 
+Test(chain, before_3_29_a_direction_with_policy_is_not_empty)
+{
+	static const struct hf_model_tier tiers[] = {TIER("t", IN(deny81), .default_pass = true)};
+	struct hf_model_endpoint ep = host(HF_CHAIN_FORWARD, tiers, 1);
+
+	model.config.calico = 328;
+	expect_end(walk(HF_CHAIN_FORWARD, false, &ep, LINE "dport=80"), HF_REF_NO_MATCH,
+		"forward-default");
+	expect_end(walk(HF_CHAIN_FORWARD, true, &ep, LINE "dport=80"), HF_REF_ACCEPT,
+		"forward-default");
+}
+
 Test(chain, profiles_come_after_tiers_in_order)
 {
 	static const struct hf_model_profile deny81_profile = {

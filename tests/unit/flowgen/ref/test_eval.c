@@ -502,6 +502,21 @@ Test(eval, raw_and_mangle_come_before_the_tunnel_rules)
 		"deny uplink->host deny", "VXLAN is never established");
 }
 
+Test(eval, only_vxlan_that_is_on_goes_untracked)
+{
+	ifaces[ETH0].hep = &hep;
+	cr_expect_str_eq(
+		ask("in=eth0 src=1.1.1.1 dst=192.0.2.10 proto=udp dport=4789 ct=established"),
+		"allow uplink->host conntrack");
+	model.config.vxlan = true;
+	cr_expect_str_eq(ask(TO_HOST "dport=4789 ct=established"), "allow uplink->host conntrack");
+	cr_expect_str_eq(
+		ask("in=eth0 src=1.1.1.1 dst=192.0.2.10 proto=udp dport=4790 ct=established"),
+		"allow uplink->host conntrack");
+	cr_expect_str_eq(ask("src=192.0.2.10 dst=1.1.1.1 proto=udp dport=4789 ct=established"),
+		"deny host->remote no-profile");
+}
+
 Test(eval, wireguard_has_a_port_per_family)
 {
 	ifaces[ETH0].hep = &hep;
