@@ -197,6 +197,19 @@ static int judge_held_back(const struct cli *cli, const struct hf_model *model, 
 	return rc < 0 ? cli_fail(rc, &err) : cli_finish();
 }
 
+/* Standard input cannot be both policy and packets. */
+static bool reads_input_twice(const struct cli *cli, char **files, size_t n)
+{
+	bool twice = cli->packets && strcmp(cli->packets, "-") == 0;
+	size_t i;
+
+	for (i = 0; twice && i < n; i++) {
+		if (strcmp(files[i], "-") == 0)
+			return true;
+	}
+	return twice && cli->host && strcmp(cli->host, "-") == 0;
+}
+
 /* What of the operands is not a packet. */
 static int list_files(const struct cli *cli, char ***ret, size_t *ret_n)
 {
@@ -228,6 +241,8 @@ int cli_eval(const struct cli *cli)
 		return cli_fail(-ENOMEM, &(struct hf_err){0});
 	if (!cli->packets && n == cli->n_args)
 		rc = cli_usage("eval: no packet given");
+	else if (reads_input_twice(cli, files, n))
+		rc = cli_usage("eval: standard input cannot be policy and packets");
 	else
 		rc = cli_build(cli, files, n, CLI_MODEL, NULL, &built);
 	free(files);

@@ -45,6 +45,10 @@ check 'unknown option' 2 '' "unknown option '--colour' $hint" eval --colour "$po
 check 'no value' 2 '' "option --node needs a value \(NODE\) $hint" eval "$policy" -n
 check 'no file' 2 '' "eval: no policy file given $hint" eval "$packet"
 check 'no packet' 2 '' "eval: no packet given $hint" eval "$policy"
+check 'input twice' 2 '' "eval: standard input cannot be policy and packets $hint" \
+	eval --packets - - "$packet"
+check 'input twice' 2 '' "eval: standard input cannot be policy and packets $hint" \
+	eval --packets - --host - "$policy"
 check 'explain no packet' 2 '' "explain: the last argument must be a packet $hint" explain "$policy"
 check 'format' 2 '' "eval has no format 'testpmd' $hint" eval --format testpmd "$policy" "$packet"
 check 'model format' 2 '' "model has no format 'xml' $hint" model --format xml "$policy"
@@ -67,6 +71,8 @@ done
 check 'verb help' 0 '*' '' eval --help
 
 check 'packet' 0 "$verdict" '' eval "$policy" "$packet"
+check 'policy from standard input' 2 '' '^flowgen: ' eval -q - "$packet"
+[ "$("$flowgen" eval - "$packet" <"$policy")" = "$verdict" ] || fail 'policy from standard input'
 check 'packet first' 0 "$verdict" '' eval "$packet" "$policy"
 check 'two packets' 0 "$verdict"$'\n'"$verdict" '' eval "$policy" "$packet" "$packet"
 check 'node named' 0 "$verdict" '' eval -n n0 "$policy" "$packet"
