@@ -230,7 +230,7 @@ static bool is_own_source(const struct hf_addr *src, const struct hf_dest *dest)
 static struct hf_judged judge_out(const struct hf_case *c)
 {
 	const struct hf_dest *from = hf_rules_find_dest(c->gen->rules, &c->pkt->src);
-	bool uplink = c->wire->role == HF_SOFT_UPLINK;
+	bool uplink = c->gen->ifaces[c->iface].from != HF_FROM_WORKLOAD;
 	bool own = is_own_source(&c->pkt->src, from);
 	struct hf_key key = base_key(c, own ? HF_IF_HOST : from->out);
 

@@ -87,7 +87,6 @@ static enum hf_soft_reason judge_packet(const struct burst *b, const struct rte_
 	struct hf_case c = {
 		.soft = b->soft,
 		.gen = b->gen,
-		.wire = b->wire,
 		.dir = b->dir,
 		.iface = iface,
 		.m = m,

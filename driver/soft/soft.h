@@ -49,7 +49,7 @@ struct rte_mbuf;
 #define HF_SOFT_FRAGS	    1024  /* default; datagrams whose first fragment is remembered */
 
 enum hf_soft_role {
-	HF_SOFT_UPLINK,
+	HF_SOFT_UPLINK, /* a NIC's marks count on what comes in by it */
 	HF_SOFT_WORKLOAD,
 };
 

@@ -145,7 +145,6 @@ struct hf_soft_count hf_gen_count(const struct hf_gen *gen, size_t i);
 struct hf_case {
 	const struct hf_soft *soft;
 	const struct hf_gen *gen;
-	const struct hf_gen_wire *wire;
 	enum hf_soft_dir dir;
 	uint16_t iface; /* of the wire and the packet's tags */
 	const struct rte_mbuf *m;
