@@ -420,6 +420,20 @@ Test(ct, sweep_removes_what_has_expired_and_no_more)
 	cr_expect_eq(hf_ct_count(ct), 10);
 }
 
+/* Behind one that goes on living. */
+Test(ct, sweep_finds_what_has_expired_behind_older_ones)
+{
+	(void)pass(UDP_A);
+	now += HZ;
+	(void)pass(A_TO_B "proto=sctp");
+	(void)pass("src=192.0.2.1 dst=192.0.2.2 sport=1001 dport=80 proto=udp");
+	now += 20 * HZ;
+	(void)pass(UDP_A);
+	now += 10 * HZ;
+	cr_expect_eq(hf_ct_expire(ct, now, 100), 1);
+	cr_expect(lives(UDP_B));
+}
+
 static int try_to_enter(int i, const char *rest)
 {
 	struct hf_ct_view v;
