@@ -128,11 +128,14 @@ static struct hf_judged judge_service(
 			all = one;
 		else if (passes(&one) != passes(&all))
 			ambiguous = true;
-		if (passes(&one) && !any) {
+		if (!passes(&one))
+			continue;
+		if (any) {
+			all.forwarded = all.forwarded && one.forwarded;
+		} else {
 			any = true;
 			all = one;
 		}
-		all.forwarded = all.forwarded && one.forwarded;
 	}
 	if (ambiguous) {
 		all.reason = HF_SOFT_DNAT_AMBIGUOUS;
