@@ -114,6 +114,31 @@ static int check_can(const struct hf_flow *flow, struct rte_flow_error *error)
 	return 0;
 }
 
+/*
+ * What hf_flow cannot even say. Unknown fields and masks get the driver's own words; for the rest
+ * the driver's would speak of something else.
+ */
+static int refuse_unread(
+	const struct hf_nic *nic, enum hf_reject reject, struct rte_flow_error *error)
+{
+	switch (reject) {
+	case HF_REJECT_VALUE:
+		return fail(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_SPEC,
+			"net_vnic does not know this value");
+	case HF_REJECT_PATTERN:
+		return fail(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM,
+			"net_vnic takes no more than " RTE_STR(HF_FLOW_ITEMS_MAX) " items");
+	case HF_REJECT_ACTION:
+		return fail(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ACTION,
+			"net_vnic takes no more than " RTE_STR(HF_FLOW_ACTIONS_MAX) " actions");
+	case HF_REJECT_ACTION_VALUE:
+		return fail(error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION_CONF,
+			"net_vnic does not know this action's configuration");
+	default:
+		return refuse(nic, reject, NULL, error);
+	}
+}
+
 static int check(struct rte_eth_dev *dev, const struct rte_flow_attr *attr,
 	const struct rte_flow_item items[], const struct rte_flow_action actions[],
 	struct request *ret, struct rte_flow_error *error)
@@ -124,7 +149,7 @@ static int check(struct rte_eth_dev *dev, const struct rte_flow_attr *attr,
 	memset(ret, 0, sizeof(*ret));
 	reject = hf_rte_flow_read(attr, items, actions, &ret->flow);
 	if (reject)
-		return refuse(nic, reject, NULL, error);
+		return refuse_unread(nic, reject, error);
 	ret->ask.flow = &ret->flow;
 	ret->ask.queues = ret->queues;
 	ret->ask.engine = hf_nic_accept(nic, &ret->flow, &reject);

@@ -116,7 +116,7 @@ static bool parse_ip4(struct cursor *c)
 		return false;
 	ihl = (ip->version_ihl & 0xf) * 4u;
 	total = rte_be_to_cpu_16(ip->total_length);
-	if (ihl < sizeof(*ip) || total < ihl || total > c->end - c->at)
+	if (ihl < sizeof(*ip) || total < ihl)
 		return false;
 	off = rte_be_to_cpu_16(ip->fragment_offset);
 	memcpy(hdr->ip_src, &ip->src_addr, 4);
@@ -127,7 +127,8 @@ static bool parse_ip4(struct cursor *c)
 	hdr->ip_ttl = ip->time_to_live;
 	hdr->ip_frag = (off & IP4_OFF_FRAG) != 0;
 	c->later = (off & IP4_OFF_ONLY) != 0;
-	c->end = c->at + total;
+	/* Parsers look at headers, not at whether the frame holds what they claim. */
+	c->end = RTE_MIN(c->end, c->at + total);
 	c->at += ihl;
 	add_layer(c, HF_LAYER_IPV4);
 	return true;
@@ -174,7 +175,7 @@ static bool parse_ip6(struct cursor *c)
 		return false;
 	vtc = rte_be_to_cpu_32(ip->vtc_flow);
 	len = rte_be_to_cpu_16(ip->payload_len);
-	if (vtc >> 28 != 6 || len > c->end - c->at - sizeof(*ip))
+	if (vtc >> 28 != 6)
 		return false;
 	memcpy(hdr->ip_src, ip->src_addr, 16);
 	memcpy(hdr->ip_dst, ip->dst_addr, 16);
@@ -183,7 +184,7 @@ static bool parse_ip6(struct cursor *c)
 	hdr->ip_ttl = ip->hop_limits;
 	c->l4 = ip->proto;
 	c->at += sizeof(*ip);
-	c->end = c->at + len;
+	c->end = RTE_MIN(c->end, c->at + len);
 	add_layer(c, HF_LAYER_IPV6);
 	for (n = 0; skip_ext(c); n++) {
 		if (n == IP6_EXTS_MAX) {

@@ -182,11 +182,22 @@ Test(parse, headers_may_lie_in_several_segments)
 
 Test(parse, what_is_cut_short_is_not_there)
 {
-	/* Headers that claim more than there is are no IP packet; a short frame is none at all. */
-	expect_layers(parse(&plain, (struct frame){TCP4, .cut = 1}), L(ETH));
-	expect_layers(parse(&plain, (struct frame){TCP6, .cut = 1}), L(ETH));
+	expect_layers(parse(&plain, (struct frame){TCP4, .cut = 1}), L(ETH) | L(IPV4));
+	expect_layers(parse(&plain, (struct frame){TCP6, .cut = 1}), L(ETH) | L(IPV6));
+	expect_layers(parse(&plain, (struct frame){TCP4, .cut = 21}), L(ETH));
+	expect_layers(parse(&plain, (struct frame){TCP6, .cut = 21}), L(ETH));
 	expect_layers(parse_bytes(&plain, (const uint8_t[13]){}, 13), 0);
 	expect_layers(parse_bytes(&plain, (const uint8_t[1]){}, 0), 0);
+}
+
+Test(parse, a_length_beyond_the_frame_does_not_hide_the_headers)
+{
+	struct frame f = {TCP4};
+	uint8_t bytes[FRAME_MAX];
+	size_t len = frame_build(&f, bytes);
+
+	bytes[14 + 2] = 0x40;
+	expect_layers(parse_bytes(&plain, bytes, len), L(ETH) | L(IPV4) | L(TCP));
 }
 
 Test(parse, padding_is_no_header)

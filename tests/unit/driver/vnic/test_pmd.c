@@ -238,6 +238,28 @@ Test(pmd, a_sub_device_it_made_goes_with_it)
 	cr_expect(rte_eth_dev_close(p) == 0 && rte_vdev_uninit("net_vnic0") == 0);
 }
 
+Test(pmd, an_application_may_leave_without_closing)
+{
+	cr_assert(rte_vdev_init("net_vnic0", "profile=none,dev=net_null0") == 0);
+	cr_assert(rte_vdev_init("net_vnic1", "profile=none,dev=net_null1") == 0);
+	cr_expect(rte_eal_cleanup() == 0);
+}
+
+Test(pmd, what_flows_cannot_say_is_refused_in_other_words)
+{
+	struct rte_flow_attr attr = {.ingress = 1};
+	struct rte_flow_item_tag tag = {.data = 1, .index = 5};
+	struct rte_flow_item items[] = {
+		{.type = RTE_FLOW_ITEM_TYPE_TAG, .spec = &tag}, {.type = RTE_FLOW_ITEM_TYPE_END}};
+	struct rte_flow_action actions[] = {
+		{.type = RTE_FLOW_ACTION_TYPE_DROP}, {.type = RTE_FLOW_ACTION_TYPE_END}};
+
+	open_port("mlx5-cx6dx", 1);
+	cr_expect(rte_flow_validate(port, &attr, items, actions, &error) == -ENOTSUP);
+	cr_expect(error.type == RTE_FLOW_ERROR_TYPE_ITEM_SPEC && strstr(error.message, "net_vnic"));
+	close_port();
+}
+
 Test(pmd, wrong_arguments_make_no_port)
 {
 	static const char *const wrong[] = {"", "profile=", "profile=no-such-nic", "colour=red",
