@@ -126,11 +126,11 @@ static int refuse_unread(
 		return fail(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM_SPEC,
 			"net_vnic does not know this value");
 	case HF_REJECT_PATTERN:
-		return fail(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM,
-			"net_vnic takes no more than " RTE_STR(HF_FLOW_ITEMS_MAX) " items");
+		return fail(
+			error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM, "too many items for net_vnic");
 	case HF_REJECT_ACTION:
 		return fail(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ACTION,
-			"net_vnic takes no more than " RTE_STR(HF_FLOW_ACTIONS_MAX) " actions");
+			"too many actions for net_vnic");
 	case HF_REJECT_ACTION_VALUE:
 		return fail(error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION_CONF,
 			"net_vnic does not know this action's configuration");

@@ -74,8 +74,8 @@ struct hf_vnic {
 };
 
 extern int hf_vnic_log;
-#define VNIC_LOG(level, ...)                                                                       \
-	rte_log(RTE_LOG_##level, hf_vnic_log, "net_vnic: " RTE_FMT(__VA_ARGS__, ) "\n")
+#define VNIC_LOG(level, fmt, ...)                                                                  \
+	rte_log(RTE_LOG_##level, hf_vnic_log, "net_vnic: " fmt "\n", ##__VA_ARGS__)
 
 /* sub.c: errors are negative errno, and logged. */
 int hf_vnic_sub_open(struct hf_vnic_sub *sub, const char *devargs);
