@@ -198,6 +198,7 @@ void hf_vnic_cook(const struct hf_nic *nic, const struct hf_vnic_ask *ask, struc
 	unsigned int f;
 
 	ret->engine = ask->engine;
+	ret->dir = flow.egress ? HF_VNIC_TX : HF_VNIC_RX;
 	ret->asked_group = flow.group;
 	ret->asked_priority = flow.priority;
 	ret->danger = spoil(ask->engine, &flow);

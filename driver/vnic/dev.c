@@ -77,6 +77,12 @@ static void drain(struct hf_vnic_rxq *rxq)
 		rte_pktmbuf_free(m);
 }
 
+static void drop_held(struct hf_vnic_txq *txq)
+{
+	rte_pktmbuf_free_bulk(txq->held, txq->n_held);
+	txq->n_held = 0;
+}
+
 static int dev_stop(struct rte_eth_dev *dev)
 {
 	struct hf_vnic *vnic = vnic_of(dev);
@@ -93,8 +99,10 @@ static int dev_stop(struct rte_eth_dev *dev)
 		drain(dev->data->rx_queues[q]);
 		dev->data->rx_queue_state[q] = RTE_ETH_QUEUE_STATE_STOPPED;
 	}
-	for (q = 0; q < dev->data->nb_tx_queues; q++)
+	for (q = 0; q < dev->data->nb_tx_queues; q++) {
+		drop_held(dev->data->tx_queues[q]);
 		dev->data->tx_queue_state[q] = RTE_ETH_QUEUE_STATE_STOPPED;
+	}
 	dev->data->dev_link.link_status = RTE_ETH_LINK_DOWN;
 	return 0;
 }
@@ -153,6 +161,8 @@ static int tx_queue_setup(struct rte_eth_dev *dev, uint16_t q, uint16_t n_desc, 
 
 static void tx_queue_release(struct rte_eth_dev *dev, uint16_t q)
 {
+	if (dev->data->tx_queues[q])
+		drop_held(dev->data->tx_queues[q]);
 	rte_free(dev->data->tx_queues[q]);
 	dev->data->tx_queues[q] = NULL;
 }

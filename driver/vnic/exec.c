@@ -6,23 +6,31 @@
 
 #include <string.h>
 
-const struct hf_vnic_root *hf_vnic_enter(struct hf_vnic_table *table, unsigned int q)
+const struct hf_vnic_root *hf_vnic_enter(
+	struct hf_vnic_table *table, enum hf_vnic_dir dir, unsigned int q)
 {
-	atomic_uint *n = &table->epoch[q].n;
+	atomic_uint *n = &table->epoch[dir][q].n;
 
 	atomic_store_explicit(
 		n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_relaxed);
 	/* Either a writer sees the odd number, or we see what it wrote before it looked. */
 	atomic_thread_fence(memory_order_seq_cst);
-	return atomic_load_explicit(&table->root, memory_order_acquire);
+	return atomic_load_explicit(&table->root[dir], memory_order_acquire);
 }
 
-void hf_vnic_leave(struct hf_vnic_table *table, unsigned int q)
+void hf_vnic_leave(struct hf_vnic_table *table, enum hf_vnic_dir dir, unsigned int q)
 {
-	atomic_uint *n = &table->epoch[q].n;
+	atomic_uint *n = &table->epoch[dir][q].n;
 
 	atomic_store_explicit(
 		n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_release);
+}
+
+bool hf_vnic_idle(const struct hf_vnic_root *root)
+{
+	struct hf_vnic_list *list = atomic_load_explicit(&root->first.list, memory_order_acquire);
+
+	return atomic_load_explicit(&list->n, memory_order_acquire) == 0;
 }
 
 static bool matches(const struct rte_flow *rule, const struct hf_vnic_pkt *pkt)
@@ -81,11 +89,13 @@ static void count(struct rte_flow *rule, uint32_t bytes)
 
 /*
  * Tries the rules of a group. Returns the group to go on in, or NULL when the fate is decided. A
- * rule without a fate of its own leaves the packet to the rules behind it (rte_flow's PASSTHRU; ice
- * installs "mark alone" so, drivers/net/ice/ice_fdir_filter.c).
+ * rule without a fate of its own leaves a received packet to the rules behind it (rte_flow's
+ * PASSTHRU; ice installs "mark alone" so, drivers/net/ice/ice_fdir_filter.c). A packet on its way
+ * out leaves then, as it does when nothing matches: the default address of mlx5's NIC_TX domain
+ * lets pass, that of NIC_RX drops (rdma-core, providers/mlx5/dr_domain.c).
  */
-static const struct hf_vnic_group *walk(const struct hf_vnic_group *group, struct hf_vnic_pkt *pkt,
-	uint32_t bytes, struct hf_vnic_verdict *v)
+static const struct hf_vnic_group *walk(enum hf_vnic_dir dir, const struct hf_vnic_group *group,
+	struct hf_vnic_pkt *pkt, uint32_t bytes, struct hf_vnic_verdict *v)
 {
 	struct hf_vnic_list *list = atomic_load_explicit(&group->list, memory_order_acquire);
 	uint32_t n = atomic_load_explicit(&list->n, memory_order_acquire);
@@ -111,8 +121,10 @@ static const struct hf_vnic_group *walk(const struct hf_vnic_group *group, struc
 					   : rule->queues[hf_vnic_hash(pkt) % rule->n_queues];
 			return NULL;
 		}
+		if (dir == HF_VNIC_TX)
+			break;
 	}
-	v->fate = group->id == 0 ? HF_VNIC_MISS : HF_VNIC_GROUP_MISS;
+	v->fate = group->id == 0 || dir == HF_VNIC_TX ? HF_VNIC_MISS : HF_VNIC_GROUP_MISS;
 	return NULL;
 }
 
@@ -124,5 +136,5 @@ void hf_vnic_exec(const struct hf_vnic_root *root, struct hf_vnic_pkt *pkt, uint
 
 	*ret = (struct hf_vnic_verdict){.fate = HF_VNIC_TOO_DEEP};
 	for (n = 0; group && n < HF_VNIC_JUMPS_MAX; n++)
-		group = walk(group, pkt, bytes, ret);
+		group = walk(root->dir, group, pkt, bytes, ret);
 }

@@ -94,12 +94,9 @@ static int check_can(const struct hf_flow *flow, struct rte_flow_error *error)
 {
 	size_t i;
 
-	if (flow->egress)
-		return fail(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_EGRESS,
-			"net_vnic executes ingress rules only");
 	if (flow->transfer)
 		return fail(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_TRANSFER,
-			"net_vnic executes ingress rules only");
+			"net_vnic executes ingress and egress rules only");
 	if (has_repeats(flow))
 		return fail(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM,
 			"net_vnic executes each item once only");
@@ -289,8 +286,9 @@ static void dump_rule(const struct rte_flow *rule, FILE *out)
 {
 	unsigned int l, a;
 
-	fprintf(out, "%s group %" PRIu32 " priority %" PRIu32 ":", rule->engine->name,
-		rule->asked_group, rule->asked_priority);
+	fprintf(out, "%s %s group %" PRIu32 " priority %" PRIu32 ":", rule->engine->name,
+		rule->dir == HF_VNIC_TX ? "egress" : "ingress", rule->asked_group,
+		rule->asked_priority);
 	for (l = 0; l < HF_LAYER_MAX_; l++) {
 		if (rule->layers & HF_LAYER_BIT(l))
 			fprintf(out, " %s", hf_layer_name(l));

@@ -7,6 +7,7 @@
  * the sub-device's queues q, q + n, q + 2n, ...; a packet that rules or RSS give to another queue
  * waits there in a ring. So a sub-queue has one poller, and a ring one consumer, as long as the
  * application polls each of our queues from one thread at a time, which ethdev asks for anyway.
+ * Transmit queues are the sub-device's, one to one.
  *
  * Control operations are serialised by the application, as for every ethdev.
  */
@@ -43,12 +44,20 @@ struct hf_vnic_rxq {
 	struct hf_vnic_rx_stats stats;
 } __rte_cache_aligned;
 
+struct hf_vnic_tx_stats {
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t drop; /* a rule says so, or too many groups */
+};
+
 struct hf_vnic_txq {
 	struct hf_vnic *vnic;
 	uint16_t id;
 	uint16_t n_desc;
-	uint64_t packets;
-	uint64_t bytes;
+	uint16_t n_held;
+	/* Past the rules, counted, and not yet taken by the sub-device. */
+	struct rte_mbuf *held[HF_VNIC_BURST];
+	struct hf_vnic_tx_stats stats;
 } __rte_cache_aligned;
 
 struct hf_vnic_sub {

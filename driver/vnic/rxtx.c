@@ -2,8 +2,11 @@
 
 #include "pmd.h"
 
+#include <rte_byteorder.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
+
+#include <string.h>
 
 /* One writer; the reader of statistics must only not see half a number. */
 static void add(uint64_t *to, uint64_t n)
@@ -95,7 +98,7 @@ static uint16_t poll_sub(struct hf_vnic_rxq *rxq, struct rte_mbuf **pkts, uint16
 	struct hf_vnic *vnic = rxq->vnic;
 	uint16_t mine = (vnic->sub.n_rx - rxq->id + vnic->n_rx - 1) / vnic->n_rx;
 	uint16_t i, got = 0;
-	const struct hf_vnic_root *root = hf_vnic_enter(&vnic->table, rxq->id);
+	const struct hf_vnic_root *root = hf_vnic_enter(&vnic->table, HF_VNIC_RX, rxq->id);
 
 	for (i = 0; i < mine && got < room; i++) {
 		uint16_t q = rxq->id + (rxq->turn + i) % mine * vnic->n_rx;
@@ -104,7 +107,7 @@ static uint16_t poll_sub(struct hf_vnic_rxq *rxq, struct rte_mbuf **pkts, uint16
 
 		got += distribute(rxq, root, &pkts[got], n);
 	}
-	hf_vnic_leave(&vnic->table, rxq->id);
+	hf_vnic_leave(&vnic->table, HF_VNIC_RX, rxq->id);
 	rxq->turn++;
 	return got;
 }
@@ -127,9 +130,9 @@ uint16_t hf_vnic_rx_burst(void *queue, struct rte_mbuf **pkts, uint16_t n)
 	return got;
 }
 
-uint16_t hf_vnic_tx_burst(void *queue, struct rte_mbuf **pkts, uint16_t n)
+/* To the sub-device. Returns how many it took. */
+static uint16_t pass_on(struct hf_vnic_txq *txq, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct hf_vnic_txq *txq = queue;
 	const struct hf_vnic_sub *sub = &txq->vnic->sub;
 	uint64_t bytes = 0;
 	uint16_t i, sent = n;
@@ -143,9 +146,74 @@ uint16_t hf_vnic_tx_burst(void *queue, struct rte_mbuf **pkts, uint16_t n)
 		rte_pktmbuf_free_bulk(pkts, n);
 	for (i = sent; i < n; i++)
 		bytes -= rte_pktmbuf_pkt_len(pkts[i]);
-	add(&txq->packets, sent);
-	add(&txq->bytes, bytes);
+	add(&txq->stats.packets, sent);
+	add(&txq->stats.bytes, bytes);
 	return sent;
+}
+
+/* Whether rules let a packet out. */
+static bool goes_out(struct hf_vnic_txq *txq, const struct hf_vnic_root *root, struct rte_mbuf *m)
+{
+	struct hf_vnic_verdict v;
+	struct hf_vnic_pkt pkt;
+
+	hf_vnic_parse(txq->vnic->nic, m, &pkt);
+	if (rte_flow_dynf_metadata_avail() && (m->ol_flags & RTE_MBUF_DYNFLAG_TX_METADATA)) {
+		rte_be32_t meta = rte_cpu_to_be_32(rte_flow_dynf_metadata_get(m));
+
+		memcpy(pkt.hdr.meta, &meta, sizeof(meta));
+	}
+	hf_vnic_exec(root, &pkt, rte_pktmbuf_pkt_len(m), &v);
+	return v.fate == HF_VNIC_MISS;
+}
+
+static uint16_t send_held(struct hf_vnic_txq *txq)
+{
+	uint16_t sent = pass_on(txq, txq->held, txq->n_held);
+
+	txq->n_held -= sent;
+	memmove(txq->held, &txq->held[sent], txq->n_held * sizeof(txq->held[0]));
+	return txq->n_held;
+}
+
+/*
+ * A rule counts a packet once, though the sub-device may not take it yet: what has been through the
+ * rules is ours, and is held until there is room.
+ */
+static uint16_t filter(struct hf_vnic_txq *txq, const struct hf_vnic_root *root,
+	struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t i, done = 0;
+
+	while (done < n && txq->n_held == 0) {
+		uint16_t end = RTE_MIN(n, done + HF_VNIC_BURST);
+
+		for (i = done; i < end; i++) {
+			if (goes_out(txq, root, pkts[i])) {
+				txq->held[txq->n_held++] = pkts[i];
+				continue;
+			}
+			add(&txq->stats.drop, 1);
+			rte_pktmbuf_free(pkts[i]);
+		}
+		done = end;
+		send_held(txq);
+	}
+	return done;
+}
+
+uint16_t hf_vnic_tx_burst(void *queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct hf_vnic_txq *txq = queue;
+	struct hf_vnic_table *table = &txq->vnic->table;
+	const struct hf_vnic_root *root;
+
+	if (txq->n_held && send_held(txq))
+		return 0;
+	root = hf_vnic_enter(table, HF_VNIC_TX, txq->id);
+	n = hf_vnic_idle(root) ? pass_on(txq, pkts, n) : filter(txq, root, pkts, n);
+	hf_vnic_leave(table, HF_VNIC_TX, txq->id);
+	return n;
 }
 
 uint16_t hf_vnic_tx_prepare(void *queue, struct rte_mbuf **pkts, uint16_t n)

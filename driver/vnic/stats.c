@@ -6,11 +6,13 @@
 #include <stddef.h>
 #include <string.h>
 
-#define AT(member) offsetof(struct hf_vnic_rx_stats, member)
+#define AT(member)    offsetof(struct hf_vnic_rx_stats, member)
+#define TX_AT(member) offsetof(struct hf_vnic_tx_stats, member)
 
 static const struct {
 	const char *name;
 	size_t offset;
+	bool tx;
 } counters[] = {
 	{"rx_flow_drop_packets", AT(fate[HF_VNIC_DROP])},
 	{"rx_flow_queue_packets", AT(fate[HF_VNIC_QUEUE])},
@@ -20,6 +22,7 @@ static const struct {
 	{"rx_flow_isolated_drop_packets", AT(isolated)},
 	{"rx_flow_marked_packets", AT(marked)},
 	{"rx_queue_full_drop_packets", AT(full)},
+	{"tx_flow_drop_packets", TX_AT(drop), true},
 };
 
 static uint64_t get(const uint64_t *from)
@@ -37,6 +40,20 @@ static uint64_t sum(const struct rte_eth_dev *dev, size_t offset)
 
 		if (rxq)
 			n += get((const uint64_t *)((const char *)&rxq->stats + offset));
+	}
+	return n;
+}
+
+static uint64_t sum_tx(const struct rte_eth_dev *dev, size_t offset)
+{
+	uint64_t n = 0;
+	uint16_t q;
+
+	for (q = 0; q < dev->data->nb_tx_queues; q++) {
+		const struct hf_vnic_txq *txq = dev->data->tx_queues[q];
+
+		if (txq)
+			n += get((const uint64_t *)((const char *)&txq->stats + offset));
 	}
 	return n;
 }
@@ -68,12 +85,12 @@ static void add_tx(const struct rte_eth_dev *dev, struct rte_eth_stats *ret)
 
 		if (!txq)
 			continue;
-		ret->opackets += get(&txq->packets);
-		ret->obytes += get(&txq->bytes);
+		ret->opackets += get(&txq->stats.packets);
+		ret->obytes += get(&txq->stats.bytes);
 		if (q >= RTE_ETHDEV_QUEUE_STAT_CNTRS)
 			continue;
-		ret->q_opackets[q] = get(&txq->packets);
-		ret->q_obytes[q] = get(&txq->bytes);
+		ret->q_opackets[q] = get(&txq->stats.packets);
+		ret->q_obytes[q] = get(&txq->stats.bytes);
 	}
 }
 
@@ -114,7 +131,7 @@ int hf_vnic_stats_reset(struct rte_eth_dev *dev)
 		struct hf_vnic_txq *txq = dev->data->tx_queues[q];
 
 		if (txq)
-			txq->packets = txq->bytes = 0;
+			memset(&txq->stats, 0, sizeof(txq->stats));
 	}
 	return vnic->sub.present ? rte_eth_stats_reset(vnic->sub.port) : 0;
 }
@@ -125,7 +142,8 @@ int hf_vnic_xstats_get(struct rte_eth_dev *dev, struct rte_eth_xstat *ret, unsig
 
 	for (i = 0; i < RTE_DIM(counters) && i < n; i++) {
 		ret[i].id = i;
-		ret[i].value = sum(dev, counters[i].offset);
+		ret[i].value = counters[i].tx ? sum_tx(dev, counters[i].offset)
+					      : sum(dev, counters[i].offset);
 	}
 	return RTE_DIM(counters);
 }

@@ -31,7 +31,7 @@ static struct rte_flow *slot_of(struct hf_vnic_list *list, uint32_t i)
 	return atomic_load_explicit(&list->slot[i], memory_order_relaxed);
 }
 
-static struct hf_vnic_root *root_new(void)
+static struct hf_vnic_root *root_new(enum hf_vnic_dir dir)
 {
 	struct hf_vnic_root *root = calloc(1, sizeof(*root));
 	struct hf_vnic_list *list = list_new(LIST_CAP_MIN);
@@ -41,6 +41,7 @@ static struct hf_vnic_root *root_new(void)
 		free(list);
 		return NULL;
 	}
+	root->dir = dir;
 	atomic_init(&root->first.list, list);
 	return root;
 }
@@ -49,6 +50,8 @@ static void root_free(struct hf_vnic_root *root)
 {
 	size_t i;
 
+	if (!root)
+		return;
 	for (i = 0; i < HF_VNIC_GROUP_CHAINS; i++) {
 		struct hf_vnic_group *group = root->chain[i], *next;
 
@@ -60,6 +63,18 @@ static void root_free(struct hf_vnic_root *root)
 	}
 	free(list_of(&root->first));
 	free(root);
+}
+
+/* One root for each direction. 0 or -ENOMEM. */
+static int roots_new(struct hf_vnic_root *ret[HF_VNIC_DIRS])
+{
+	ret[HF_VNIC_RX] = root_new(HF_VNIC_RX);
+	ret[HF_VNIC_TX] = root_new(HF_VNIC_TX);
+	if (ret[HF_VNIC_RX] && ret[HF_VNIC_TX])
+		return 0;
+	root_free(ret[HF_VNIC_RX]);
+	root_free(ret[HF_VNIC_TX]);
+	return -ENOMEM;
 }
 
 /* NULL: out of memory. Groups live until the next flush. */
@@ -94,8 +109,8 @@ static void wait_for_readers(struct hf_vnic_table *table)
 	size_t q;
 
 	atomic_thread_fence(memory_order_seq_cst);
-	for (q = 0; q < HF_VNIC_QUEUES_MAX; q++) {
-		atomic_uint *n = &table->epoch[q].n;
+	for (q = 0; q < HF_VNIC_DIRS * HF_VNIC_QUEUES_MAX; q++) {
+		atomic_uint *n = &table->epoch[q / HF_VNIC_QUEUES_MAX][q % HF_VNIC_QUEUES_MAX].n;
 		unsigned int was = atomic_load_explicit(n, memory_order_acquire);
 
 		while ((was & 1) && atomic_load_explicit(n, memory_order_acquire) == was)
@@ -105,13 +120,15 @@ static void wait_for_readers(struct hf_vnic_table *table)
 
 int hf_vnic_table_init(struct hf_vnic_table *table, const struct hf_nic *nic)
 {
-	struct hf_vnic_root *root = root_new();
+	struct hf_vnic_root *root[HF_VNIC_DIRS];
+	int rc = roots_new(root);
 
-	if (!root)
-		return -ENOMEM;
+	if (rc < 0)
+		return rc;
 	memset(table, 0, sizeof(*table));
 	table->nic = nic;
-	atomic_init(&table->root, root);
+	atomic_init(&table->root[HF_VNIC_RX], root[HF_VNIC_RX]);
+	atomic_init(&table->root[HF_VNIC_TX], root[HF_VNIC_TX]);
 	return 0;
 }
 
@@ -128,7 +145,8 @@ static void free_rules(struct hf_vnic_table *table)
 void hf_vnic_table_fini(struct hf_vnic_table *table)
 {
 	free_rules(table);
-	root_free(atomic_load(&table->root));
+	root_free(atomic_load(&table->root[HF_VNIC_RX]));
+	root_free(atomic_load(&table->root[HF_VNIC_TX]));
 }
 
 static bool goes_before(const struct rte_flow *a, const struct rte_flow *b)
@@ -222,8 +240,8 @@ static struct hf_vnic_engine *engine_of(struct hf_vnic_table *table, const struc
 /* Same engine, group and match: what drivers that refuse duplicates compare. */
 static bool is_same(const struct rte_flow *a, const struct rte_flow *b)
 {
-	return a->engine == b->engine && a->asked_group == b->asked_group && a->order == b->order &&
-	       a->layers == b->layers && a->type == b->type &&
+	return a->engine == b->engine && a->dir == b->dir && a->asked_group == b->asked_group &&
+	       a->order == b->order && a->layers == b->layers && a->type == b->type &&
 	       memcmp(a->mask, b->mask, sizeof(a->mask)) == 0 &&
 	       memcmp(a->spec, b->spec, sizeof(a->spec)) == 0;
 }
@@ -297,7 +315,8 @@ static uint32_t group_id(const struct hf_vnic_ask *ask)
 static int put_in_groups(
 	struct hf_vnic_table *table, const struct hf_vnic_ask *ask, struct rte_flow *rule)
 {
-	struct hf_vnic_root *root = atomic_load_explicit(&table->root, memory_order_relaxed);
+	struct hf_vnic_root *root =
+		atomic_load_explicit(&table->root[rule->dir], memory_order_relaxed);
 	struct hf_vnic_group *group = group_get(root, group_id(ask));
 	size_t i;
 
@@ -378,16 +397,18 @@ void hf_vnic_table_del(struct hf_vnic_table *table, struct rte_flow *rule)
 
 int hf_vnic_table_flush(struct hf_vnic_table *table)
 {
-	struct hf_vnic_root *old = atomic_load_explicit(&table->root, memory_order_relaxed);
-	struct hf_vnic_root *root = root_new();
+	struct hf_vnic_root *root[HF_VNIC_DIRS], *old[HF_VNIC_DIRS];
+	int rc = roots_new(root);
 	size_t i;
 
-	if (!root)
-		return -ENOMEM;
-	atomic_store_explicit(&table->root, root, memory_order_release);
+	if (rc < 0)
+		return rc;
+	for (i = 0; i < HF_VNIC_DIRS; i++)
+		old[i] = atomic_exchange_explicit(&table->root[i], root[i], memory_order_acq_rel);
 	wait_for_readers(table);
 	free_rules(table);
-	root_free(old);
+	for (i = 0; i < HF_VNIC_DIRS; i++)
+		root_free(old[i]);
 	for (i = 0; i < HF_NIC_ENGINES_MAX; i++) {
 		/* The latched mask stays: see note_removed(). i40e forgets its input sets
 		 * (drivers/net/i40e/i40e_flow.c, i40e_flow_flush_fdir_filter). */

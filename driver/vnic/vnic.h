@@ -3,9 +3,9 @@
 /*
  * The virtual SmartNIC, inside: parsing, the rule table, and the walk through it.
  *
- * A table holds the rules that one port has taken, by group and in the order in which they are
- * tried. One thread at a time changes it (ethdev serialises flow operations); any number of receive
- * queues read it while it changes, without locks and without writing to it but for counters.
+ * A table holds the rules that one port has taken, by direction and group and in the order in which
+ * they are tried. One thread at a time changes it (ethdev serialises flow operations); any number
+ * of queues read it while it changes, without locks and without writing to it but for counters.
  *
  * How that is safe. A reader announces itself by making the number of its queue odd, and ends by
  * making it even. A writer changes one pointer that readers follow (a rule's slot, a group's list,
@@ -28,10 +28,16 @@
 
 struct rte_mbuf;
 
-#define HF_VNIC_QUEUES_MAX 64 /* receive queues, and queues of one RSS action */
+#define HF_VNIC_QUEUES_MAX 64 /* queues of a direction, and of one RSS action */
 #define HF_VNIC_JUMPS_MAX  64 /* groups one packet may visit: a bound for the packet path */
 #define HF_VNIC_WORDS	   (sizeof(struct hf_hdr) / sizeof(uint64_t))
 static_assert(sizeof(struct hf_hdr) % sizeof(uint64_t) == 0, "headers are compared as words");
+
+enum hf_vnic_dir {
+	HF_VNIC_RX,
+	HF_VNIC_TX,
+	HF_VNIC_DIRS,
+};
 
 /* What Intel's parsers sort packets into; a rule of an engine with type_scope matches one type. */
 enum hf_vnic_type {
@@ -88,6 +94,7 @@ struct rte_flow {
 
 	/* Control thread only. */
 	const struct hf_engine *engine;
+	enum hf_vnic_dir dir;
 	struct hf_vnic_group *group;
 	uint32_t asked_group;
 	uint32_t asked_priority;
@@ -118,11 +125,11 @@ struct hf_vnic_epoch {
 
 struct hf_vnic_table {
 	const struct hf_nic *nic;
-	_Atomic(struct hf_vnic_root *) root;
+	_Atomic(struct hf_vnic_root *) root[HF_VNIC_DIRS];
 	struct rte_flow *rules; /* all of them, oldest first */
 	uint64_t seq;
 	struct hf_vnic_engine engine[HF_NIC_ENGINES_MAX];
-	struct hf_vnic_epoch epoch[HF_VNIC_QUEUES_MAX];
+	struct hf_vnic_epoch epoch[HF_VNIC_DIRS][HF_VNIC_QUEUES_MAX];
 };
 
 /* What a rule does, as asked; queues of QUEUE and RSS are given apart. */
@@ -136,8 +143,8 @@ struct hf_vnic_ask {
 
 enum hf_vnic_fate {
 	HF_VNIC_DROP,	    /* a rule says so */
-	HF_VNIC_MISS,	    /* no rule of group 0 decides: the port's default */
-	HF_VNIC_GROUP_MISS, /* no rule of a later group decides: dropped */
+	HF_VNIC_MISS,	    /* no rule decides: the port's default, or on its way out */
+	HF_VNIC_GROUP_MISS, /* received, and no rule of a later group decides: dropped */
 	HF_VNIC_TOO_DEEP,   /* more than HF_VNIC_JUMPS_MAX groups: dropped */
 	HF_VNIC_QUEUE,
 	HF_VNIC_FATE_MAX_,
@@ -180,9 +187,12 @@ int hf_vnic_table_flush(struct hf_vnic_table *table);
 /* cook.c: fills what the packet path reads, group and jump excepted. */
 void hf_vnic_cook(const struct hf_nic *nic, const struct hf_vnic_ask *ask, struct rte_flow *ret);
 
-/* exec.c. enter and leave bracket one burst of queue q; one thread at a time for each q. */
-const struct hf_vnic_root *hf_vnic_enter(struct hf_vnic_table *table, unsigned int q);
-void hf_vnic_leave(struct hf_vnic_table *table, unsigned int q);
+/* exec.c. enter and leave bracket one burst of a queue; one thread at a time for each. */
+const struct hf_vnic_root *hf_vnic_enter(
+	struct hf_vnic_table *table, enum hf_vnic_dir dir, unsigned int q);
+void hf_vnic_leave(struct hf_vnic_table *table, enum hf_vnic_dir dir, unsigned int q);
+/* No rule of group 0: no packet can match anything. */
+bool hf_vnic_idle(const struct hf_vnic_root *root);
 /* Walks the groups; counts. Changes mark, meta and tag of pkt as actions say. */
 void hf_vnic_exec(const struct hf_vnic_root *root, struct hf_vnic_pkt *pkt, uint32_t bytes,
 	struct hf_vnic_verdict *ret);
@@ -196,8 +206,9 @@ struct hf_vnic_group {
 
 #define HF_VNIC_GROUP_CHAINS 1024 /* hash chains for group ids; up to 65531 ids are usable */
 
-/* All groups. A flush puts another in its place. */
+/* All groups of a direction. A flush puts another in its place. */
 struct hf_vnic_root {
+	enum hf_vnic_dir dir;
 	struct hf_vnic_group first; /* group 0, where every packet starts */
 	struct hf_vnic_group *chain[HF_VNIC_GROUP_CHAINS];
 };

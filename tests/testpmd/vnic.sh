@@ -29,7 +29,7 @@ expect 1 'Flow rule #1 created'
 expect 1 'ETH IPV4 UDP => COUNT DROP'
 expect 1 ' hits: 32'
 expect 1 ' bytes: 2048'
-expect 1 'sws group 1 priority 7: eth ipv4 udp -> drop count, 32 hits 2048 bytes'
+expect 1 'sws ingress group 1 priority 7: eth ipv4 udp -> drop count, 32 hits 2048 bytes'
 expect 1 'Flow rule #1 destroyed'
 expect 1 'Flow rule #1 not found'
 

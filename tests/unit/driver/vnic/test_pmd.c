@@ -488,11 +488,70 @@ Test(pmd, answers_as_the_real_driver)
 	close_port();
 }
 
-Test(pmd, what_it_cannot_execute_it_does_not_take)
+/* Returns how many of n packets like this the port took. */
+static uint16_t transmit(struct frame f, uint16_t n)
 {
+	struct rte_mbuf *pkts[64];
+	uint8_t bytes[FRAME_MAX];
+	uint16_t i, sent, len = (uint16_t)frame_build(&f, bytes);
+
+	cr_assert(n <= 64 && rte_pktmbuf_alloc_bulk(pool, pkts, n) == 0);
+	for (i = 0; i < n; i++)
+		memcpy(rte_pktmbuf_append(pkts[i], len), bytes, len);
+	sent = rte_eth_tx_burst(port, 0, pkts, n);
+	rte_pktmbuf_free_bulk(&pkts[sent], n - sent);
+	return sent;
+}
+
+Test(pmd, egress_rules_are_for_what_leaves)
+{
+	struct rte_flow *rule;
+
 	open_port("mlx5-cx6dx", 1);
-	cr_expect(!try("egress group 1 pattern eth / end actions drop / end"));
-	cr_expect(rte_errno == ENOTSUP && strstr(error.message, "net_vnic"));
+	add("egress pattern eth / end actions jump group 1 / end");
+	rule = add("egress group 1 pattern eth / ipv4 dst is 10.0.0.1 / end "
+		   "actions count / drop / end");
+	cr_expect(transmit((struct frame){TCP4}, 3) == 3 && rte_ring_count(wire_out) == 0);
+	cr_expect(transmit((struct frame){TCP6}, 5) == 5 && rte_ring_count(wire_out) == 5);
+	cr_expect(query(rule, false).hits == 3 && xstat("tx_flow_drop_packets") == 3);
+	cr_expect(wire((struct frame){TCP4}).n == 1);
+	close_port();
+}
+
+Test(pmd, a_slow_wire_loses_nothing_and_counts_once)
+{
+	struct rte_eth_stats stats;
+	struct rte_flow *rule;
+	unsigned int i, sent = 0;
+
+	open_port("mlx5-cx6dx", 1);
+	add("egress pattern eth / end actions jump group 1 / end");
+	rule = add("egress group 1 pattern eth / ipv4 / end actions count / end");
+	for (i = 0; i < 40; i++)
+		sent += transmit((struct frame){TCP4}, 50);
+	/* The wire is full, and a part of a burst is held. */
+	cr_expect(rte_ring_count(wire_out) == WIRE_SIZE - 1 && sent > WIRE_SIZE - 1);
+	cr_expect(query(rule, false).hits == sent);
+	while (rte_ring_count(wire_out) > 0) {
+		struct rte_mbuf *m;
+
+		cr_assert(rte_ring_dequeue(wire_out, (void **)&m) == 0);
+		rte_pktmbuf_free(m);
+	}
+	sent += transmit((struct frame){TCP6}, 1);
+	cr_assert(rte_eth_stats_get(port, &stats) == 0);
+	cr_expect(stats.opackets == sent);
+	close_port();
+}
+
+Test(pmd, what_is_held_goes_with_the_port)
+{
+	unsigned int i;
+
+	open_port("mlx5-cx6dx", 1);
+	add("egress pattern eth / end actions jump group 1 / end");
+	for (i = 0; i < 40; i++)
+		transmit((struct frame){TCP4}, 50);
 	close_port();
 }
 

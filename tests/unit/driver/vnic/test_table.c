@@ -69,13 +69,18 @@ static struct rte_flow *add(const char *text)
 	return rule;
 }
 
-static struct hf_vnic_verdict run(struct hf_vnic_pkt pkt)
+static struct hf_vnic_verdict run_dir(enum hf_vnic_dir dir, struct hf_vnic_pkt pkt)
 {
 	struct hf_vnic_verdict v;
 
-	hf_vnic_exec(hf_vnic_enter(table, 0), &pkt, 100, &v);
-	hf_vnic_leave(table, 0);
+	hf_vnic_exec(hf_vnic_enter(table, dir, 0), &pkt, 100, &v);
+	hf_vnic_leave(table, dir, 0);
 	return v;
+}
+
+static struct hf_vnic_verdict run(struct hf_vnic_pkt pkt)
+{
+	return run_dir(HF_VNIC_RX, pkt);
 }
 
 static struct hf_vnic_pkt tcp4(uint8_t last_byte, uint16_t dport)
@@ -164,6 +169,30 @@ Test(table, tags_carry_over_to_the_next_group)
 	    "end");
 	add("ingress group 2 priority 1 pattern eth / end actions mark id 1 / queue index 1 / end");
 	expect_mark(tcp4(2, 80), 1);
+	close_table();
+}
+
+Test(table, what_nothing_matches_goes_out)
+{
+	open_table("mlx5-cx6dx");
+	add("egress pattern eth / end actions jump group 1 / end");
+	add("egress group 1 pattern eth / ipv4 dst is 10.0.0.1 / end actions drop / end");
+	cr_expect(run_dir(HF_VNIC_TX, tcp4(1, 80)).fate == HF_VNIC_DROP);
+	cr_expect(run_dir(HF_VNIC_TX, tcp4(2, 80)).fate == HF_VNIC_MISS);
+	cr_expect(run(tcp4(1, 80)).fate == HF_VNIC_MISS, "egress rules are not for what comes in");
+	close_table();
+}
+
+Test(table, counted_without_a_fate_goes_out)
+{
+	struct rte_flow *rule;
+
+	open_table("mlx5-cx6dx");
+	add("egress pattern eth / end actions jump group 1 / end");
+	rule = add("egress group 1 pattern eth / ipv4 / tcp / end actions count / end");
+	add("egress group 1 priority 5 pattern eth / end actions drop / end");
+	cr_expect(run_dir(HF_VNIC_TX, tcp4(1, 80)).fate == HF_VNIC_MISS);
+	cr_expect(rule->hits == 1);
 	close_table();
 }
 
