@@ -34,7 +34,7 @@ struct origin_memo {
 	UT_hash_handle hh;
 };
 
-bool find_memo(struct build *b, const struct memo_key *key, uint32_t *ret_block)
+bool hf_find_memo(struct build *b, const struct memo_key *key, uint32_t *ret_block)
 {
 	struct memo *m;
 
@@ -44,7 +44,7 @@ bool find_memo(struct build *b, const struct memo_key *key, uint32_t *ret_block)
 	return m;
 }
 
-uint32_t add_memo(struct build *b, const struct memo_key *key, uint32_t block)
+uint32_t hf_add_memo(struct build *b, const struct memo_key *key, uint32_t block)
 {
 	struct memo *m = hf_arena_alloc(b->tmp, sizeof(*m));
 
@@ -58,7 +58,7 @@ uint32_t add_memo(struct build *b, const struct memo_key *key, uint32_t block)
 	return block;
 }
 
-uint32_t add_origin(struct build *b, const char *text)
+uint32_t hf_add_origin(struct build *b, const char *text)
 {
 	struct origin_memo *m;
 	struct origin o = {0};
@@ -78,7 +78,7 @@ uint32_t add_origin(struct build *b, const char *text)
 	return m->origin;
 }
 
-void *keep(struct build *b, const void *data, size_t size)
+void *hf_keep(struct build *b, const void *data, size_t size)
 {
 	void *p = hf_arena_dup(b->rules->arena, data, size);
 
@@ -116,13 +116,14 @@ static const char *nets_name(struct build *b, const struct hf_prefix *nets, size
 			hf_prefix_print(&nets[i], text));
 	if (i < n)
 		memcpy(name + SET_NAME_MAX, ",...", 5);
-	return keep(b, name, strlen(name) + 1);
+	return hf_keep(b, name, strlen(name) + 1);
 }
 
 /* name NULL: the nets themselves. The same nets are one set, whatever their name. */
-uint32_t add_net_set(struct build *b, const char *name, const struct hf_prefix *nets, size_t n_nets)
+uint32_t hf_add_net_set(
+	struct build *b, const char *name, const struct hf_prefix *nets, size_t n_nets)
 {
-	struct hf_prefix *copy = keep(b, nets, n_nets * sizeof(*nets));
+	struct hf_prefix *copy = hf_keep(b, nets, n_nets * sizeof(*nets));
 	struct set_memo *m = hf_arena_alloc(b->tmp, sizeof(*m));
 	struct hf_set set = {.nets = copy};
 	struct set_memo *old;
@@ -135,7 +136,7 @@ uint32_t add_net_set(struct build *b, const char *name, const struct hf_prefix *
 	HASH_FIND(hh, b->set_memo, copy, set.n_nets * sizeof(*copy), old);
 	if (old)
 		return old->set;
-	set.name = name ? keep(b, name, strlen(name) + 1) : nets_name(b, copy, set.n_nets);
+	set.name = name ? hf_keep(b, name, strlen(name) + 1) : nets_name(b, copy, set.n_nets);
 	if (!set.name || hf_vec_push(&b->sets, set) < 0) {
 		b->rc = -ENOMEM;
 		return 0;
@@ -146,59 +147,59 @@ uint32_t add_net_set(struct build *b, const char *name, const struct hf_prefix *
 	return m->set;
 }
 
-void match_addr(struct build *b, struct hf_match *m, bool dst, uint32_t set)
+void hf_match_addr(struct build *b, struct hf_match *m, bool dst, uint32_t set)
 {
 	const struct hf_addr_cond cond = {.dst = dst, .set = set};
 
 	assert(m->n_addr == 0);
-	m->addr = keep(b, &cond, sizeof(cond));
+	m->addr = hf_keep(b, &cond, sizeof(cond));
 	m->n_addr = m->addr != NULL;
 }
 
-void match_addr2(struct build *b, struct hf_match *m, uint32_t src_set, uint32_t dst_set)
+void hf_match_addr2(struct build *b, struct hf_match *m, uint32_t src_set, uint32_t dst_set)
 {
 	const struct hf_addr_cond conds[] = {{.set = src_set}, {.dst = true, .set = dst_set}};
 
 	assert(m->n_addr == 0);
-	m->addr = keep(b, conds, sizeof(conds));
+	m->addr = hf_keep(b, conds, sizeof(conds));
 	m->n_addr = m->addr ? 2 : 0;
 }
 
-void match_port(
+void hf_match_port(
 	struct build *b, struct hf_match *m, bool dst, const struct hf_ports *ranges, size_t n)
 {
 	struct hf_port_cond cond = {.dst = dst, .n_ranges = (uint16_t)n};
 
 	assert(m->n_port == 0);
-	cond.ranges = keep(b, ranges, n * sizeof(*ranges));
-	m->port = keep(b, &cond, sizeof(cond));
+	cond.ranges = hf_keep(b, ranges, n * sizeof(*ranges));
+	m->port = hf_keep(b, &cond, sizeof(cond));
 	m->n_port = m->port != NULL;
 }
 
-void match_proto(struct hf_match *m, uint8_t proto)
+void hf_match_proto(struct hf_match *m, uint8_t proto)
 {
 	memset(m->proto, 0, sizeof(m->proto));
 	m->proto[proto / 64] = 1ull << proto % 64;
 }
 
-struct cont go_to(uint32_t block)
+struct cont hf_go_to(uint32_t block)
 {
 	return (struct cont){.how = HOW_GOTO, .target = block};
 }
 
-struct cont decide(enum hf_verdict verdict, uint32_t origin)
+struct cont hf_decide(enum hf_verdict verdict, uint32_t origin)
 {
 	return (struct cont){.how = HOW_VERDICT, .verdict = verdict, .origin = origin};
 }
 
-enum hf_verdict filter_allow(const struct build *b, bool untracked)
+enum hf_verdict hf_filter_allow(const struct build *b, bool untracked)
 {
 	if (b->model->config.filter_return)
 		return HF_VERDICT_NO_DECISION;
 	return untracked ? HF_VERDICT_ALLOW_UNTRACKED : HF_VERDICT_ALLOW;
 }
 
-void emit_rule(struct build *b, rule_vec *v, const struct hf_rule *rule)
+void hf_emit_rule(struct build *b, rule_vec *v, const struct hf_rule *rule)
 {
 	if (b->rc < 0)
 		return;
@@ -208,7 +209,7 @@ void emit_rule(struct build *b, rule_vec *v, const struct hf_rule *rule)
 		b->rc = -ENOMEM;
 }
 
-void emit(struct build *b, rule_vec *v, const struct hf_match *match, struct cont cont,
+void hf_emit(struct build *b, rule_vec *v, const struct hf_match *match, struct cont cont,
 	uint32_t own, uint8_t offload)
 {
 	struct hf_rule rule = {.match = *match, .offload = offload};
@@ -219,10 +220,10 @@ void emit(struct build *b, rule_vec *v, const struct hf_match *match, struct con
 	} else {
 		rule.op = HF_OP_GOTO;
 		rule.target =
-			cont.how == HOW_GOTO ? cont.target : build_carry(b, cont, rule.origin);
+			cont.how == HOW_GOTO ? cont.target : hf_build_carry(b, cont, rule.origin);
 		rule.origin = own;
 	}
-	emit_rule(b, v, &rule);
+	hf_emit_rule(b, v, &rule);
 }
 
 /* Rules behind one that matches everything can never be reached. */
@@ -237,7 +238,7 @@ static size_t cut(const rule_vec *v)
 	return 0;
 }
 
-uint32_t finish_block(struct build *b, rule_vec *take_v, const char *name)
+uint32_t hf_finish_block(struct build *b, rule_vec *take_v, const char *name)
 {
 	size_t n = cut(take_v);
 	struct hf_block block = {.name = name, .n_rules = (uint32_t)n};
@@ -248,7 +249,7 @@ uint32_t finish_block(struct build *b, rule_vec *take_v, const char *name)
 		index = take_v->v[0].target;
 	} else if (b->rc == 0) {
 		assert(n > 0);
-		block.rules = keep(b, take_v->v, n * sizeof(*take_v->v));
+		block.rules = hf_keep(b, take_v->v, n * sizeof(*take_v->v));
 		if (!name || !block.rules || hf_vec_push(&b->blocks, block) < 0)
 			b->rc = -ENOMEM;
 		else
@@ -258,7 +259,7 @@ uint32_t finish_block(struct build *b, rule_vec *take_v, const char *name)
 	return index;
 }
 
-void free_memos(struct build *b)
+void hf_free_memos(struct build *b)
 {
 	HASH_CLEAR(hh, b->memo);
 	HASH_CLEAR(hh, b->set_memo);

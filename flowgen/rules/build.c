@@ -11,9 +11,9 @@
 
 static int copy_members(struct build *b, struct hf_set *set)
 {
-	set->name = keep(b, set->name ? set->name : "", set->name ? strlen(set->name) + 1 : 1);
-	set->nets = keep(b, set->nets, set->n_nets * sizeof(*set->nets));
-	set->members = keep(b, set->members, set->n_members * sizeof(*set->members));
+	set->name = hf_keep(b, set->name ? set->name : "", set->name ? strlen(set->name) + 1 : 1);
+	set->nets = hf_keep(b, set->nets, set->n_nets * sizeof(*set->nets));
+	set->members = hf_keep(b, set->members, set->n_members * sizeof(*set->members));
 	return b->rc;
 }
 
@@ -38,8 +38,8 @@ static int copy_facts(struct build *b)
 	struct hf_iface *ifaces = hf_arena_calloc(r->arena, model->n_ifaces, sizeof(*ifaces));
 	size_t i;
 
-	r->dests = keep(b, model->dests, model->n_dests * sizeof(*r->dests));
-	r->dnats = keep(b, model->dnats, model->n_dnats * sizeof(*r->dnats));
+	r->dests = hf_keep(b, model->dests, model->n_dests * sizeof(*r->dests));
+	r->dnats = hf_keep(b, model->dnats, model->n_dnats * sizeof(*r->dnats));
 	r->paths = hf_arena_calloc(r->arena, model->n_ifaces * HF_N_CLASSES, sizeof(*r->paths));
 	if (!ifaces || !r->paths || b->rc < 0)
 		return b->rc = -ENOMEM;
@@ -50,7 +50,7 @@ static int copy_facts(struct build *b)
 	}
 	for (i = 0; i < model->n_dnats; i++)
 		r->dnats[i].to =
-			keep(b, r->dnats[i].to, r->dnats[i].n_to * sizeof(*r->dnats[i].to));
+			hf_keep(b, r->dnats[i].to, r->dnats[i].n_to * sizeof(*r->dnats[i].to));
 	r->ifaces = ifaces;
 	r->n_ifaces = model->n_ifaces;
 	r->n_dests = model->n_dests;
@@ -88,7 +88,7 @@ static int add_local_set(struct build *b)
 		}
 	}
 	if (b->rc == 0)
-		b->rules->local_set = add_net_set(b, "addresses of this host", nets.v, nets.n);
+		b->rules->local_set = hf_add_net_set(b, "addresses of this host", nets.v, nets.n);
 	hf_vec_fini(&nets);
 	return b->rc;
 }
@@ -97,22 +97,22 @@ static int build_all(struct build *b)
 {
 	int rc;
 
-	(void)add_origin(b, ""); /* becomes NO_ORIGIN, for it is the first */
+	(void)hf_add_origin(b, ""); /* becomes NO_ORIGIN, for it is the first */
 	if (copy_sets(b) < 0 || copy_facts(b) < 0 || add_local_set(b) < 0)
 		return b->rc;
-	find_twins(b);
-	build_paths(b);
+	hf_find_twins(b);
+	hf_build_paths(b);
 	if (b->rc < 0)
 		return b->rc;
-	rc = finish_table(b);
+	rc = hf_finish_table(b);
 	return rc < 0 ? rc : hf_rules_index(b->rules);
 }
 
 static void build_fini(struct build *b)
 {
-	free_memos(b);
-	free_matches(b);
-	free_twins(b);
+	hf_free_memos(b);
+	hf_free_matches(b);
+	hf_free_twins(b);
 	hf_vec_fini(&b->blocks);
 	hf_vec_fini(&b->sets);
 	hf_vec_fini(&b->origins);

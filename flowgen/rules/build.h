@@ -112,63 +112,64 @@ struct memo_key {
 };
 
 /* blocks.c: blocks, sets, origins */
-void free_memos(struct build *b);
-bool find_memo(struct build *b, const struct memo_key *key, uint32_t *ret_block);
-uint32_t add_memo(struct build *b, const struct memo_key *key, uint32_t block);
-uint32_t add_origin(struct build *b, const char *text);
-uint32_t add_net_set(
+void hf_free_memos(struct build *b);
+bool hf_find_memo(struct build *b, const struct memo_key *key, uint32_t *ret_block);
+uint32_t hf_add_memo(struct build *b, const struct memo_key *key, uint32_t block);
+uint32_t hf_add_origin(struct build *b, const char *text);
+uint32_t hf_add_net_set(
 	struct build *b, const char *name, const struct hf_prefix *nets, size_t n_nets);
-void *keep(struct build *b, const void *data, size_t size);
+void *hf_keep(struct build *b, const void *data, size_t size);
 /* Adds a rule that does what cont says; own is the origin of the rule itself. */
-void emit(struct build *b, rule_vec *v, const struct hf_match *match, struct cont cont,
+void hf_emit(struct build *b, rule_vec *v, const struct hf_match *match, struct cont cont,
 	uint32_t own, uint8_t offload);
-void emit_rule(struct build *b, rule_vec *v, const struct hf_rule *rule);
+void hf_emit_rule(struct build *b, rule_vec *v, const struct hf_rule *rule);
 /* Takes the rules. A block that would only send everything on is not made: its target is given. */
-uint32_t finish_block(struct build *b, rule_vec *take_v, const char *name);
-struct cont go_to(uint32_t block);
-struct cont decide(enum hf_verdict verdict, uint32_t origin);
+uint32_t hf_finish_block(struct build *b, rule_vec *take_v, const char *name);
+struct cont hf_go_to(uint32_t block);
+struct cont hf_decide(enum hf_verdict verdict, uint32_t origin);
 /* ALLOW of the filter table, as IptablesFilterAllowAction has it (docs/semantics.md 1.1). */
-enum hf_verdict filter_allow(const struct build *b, bool untracked);
+enum hf_verdict hf_filter_allow(const struct build *b, bool untracked);
 /* Puts an address or port condition on a match that has none of that kind yet. */
-void match_addr(struct build *b, struct hf_match *m, bool dst, uint32_t set);
-void match_addr2(struct build *b, struct hf_match *m, uint32_t src_set, uint32_t dst_set);
-void match_port(
+void hf_match_addr(struct build *b, struct hf_match *m, bool dst, uint32_t set);
+void hf_match_addr2(struct build *b, struct hf_match *m, uint32_t src_set, uint32_t dst_set);
+void hf_match_port(
 	struct build *b, struct hf_match *m, bool dst, const struct hf_ports *ranges, size_t n);
-void match_proto(struct hf_match *m, uint8_t proto);
+void hf_match_proto(struct hf_match *m, uint8_t proto);
 
 /* match.c: one policy rule as a match */
 struct rendered {
 	const char *dead; /* why no packet matches, or NULL */
 	struct hf_match match;
 };
-const struct rendered *render(struct build *b, const struct hf_model_rule *rule, bool wire);
-void free_matches(struct build *b);
+const struct rendered *hf_render(struct build *b, const struct hf_model_rule *rule, bool wire);
+void hf_free_matches(struct build *b);
 
-/* twin.c: find_twins() once; first_twin() is the endpoint that stands for ep, itself for NULL */
-void find_twins(struct build *b);
-const struct hf_model_endpoint *first_twin(struct build *b, const struct hf_model_endpoint *ep);
-size_t n_other_twins(struct build *b, const struct hf_model_endpoint *ep);
-void free_twins(struct build *b);
+/* twin.c: hf_find_twins() once; hf_first_twin() is the endpoint that stands for ep, itself for NULL
+ */
+void hf_find_twins(struct build *b);
+const struct hf_model_endpoint *hf_first_twin(struct build *b, const struct hf_model_endpoint *ep);
+size_t hf_n_other_twins(struct build *b, const struct hf_model_endpoint *ep);
+void hf_free_twins(struct build *b);
 
 /* chain.c */
-bool chain_has(const struct hf_model_endpoint *ep, enum hf_chain chain);
-uint32_t build_chain(struct build *b, const struct hf_model_endpoint *ep, enum hf_chain chain,
+bool hf_chain_has(const struct hf_model_endpoint *ep, enum hf_chain chain);
+uint32_t hf_build_chain(struct build *b, const struct hf_model_endpoint *ep, enum hf_chain chain,
 	uint32_t flags, const struct conts *conts);
 
 /* special.c: encapsulation, failsafes, service loops (docs/semantics.md 6 and 10) */
-void emit_failsafes(
+void hf_emit_failsafes(
 	struct build *b, rule_vec *v, enum hf_chain chain, uint32_t flags, struct cont cont);
-void emit_encap_in(struct build *b, rule_vec *v);
-void emit_encap_out(struct build *b, rule_vec *v, struct cont cont);
-void emit_encap_pod(struct build *b, rule_vec *v);
-void emit_loop(struct build *b, rule_vec *v, struct cont cont, uint32_t own);
-void emit_neighbour(struct build *b, rule_vec *v);
-void match_vxlan(struct build *b, struct hf_match *m, bool wire);
+void hf_emit_encap_in(struct build *b, rule_vec *v);
+void hf_emit_encap_out(struct build *b, rule_vec *v, struct cont cont);
+void hf_emit_encap_pod(struct build *b, rule_vec *v);
+void hf_emit_loop(struct build *b, rule_vec *v, struct cont cont, uint32_t own);
+void hf_emit_neighbour(struct build *b, rule_vec *v);
+void hf_match_vxlan(struct build *b, struct hf_match *m, bool wire);
 
 /* path.c */
-void build_paths(struct build *b);
+void hf_build_paths(struct build *b);
 /* The block for a continuation that first looks at more (HOW_ENCAP and the like). */
-uint32_t build_carry(struct build *b, struct cont cont, uint32_t origin);
+uint32_t hf_build_carry(struct build *b, struct cont cont, uint32_t origin);
 
 /* finish.c: leaves out what no path leads to, puts blocks in order. 0 or -ENOMEM. */
-int finish_table(struct build *b);
+int hf_finish_table(struct build *b);

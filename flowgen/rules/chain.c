@@ -26,7 +26,7 @@ static const char *const chain_names[] = {
 
 static const char *name_block(const struct chain *c, const char *part)
 {
-	size_t n = n_other_twins(c->b, c->ep);
+	size_t n = hf_n_other_twins(c->b, c->ep);
 	char others[32] = "";
 	const char *name;
 
@@ -71,7 +71,7 @@ static bool enforces(const struct hf_model_policies *policies)
 	return false;
 }
 
-bool chain_has(const struct hf_model_endpoint *ep, enum hf_chain chain)
+bool hf_chain_has(const struct hf_model_endpoint *ep, enum hf_chain chain)
 {
 	return ep && ep->tiers[chain].n > 0;
 }
@@ -90,15 +90,15 @@ static size_t next_tier(const struct chain *c, size_t from)
 static void emit_rules(const struct chain *c, rule_vec *v, const struct hf_model_rules *rules,
 	uint8_t offload, struct cont pass)
 {
-	const struct cont deny = decide(HF_VERDICT_DENY, OWN_ORIGIN);
+	const struct cont deny = hf_decide(HF_VERDICT_DENY, OWN_ORIGIN);
 	struct hf_rule log = {.op = HF_OP_LOG, .offload = offload};
 	struct build *b = c->b;
 	size_t i;
 
 	for (i = 0; i < rules->n && b->rc == 0; i++) {
 		const struct hf_model_rule *r = &rules->v[i];
-		const struct rendered *m = render(b, r, c->flags & CHAIN_WIRE);
-		uint32_t own = add_origin(b, r->origin);
+		const struct rendered *m = hf_render(b, r, c->flags & CHAIN_WIRE);
+		uint32_t own = hf_add_origin(b, r->origin);
 
 		if (b->rc < 0)
 			break;
@@ -108,18 +108,18 @@ static void emit_rules(const struct chain *c, rule_vec *v, const struct hf_model
 			continue;
 		switch (r->action) {
 		case HF_RULE_DENY:
-			emit(b, v, &m->match, deny, own, offload);
+			hf_emit(b, v, &m->match, deny, own, offload);
 			break;
 		case HF_RULE_ALLOW:
-			emit(b, v, &m->match, c->conts->accept, own, offload);
+			hf_emit(b, v, &m->match, c->conts->accept, own, offload);
 			break;
 		case HF_RULE_PASS:
-			emit(b, v, &m->match, pass, own, offload);
+			hf_emit(b, v, &m->match, pass, own, offload);
 			break;
 		case HF_RULE_LOG:
 			log.match = m->match;
 			log.origin = own;
-			emit_rule(b, v, &log);
+			hf_emit_rule(b, v, &log);
 			break;
 		}
 		if (b->rc == -E2BIG)
@@ -135,13 +135,13 @@ static uint8_t wish(const struct hf_model_policy *policy, const struct hf_model_
 static uint32_t build_profiles(const struct chain *c, size_t from)
 {
 	struct memo_key key = make_key(c, MEMO_PROFILES, from);
-	const struct cont deny = decide(HF_VERDICT_DENY, OWN_ORIGIN);
+	const struct cont deny = hf_decide(HF_VERDICT_DENY, OWN_ORIGIN);
 	const struct hf_match all = HF_MATCH_ALL;
-	uint32_t block, none = add_origin(c->b, "no-profile");
+	uint32_t block, none = hf_add_origin(c->b, "no-profile");
 	rule_vec v = {0};
 	size_t i;
 
-	if (find_memo(c->b, &key, &block))
+	if (hf_find_memo(c->b, &key, &block))
 		return block;
 	for (i = from; i < c->ep->n_profiles; i++) {
 		const struct hf_model_profile *p = c->ep->profiles[i];
@@ -152,19 +152,19 @@ static uint32_t build_profiles(const struct chain *c, size_t from)
 
 		/* Denies where it stands, just as the end of the list does. */
 		if (p->missing)
-			emit(c->b, &v, &all, deny, none, c->ep->offload);
+			hf_emit(c->b, &v, &all, deny, none, c->ep->offload);
 		for (k = 0; k < rules->n; k++)
 			pass |= rules->v[k].action == HF_RULE_PASS;
 		if (pass)
-			next = go_to(build_profiles(c, i + 1));
+			next = hf_go_to(build_profiles(c, i + 1));
 		emit_rules(c, &v, rules, c->ep->offload, next);
 		if (!pass)
 			continue;
-		emit(c->b, &v, &all, next, NO_ORIGIN, c->ep->offload);
+		hf_emit(c->b, &v, &all, next, NO_ORIGIN, c->ep->offload);
 		break;
 	}
-	emit(c->b, &v, &all, deny, none, c->ep->offload);
-	return add_memo(c->b, &key, finish_block(c->b, &v, name_block(c, "profiles")));
+	hf_emit(c->b, &v, &all, deny, none, c->ep->offload);
+	return hf_add_memo(c->b, &key, hf_finish_block(c->b, &v, name_block(c, "profiles")));
 }
 
 /*
@@ -194,23 +194,23 @@ static uint32_t build_end(const struct chain *c)
 
 	if (c->chain == HF_CHAIN_NORMAL)
 		return build_profiles(c, 0);
-	if (find_memo(c->b, &key, &block))
+	if (hf_find_memo(c->b, &key, &block))
 		return block;
 	if (c->chain == HF_CHAIN_FORWARD) {
 		if (forward_accepts(c))
 			cont = c->conts->accept;
 		if (cont.how != HOW_GOTO)
-			own = add_origin(c->b, "forward-default");
+			own = hf_add_origin(c->b, "forward-default");
 	}
-	emit(c->b, &v, &all, cont, own, c->ep->offload);
-	return add_memo(c->b, &key, finish_block(c->b, &v, name_block(c, "end")));
+	hf_emit(c->b, &v, &all, cont, own, c->ep->offload);
+	return hf_add_memo(c->b, &key, hf_finish_block(c->b, &v, name_block(c, "end")));
 }
 
 static uint32_t build_tier(const struct chain *c, size_t from)
 {
 	size_t at = next_tier(c, from), i;
 	struct memo_key key = make_key(c, MEMO_TIER, at);
-	const struct cont deny = decide(HF_VERDICT_DENY, OWN_ORIGIN);
+	const struct cont deny = hf_decide(HF_VERDICT_DENY, OWN_ORIGIN);
 	const struct hf_match all = HF_MATCH_ALL;
 	const struct hf_model_policies *policies;
 	const struct hf_model_tier *tier;
@@ -221,9 +221,9 @@ static uint32_t build_tier(const struct chain *c, size_t from)
 
 	if (at == c->ep->tiers[c->chain].n)
 		return build_end(c);
-	if (find_memo(c->b, &key, &block))
+	if (hf_find_memo(c->b, &key, &block))
 		return block;
-	next = go_to(build_tier(c, at + 1));
+	next = hf_go_to(build_tier(c, at + 1));
 	tier = &c->ep->tiers[c->chain].v[at];
 	policies = policies_of(c, tier);
 	drops = (c->chain == HF_CHAIN_NORMAL || c->chain == HF_CHAIN_FORWARD) &&
@@ -233,8 +233,9 @@ static uint32_t build_tier(const struct chain *c, size_t from)
 			emit_rules(
 				c, &v, &policies->v[i].rules, wish(&policies->v[i], c->ep), next);
 	}
-	emit(c->b, &v, &all, drops ? deny : next, add_origin(c->b, tier->origin), c->ep->offload);
-	return add_memo(c->b, &key, finish_block(c->b, &v, name_block(c, tier->name)));
+	hf_emit(c->b, &v, &all, drops ? deny : next, hf_add_origin(c->b, tier->origin),
+		c->ep->offload);
+	return hf_add_memo(c->b, &key, hf_finish_block(c->b, &v, name_block(c, tier->name)));
 }
 
 /* Behind the look at the connection's state: failsafes, pods' tunnels, tiers. */
@@ -245,45 +246,45 @@ static uint32_t build_body(const struct chain *c)
 	rule_vec v = {0};
 	uint32_t block, tiers;
 
-	if (find_memo(c->b, &key, &block))
+	if (hf_find_memo(c->b, &key, &block))
 		return block;
 	tiers = build_tier(c, 0);
 	if (c->ep->workload && c->flags & CHAIN_EGRESS)
-		emit_encap_pod(c->b, &v);
+		hf_emit_encap_pod(c->b, &v);
 	if (!c->ep->workload && c->chain == HF_CHAIN_NORMAL)
-		emit_failsafes(c->b, &v, c->chain, c->flags, c->conts->accept);
+		hf_emit_failsafes(c->b, &v, c->chain, c->flags, c->conts->accept);
 	else if (!c->ep->workload && c->chain != HF_CHAIN_FORWARD &&
 		 next_tier(c, 0) < c->ep->tiers[c->chain].n)
-		emit_failsafes(c->b, &v, c->chain, c->flags, c->conts->none);
-	emit(c->b, &v, &all, go_to(tiers), NO_ORIGIN, c->ep->offload);
-	return add_memo(c->b, &key, finish_block(c->b, &v, name_block(c, "policy")));
+		hf_emit_failsafes(c->b, &v, c->chain, c->flags, c->conts->none);
+	hf_emit(c->b, &v, &all, hf_go_to(tiers), NO_ORIGIN, c->ep->offload);
+	return hf_add_memo(c->b, &key, hf_finish_block(c->b, &v, name_block(c, "policy")));
 }
 
 static void emit_states(const struct chain *c, rule_vec *v, uint32_t body)
 {
-	uint32_t own = add_origin(c->b, "conntrack");
+	uint32_t own = hf_add_origin(c->b, "conntrack");
 	struct hf_match m = HF_MATCH_ALL;
 
 	if (c->b->model->config.vxlan) {
-		match_vxlan(c->b, &m, true);
+		hf_match_vxlan(c->b, &m, true);
 		m.ct = HF_CT_BIT(HF_CT_ESTABLISHED) | HF_CT_BIT(HF_CT_RELATED) |
 		       HF_CT_BIT(HF_CT_INVALID);
-		emit(c->b, v, &m, go_to(body), NO_ORIGIN, c->ep->offload);
+		hf_emit(c->b, v, &m, hf_go_to(body), NO_ORIGIN, c->ep->offload);
 		if (c->flags & CHAIN_AGAIN) {
 			m.wire = false;
-			emit(c->b, v, &m, go_to(body), NO_ORIGIN, c->ep->offload);
+			hf_emit(c->b, v, &m, hf_go_to(body), NO_ORIGIN, c->ep->offload);
 		}
 	}
 	m = HF_MATCH_ALL;
 	m.ct = HF_CT_BIT(HF_CT_ESTABLISHED) | HF_CT_BIT(HF_CT_RELATED);
-	emit(c->b, v, &m, c->conts->known, own, c->ep->offload);
+	hf_emit(c->b, v, &m, c->conts->known, own, c->ep->offload);
 	if (c->b->model->config.no_invalid_check)
 		return;
 	m.ct = HF_CT_BIT(HF_CT_INVALID);
-	emit(c->b, v, &m, decide(HF_VERDICT_DENY, OWN_ORIGIN), own, c->ep->offload);
+	hf_emit(c->b, v, &m, hf_decide(HF_VERDICT_DENY, OWN_ORIGIN), own, c->ep->offload);
 }
 
-uint32_t build_chain(struct build *b, const struct hf_model_endpoint *ep, enum hf_chain chain,
+uint32_t hf_build_chain(struct build *b, const struct hf_model_endpoint *ep, enum hf_chain chain,
 	uint32_t flags, const struct conts *conts)
 {
 	struct chain c = {.b = b, .chain = chain, .flags = flags, .conts = conts};
@@ -294,14 +295,14 @@ uint32_t build_chain(struct build *b, const struct hf_model_endpoint *ep, enum h
 
 	if (b->rc < 0)
 		return 0;
-	c.ep = first_twin(b, ep);
+	c.ep = hf_first_twin(b, ep);
 	key = make_key(&c, MEMO_CHAIN, 0);
-	if (find_memo(b, &key, &block))
+	if (hf_find_memo(b, &key, &block))
 		return block;
 	body = build_body(&c);
 	if (chain == HF_CHAIN_UNTRACKED || flags & CHAIN_NOTRACK)
-		return add_memo(b, &key, body);
+		return hf_add_memo(b, &key, body);
 	emit_states(&c, &v, body);
-	emit(b, &v, &all, go_to(body), NO_ORIGIN, ep->offload);
-	return add_memo(b, &key, finish_block(b, &v, name_block(&c, "state")));
+	hf_emit(b, &v, &all, hf_go_to(body), NO_ORIGIN, ep->offload);
+	return hf_add_memo(b, &key, hf_finish_block(b, &v, name_block(&c, "state")));
 }

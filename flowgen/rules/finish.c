@@ -94,7 +94,7 @@ static int place_origins(struct build *b)
 	return 0;
 }
 
-int finish_table(struct build *b)
+int hf_finish_table(struct build *b)
 {
 	struct hf_rules *r = b->rules;
 	uint32_t *number = hf_arena_calloc(b->tmp, b->blocks.n, sizeof(*number));
@@ -105,7 +105,7 @@ int finish_table(struct build *b)
 	rc = place_blocks(b, number, number_blocks(b, number));
 	if (rc == 0)
 		rc = place_origins(b);
-	r->sets = keep(b, b->sets.v, b->sets.n * sizeof(*b->sets.v));
+	r->sets = hf_keep(b, b->sets.v, b->sets.n * sizeof(*b->sets.v));
 	r->n_sets = b->sets.n;
 	return rc < 0 ? rc : b->rc;
 }

@@ -123,7 +123,7 @@ static void add_nets(struct draft *d, bool dst, bool negate, const struct hf_pre
 		if (d->m.family == 0 || nets[i].addr.family == d->m.family)
 			some[kept++] = nets[i];
 	}
-	add_addr(d, dst, negate, add_net_set(d->b, NULL, some, kept));
+	add_addr(d, dst, negate, hf_add_net_set(d->b, NULL, some, kept));
 }
 
 static void add_ports(struct draft *d, bool dst, bool negate, const struct hf_model_ports *ports)
@@ -145,7 +145,7 @@ static void add_ports(struct draft *d, bool dst, bool negate, const struct hf_mo
 	}
 	cond.sets = sets;
 	cond.n_ranges = (uint16_t)ports->n_ranges;
-	cond.ranges = keep(d->b, ports->ranges, ports->n_ranges * sizeof(*ports->ranges));
+	cond.ranges = hf_keep(d->b, ports->ranges, ports->n_ranges * sizeof(*ports->ranges));
 	if (cond.n_sets == 0 && cond.n_ranges == 0) {
 		if (!negate)
 			d->dead = "set-empty";
@@ -173,7 +173,7 @@ static void add_side(struct draft *d, bool dst, const struct hf_model_side *side
 static void add_protos(struct draft *d, const struct hf_model_rule *r)
 {
 	if (r->has_proto)
-		match_proto(&d->m, r->proto);
+		hf_match_proto(&d->m, r->proto);
 	if (r->has_not_proto)
 		d->m.proto[r->not_proto / 64] &= ~(1ull << r->not_proto % 64);
 }
@@ -225,7 +225,7 @@ static void draft_rule(struct draft *d, const struct hf_model_rule *r, bool wire
 		d->dead = "no-protocol";
 }
 
-const struct rendered *render(struct build *b, const struct hf_model_rule *rule, bool wire)
+const struct rendered *hf_render(struct build *b, const struct hf_model_rule *rule, bool wire)
 {
 	static const struct rendered none = {.dead = "no-family"};
 	struct match_key key = {.rule = rule, .wire = wire};
@@ -241,9 +241,9 @@ const struct rendered *render(struct build *b, const struct hf_model_rule *rule,
 		return &none;
 	}
 	draft_rule(&d, rule, wire);
-	d.m.addr = keep(b, d.addr, d.m.n_addr * sizeof(d.addr[0]));
-	d.m.port = keep(b, d.port, d.m.n_port * sizeof(d.port[0]));
-	d.m.icmp = keep(b, d.icmp, d.m.n_icmp * sizeof(d.icmp[0]));
+	d.m.addr = hf_keep(b, d.addr, d.m.n_addr * sizeof(d.addr[0]));
+	d.m.port = hf_keep(b, d.port, d.m.n_port * sizeof(d.port[0]));
+	d.m.icmp = hf_keep(b, d.icmp, d.m.n_icmp * sizeof(d.icmp[0]));
 	memo->key = key;
 	memo->rendered.dead = d.dead;
 	memo->rendered.match = d.m;
@@ -251,7 +251,7 @@ const struct rendered *render(struct build *b, const struct hf_model_rule *rule,
 	return &memo->rendered;
 }
 
-void free_matches(struct build *b)
+void hf_free_matches(struct build *b)
 {
 	HASH_CLEAR(hh, b->matches);
 }

@@ -75,9 +75,9 @@ static struct cont forwarded(const struct build *b, enum hf_verdict verdict)
 static struct conts forward_conts(struct build *b, bool untracked)
 {
 	return (struct conts){
-		.accept = forwarded(b, filter_allow(b, untracked)),
+		.accept = forwarded(b, hf_filter_allow(b, untracked)),
 		.none = forwarded(b, HF_VERDICT_NO_DECISION),
-		.known = decide(filter_allow(b, false), OWN_ORIGIN),
+		.known = hf_decide(hf_filter_allow(b, false), OWN_ORIGIN),
 	};
 }
 
@@ -98,14 +98,14 @@ static struct cont build_out(
 
 	*ret_own = NO_ORIGIN;
 	if (hep)
-		block = build_chain(b, hep, HF_CHAIN_FORWARD, CHAIN_EGRESS | notrack, &conts);
+		block = hf_build_chain(b, hep, HF_CHAIN_FORWARD, CHAIN_EGRESS | notrack, &conts);
 	if (pod && hep)
-		conts.accept = go_to(block);
+		conts.accept = hf_go_to(block);
 	if (pod)
-		block = build_chain(b, pod, HF_CHAIN_NORMAL, notrack, &conts);
+		block = hf_build_chain(b, pod, HF_CHAIN_NORMAL, notrack, &conts);
 	if (hep || pod)
-		return go_to(block);
-	*ret_own = add_origin(b, "no-endpoint");
+		return hf_go_to(block);
+	*ret_own = hf_add_origin(b, "no-endpoint");
 	return conts.none;
 }
 
@@ -123,7 +123,7 @@ static uint32_t build_later(struct build *b, bool untracked)
 	memset(&key, 0, sizeof(key));
 	key.kind = MEMO_LATER;
 	key.flags = untracked;
-	if (find_memo(b, &key, &block))
+	if (hf_find_memo(b, &key, &block))
 		return block;
 	rest = build_out(b, NULL, untracked, &own);
 	for (i = 0; i < model->n_ifaces; i++) {
@@ -134,10 +134,10 @@ static uint32_t build_later(struct build *b, bool untracked)
 			continue;
 		cont = build_out(b, &model->ifaces[i], untracked, &unused);
 		if (cont.target != rest.target || rest.how != HOW_GOTO)
-			emit(b, &v, &m, cont, NO_ORIGIN, HF_OFFLOAD_PREFER);
+			hf_emit(b, &v, &m, cont, NO_ORIGIN, HF_OFFLOAD_PREFER);
 	}
-	emit(b, &v, &all, rest, own, HF_OFFLOAD_PREFER);
-	return add_memo(b, &key, finish_block(b, &v, name_for(b, "leaving", NULL)));
+	hf_emit(b, &v, &all, rest, own, HF_OFFLOAD_PREFER);
+	return hf_add_memo(b, &key, hf_finish_block(b, &v, name_for(b, "leaving", NULL)));
 }
 
 /*
@@ -159,9 +159,9 @@ static void emit_split(
 		struct hf_match m = match_out(i);
 
 		if (has_later(b, &model->ifaces[i]) == list_later)
-			emit(b, v, &m, list_later ? later : last, own, HF_OFFLOAD_PREFER);
+			hf_emit(b, v, &m, list_later ? later : last, own, HF_OFFLOAD_PREFER);
 	}
-	emit(b, v, &all, list_later ? last : later, own, HF_OFFLOAD_PREFER);
+	hf_emit(b, v, &all, list_later ? last : later, own, HF_OFFLOAD_PREFER);
 }
 
 /* Arrivals of the same endpoints share their blocks. */
@@ -172,8 +172,8 @@ static struct memo_key arrival_key(
 
 	memset(&key, 0, sizeof(key));
 	key.kind = kind;
-	key.endpoint = first_twin(a->b, hep);
-	key.pod = first_twin(a->b, pod_of(a->iface));
+	key.endpoint = hf_first_twin(a->b, hep);
+	key.pod = hf_first_twin(a->b, pod_of(a->iface));
 	key.chain = is_pod(a->iface);
 	key.flags = (a->notrack ? CHAIN_NOTRACK : 0) | (a->again ? CHAIN_AGAIN : 0);
 	return key;
@@ -189,11 +189,11 @@ static uint32_t build_first(
 	uint32_t block = 0;
 
 	if (pod) {
-		block = build_chain(a->b, pod, HF_CHAIN_NORMAL, CHAIN_EGRESS | flags, &conts);
-		conts.accept = conts.none = go_to(block);
+		block = hf_build_chain(a->b, pod, HF_CHAIN_NORMAL, CHAIN_EGRESS | flags, &conts);
+		conts.accept = conts.none = hf_go_to(block);
 	}
 	if (hep)
-		block = build_chain(a->b, hep, HF_CHAIN_FORWARD, flags, &conts);
+		block = hf_build_chain(a->b, hep, HF_CHAIN_FORWARD, flags, &conts);
 	return block;
 }
 
@@ -207,16 +207,16 @@ static uint32_t build_forward(const struct arrival *a, bool with_hep)
 	rule_vec v = {0};
 	uint32_t block;
 
-	more.accept = more.none = go_to(later);
+	more.accept = more.none = hf_go_to(later);
 	if (!hep && !pod_of(a->iface))
 		return later;
 	if (b->model->star)
 		return build_first(a, hep, &more);
-	if (find_memo(b, &key, &block))
+	if (hf_find_memo(b, &key, &block))
 		return block;
-	emit_split(b, &v, go_to(build_first(a, hep, &more)), go_to(build_first(a, hep, &last)),
-		NO_ORIGIN);
-	return add_memo(b, &key, finish_block(b, &v, name_for(b, "forward", NULL)));
+	emit_split(b, &v, hf_go_to(build_first(a, hep, &more)),
+		hf_go_to(build_first(a, hep, &last)), NO_ORIGIN);
+	return hf_add_memo(b, &key, hf_finish_block(b, &v, name_for(b, "forward", NULL)));
 }
 
 /* docs/semantics.md 9: a pod to its own host. */
@@ -229,44 +229,46 @@ static struct cont build_pod_to_host(const struct arrival *a)
 	};
 	struct build *b = a->b;
 	enum hf_verdict verdict = verdicts[b->model->config.epha];
-	uint32_t own = add_origin(b, "epha");
+	uint32_t own = hf_add_origin(b, "epha");
 	struct cont epha =
-		decide(verdict == HF_VERDICT_ALLOW ? filter_allow(b, false) : verdict, own);
-	struct conts conts = {
-		.accept = epha, .none = epha, .known = decide(filter_allow(b, false), OWN_ORIGIN)};
+		hf_decide(verdict == HF_VERDICT_ALLOW ? hf_filter_allow(b, false) : verdict, own);
+	struct conts conts = {.accept = epha,
+		.none = epha,
+		.known = hf_decide(hf_filter_allow(b, false), OWN_ORIGIN)};
 	const struct hf_match all = HF_MATCH_ALL;
 	rule_vec v = {0};
 
-	emit_neighbour(b, &v);
+	hf_emit_neighbour(b, &v);
 	if (pod_of(a->iface))
-		epha = go_to(build_chain(b, a->iface->wep, HF_CHAIN_NORMAL, CHAIN_EGRESS, &conts));
-	emit(b, &v, &all, epha, epha.how == HOW_GOTO ? NO_ORIGIN : own, HF_OFFLOAD_PREFER);
-	return go_to(finish_block(b, &v, name_for(b, "pod to host", NULL)));
+		epha = hf_go_to(
+			hf_build_chain(b, a->iface->wep, HF_CHAIN_NORMAL, CHAIN_EGRESS, &conts));
+	hf_emit(b, &v, &all, epha, epha.how == HOW_GOTO ? NO_ORIGIN : own, HF_OFFLOAD_PREFER);
+	return hf_go_to(hf_finish_block(b, &v, name_for(b, "pod to host", NULL)));
 }
 
 static uint32_t build_host(const struct arrival *a)
 {
 	struct build *b = a->b;
 	const struct hf_model_endpoint *hep = hep_of(b, a->iface);
-	struct cont allow = decide(filter_allow(b, false), OWN_ORIGIN);
+	struct cont allow = hf_decide(hf_filter_allow(b, false), OWN_ORIGIN);
 	struct conts conts = {.accept = allow, .none = allow, .known = allow};
 	uint32_t flags = (a->notrack ? CHAIN_NOTRACK : 0) | (a->again ? CHAIN_AGAIN : 0);
 	const struct hf_match all = HF_MATCH_ALL;
-	uint32_t own = add_origin(b, "no-endpoint");
-	struct cont next = decide(HF_VERDICT_NO_DECISION, OWN_ORIGIN);
+	uint32_t own = hf_add_origin(b, "no-endpoint");
+	struct cont next = hf_decide(HF_VERDICT_NO_DECISION, OWN_ORIGIN);
 	struct memo_key key = arrival_key(a, MEMO_HOST, is_pod(a->iface) ? NULL : hep);
 	rule_vec v = {0};
 	uint32_t block;
 
-	if (find_memo(b, &key, &block))
+	if (hf_find_memo(b, &key, &block))
 		return block;
 	if (is_pod(a->iface))
 		next = build_pod_to_host(a);
 	else if (hep)
-		next = go_to(build_chain(b, hep, HF_CHAIN_NORMAL, flags, &conts));
-	emit_encap_in(b, &v);
-	emit(b, &v, &all, next, next.how == HOW_GOTO ? NO_ORIGIN : own, HF_OFFLOAD_PREFER);
-	return add_memo(b, &key, finish_block(b, &v, name_for(b, "to host", NULL)));
+		next = hf_go_to(hf_build_chain(b, hep, HF_CHAIN_NORMAL, flags, &conts));
+	hf_emit_encap_in(b, &v);
+	hf_emit(b, &v, &all, next, next.how == HOW_GOTO ? NO_ORIGIN : own, HF_OFFLOAD_PREFER);
+	return hf_add_memo(b, &key, hf_finish_block(b, &v, name_for(b, "to host", NULL)));
 }
 
 /* Where a packet goes on when untracked or preDNAT policy has not accepted it. */
@@ -279,24 +281,24 @@ static uint32_t build_plain(const struct arrival *a)
 static struct cont build_accepted(const struct arrival *a, enum hf_verdict verdict)
 {
 	struct build *b = a->b;
-	struct cont cont = decide(verdict, OWN_ORIGIN);
+	struct cont cont = hf_decide(verdict, OWN_ORIGIN);
 
 	if (a->class == HF_CLASS_HOST) {
 		if (is_pod(a->iface))
-			return go_to(build_host(a));
+			return hf_go_to(build_host(a));
 		cont.how = has_encap(b) ? HOW_ENCAP : HOW_VERDICT;
 		return cont;
 	}
 	cont.target = build_later(b, a->notrack);
 	if (pod_of(a->iface))
-		return go_to(build_forward(a, false));
+		return hf_go_to(build_forward(a, false));
 	cont.how = b->model->star ? HOW_GOTO : HOW_OUT;
-	return cont.how == HOW_GOTO ? go_to(cont.target) : cont;
+	return cont.how == HOW_GOTO ? hf_go_to(cont.target) : cont;
 }
 
-uint32_t build_carry(struct build *b, struct cont cont, uint32_t origin)
+uint32_t hf_build_carry(struct build *b, struct cont cont, uint32_t origin)
 {
-	struct cont last = decide((enum hf_verdict)cont.verdict, OWN_ORIGIN);
+	struct cont last = hf_decide((enum hf_verdict)cont.verdict, OWN_ORIGIN);
 	const struct hf_match all = HF_MATCH_ALL;
 	struct memo_key key;
 	rule_vec v = {0};
@@ -306,18 +308,18 @@ uint32_t build_carry(struct build *b, struct cont cont, uint32_t origin)
 	key.kind = MEMO_CARRY;
 	key.conts.accept = cont;
 	key.conts.accept.origin = origin;
-	if (find_memo(b, &key, &block))
+	if (hf_find_memo(b, &key, &block))
 		return block;
 	if (cont.how == HOW_ENCAP) {
-		emit_encap_in(b, &v);
-		emit(b, &v, &all, last, origin, HF_OFFLOAD_PREFER);
+		hf_emit_encap_in(b, &v);
+		hf_emit(b, &v, &all, last, origin, HF_OFFLOAD_PREFER);
 	} else if (cont.how == HOW_LOOP) {
-		emit_loop(b, &v, last, origin);
+		hf_emit_loop(b, &v, last, origin);
 	} else {
 		last = forwarded(b, (enum hf_verdict)cont.verdict);
-		emit_split(b, &v, go_to(cont.target), last, origin);
+		emit_split(b, &v, hf_go_to(cont.target), last, origin);
 	}
-	return add_memo(b, &key, finish_block(b, &v, name_for(b, "accepted", NULL)));
+	return hf_add_memo(b, &key, hf_finish_block(b, &v, name_for(b, "accepted", NULL)));
 }
 
 /* Step 3 of docs/semantics.md 3.1. */
@@ -326,15 +328,15 @@ static uint32_t build_prednat(const struct arrival *a)
 	const struct hf_model_endpoint *ep = a->iface ? a->iface->hep : NULL;
 	uint32_t flags = a->again ? CHAIN_AGAIN : CHAIN_WIRE;
 	uint32_t plain = build_plain(a);
-	struct conts conts = {.none = go_to(plain), .known = go_to(plain)};
+	struct conts conts = {.none = hf_go_to(plain), .known = hf_go_to(plain)};
 
-	if (!chain_has(ep, HF_CHAIN_PREDNAT))
+	if (!hf_chain_has(ep, HF_CHAIN_PREDNAT))
 		ep = a->b->model->star;
-	if (!chain_has(ep, HF_CHAIN_PREDNAT))
+	if (!hf_chain_has(ep, HF_CHAIN_PREDNAT))
 		return plain;
-	conts.accept = build_accepted(a, filter_allow(a->b, false));
+	conts.accept = build_accepted(a, hf_filter_allow(a->b, false));
 	flags |= a->notrack ? CHAIN_NOTRACK : 0;
-	return build_chain(a->b, ep, HF_CHAIN_PREDNAT, flags, &conts);
+	return hf_build_chain(a->b, ep, HF_CHAIN_PREDNAT, flags, &conts);
 }
 
 /* Step 1: untracked policy, which only a specific endpoint has; pods pass the reverse path filter.
@@ -343,7 +345,7 @@ static uint32_t build_arrival(const struct arrival *a)
 {
 	const struct hf_model_endpoint *ep = a->iface ? a->iface->hep : NULL;
 	uint32_t next = build_prednat(a);
-	struct conts conts = {.none = go_to(next), .known = go_to(next)};
+	struct conts conts = {.none = hf_go_to(next), .known = hf_go_to(next)};
 	struct hf_match m = HF_MATCH_ALL;
 	struct arrival accepted = *a;
 	struct build *b = a->b;
@@ -351,20 +353,21 @@ static uint32_t build_arrival(const struct arrival *a)
 
 	if (is_pod(a->iface)) {
 		if (a->iface->n_sources) {
-			match_addr(b, &m, false,
-				add_net_set(b, NULL, a->iface->sources, a->iface->n_sources));
-			emit(b, &v, &m, go_to(next), NO_ORIGIN, HF_OFFLOAD_PREFER);
+			hf_match_addr(b, &m, false,
+				hf_add_net_set(b, NULL, a->iface->sources, a->iface->n_sources));
+			hf_emit(b, &v, &m, hf_go_to(next), NO_ORIGIN, HF_OFFLOAD_PREFER);
 		}
 		m = HF_MATCH_ALL;
-		emit(b, &v, &m, decide(HF_VERDICT_DENY, OWN_ORIGIN), add_origin(b, "rpf"),
+		hf_emit(b, &v, &m, hf_decide(HF_VERDICT_DENY, OWN_ORIGIN), hf_add_origin(b, "rpf"),
 			HF_OFFLOAD_PREFER);
-		return finish_block(b, &v, name_for(b, "source of", a->iface));
+		return hf_finish_block(b, &v, name_for(b, "source of", a->iface));
 	}
-	if (!chain_has(ep, HF_CHAIN_UNTRACKED))
+	if (!hf_chain_has(ep, HF_CHAIN_UNTRACKED))
 		return next;
 	accepted.notrack = true;
-	conts.accept = build_accepted(&accepted, filter_allow(b, true));
-	return build_chain(b, ep, HF_CHAIN_UNTRACKED, a->again ? CHAIN_AGAIN : CHAIN_WIRE, &conts);
+	conts.accept = build_accepted(&accepted, hf_filter_allow(b, true));
+	return hf_build_chain(
+		b, ep, HF_CHAIN_UNTRACKED, a->again ? CHAIN_AGAIN : CHAIN_WIRE, &conts);
 }
 
 /* A packet of the host to itself, coming in by lo. */
@@ -385,7 +388,7 @@ struct departure {
 
 static struct cont left_alone(const struct departure *d)
 {
-	return d->onward ? d->done : decide(HF_VERDICT_NO_DECISION, OWN_ORIGIN);
+	return d->onward ? d->done : hf_decide(HF_VERDICT_NO_DECISION, OWN_ORIGIN);
 }
 
 static struct cont build_normal_out(
@@ -396,10 +399,10 @@ static struct cont build_normal_out(
 
 	*ret_own = NO_ORIGIN;
 	if (is_pod(out) || !hep) {
-		*ret_own = add_origin(d->b, is_pod(out) ? "host-to-workload" : "no-endpoint");
+		*ret_own = hf_add_origin(d->b, is_pod(out) ? "host-to-workload" : "no-endpoint");
 		return left_alone(d);
 	}
-	return go_to(build_chain(d->b, hep, HF_CHAIN_NORMAL, CHAIN_EGRESS, &conts));
+	return hf_go_to(hf_build_chain(d->b, hep, HF_CHAIN_NORMAL, CHAIN_EGRESS, &conts));
 }
 
 /* One rule for each interface that is (or is not) a pod's and differs from the rest. */
@@ -417,7 +420,7 @@ static void emit_normal_out(const struct departure *d, rule_vec *v, bool pods)
 		if (is_pod(out) != pods || (!pods && !out->hep))
 			continue;
 		cont = build_normal_out(d, out, &own);
-		emit(d->b, v, &m, cont, own, HF_OFFLOAD_PREFER);
+		hf_emit(d->b, v, &m, cont, own, HF_OFFLOAD_PREFER);
 	}
 }
 
@@ -431,11 +434,12 @@ static uint32_t build_output(const struct departure *d, bool dnated)
 
 	emit_normal_out(d, &v, true);
 	if (!dnated)
-		emit_encap_out(d->b, &v, d->done);
+		hf_emit_encap_out(d->b, &v, d->done);
 	emit_normal_out(d, &v, false);
 	rest = build_normal_out(d, NULL, &own);
-	emit(d->b, &v, &all, rest, own, HF_OFFLOAD_PREFER);
-	return finish_block(d->b, &v, name_for(d->b, dnated ? "output rewritten" : "output", NULL));
+	hf_emit(d->b, &v, &all, rest, own, HF_OFFLOAD_PREFER);
+	return hf_finish_block(
+		d->b, &v, name_for(d->b, dnated ? "output rewritten" : "output", NULL));
 }
 
 /* onward: to an address of this host, so the packet comes back in by lo. */
@@ -450,34 +454,36 @@ static uint32_t build_departure(struct build *b, bool onward)
 	uint32_t next;
 	size_t i;
 
-	d.done = onward ? go_to(build_again(b, false)) : decide(filter_allow(b, false), OWN_ORIGIN);
+	d.done = onward ? hf_go_to(build_again(b, false))
+			: hf_decide(hf_filter_allow(b, false), OWN_ORIGIN);
 	rewritten = d;
 	if (!onward)
-		rewritten.done = decide(HF_VERDICT_ALLOW, OWN_ORIGIN);
+		rewritten.done = hf_decide(HF_VERDICT_ALLOW, OWN_ORIGIN);
 	m.dnated_only = true;
-	emit(b, &v, &m, go_to(build_output(&rewritten, true)), NO_ORIGIN, HF_OFFLOAD_PREFER);
+	hf_emit(b, &v, &m, hf_go_to(build_output(&rewritten, true)), NO_ORIGIN, HF_OFFLOAD_PREFER);
 	m = HF_MATCH_ALL;
-	emit(b, &v, &m, go_to(build_output(&d, false)), NO_ORIGIN, HF_OFFLOAD_PREFER);
-	next = finish_block(b, &v, name_for(b, "output", NULL));
+	hf_emit(b, &v, &m, hf_go_to(build_output(&d, false)), NO_ORIGIN, HF_OFFLOAD_PREFER);
+	next = hf_finish_block(b, &v, name_for(b, "output", NULL));
 
-	conts = (struct conts){.none = go_to(next), .known = go_to(next)};
-	conts.accept = decide(filter_allow(b, true), OWN_ORIGIN);
+	conts = (struct conts){.none = hf_go_to(next), .known = hf_go_to(next)};
+	conts.accept = hf_decide(hf_filter_allow(b, true), OWN_ORIGIN);
 	v = (rule_vec){0};
 	for (i = 0; i < model->n_ifaces; i++) {
 		const struct hf_model_endpoint *hep = model->ifaces[i].hep;
 		uint32_t flags = CHAIN_EGRESS | CHAIN_WIRE;
 
-		if (!chain_has(hep, HF_CHAIN_UNTRACKED))
+		if (!hf_chain_has(hep, HF_CHAIN_UNTRACKED))
 			continue;
 		if (onward)
-			conts.accept = go_to(build_again(b, true));
+			conts.accept = hf_go_to(build_again(b, true));
 		m.wire_out = (uint16_t)i;
-		emit(b, &v, &m, go_to(build_chain(b, hep, HF_CHAIN_UNTRACKED, flags, &conts)),
+		hf_emit(b, &v, &m,
+			hf_go_to(hf_build_chain(b, hep, HF_CHAIN_UNTRACKED, flags, &conts)),
 			NO_ORIGIN, HF_OFFLOAD_PREFER);
 	}
 	m = HF_MATCH_ALL;
-	emit(b, &v, &m, go_to(next), NO_ORIGIN, HF_OFFLOAD_PREFER);
-	return finish_block(b, &v, name_for(b, "leaving the host", NULL));
+	hf_emit(b, &v, &m, hf_go_to(next), NO_ORIGIN, HF_OFFLOAD_PREFER);
+	return hf_finish_block(b, &v, name_for(b, "leaving the host", NULL));
 }
 
 /* Broadcast and multicast are of class host when they arrive, but leave for the network. */
@@ -486,11 +492,11 @@ static uint32_t build_host_to_host(struct build *b)
 	struct hf_match m = HF_MATCH_ALL;
 	rule_vec v = {0};
 
-	match_addr(b, &m, true, b->rules->local_set);
-	emit(b, &v, &m, go_to(build_departure(b, true)), NO_ORIGIN, HF_OFFLOAD_PREFER);
+	hf_match_addr(b, &m, true, b->rules->local_set);
+	hf_emit(b, &v, &m, hf_go_to(build_departure(b, true)), NO_ORIGIN, HF_OFFLOAD_PREFER);
 	m = HF_MATCH_ALL;
-	emit(b, &v, &m, go_to(build_departure(b, false)), NO_ORIGIN, HF_OFFLOAD_PREFER);
-	return finish_block(b, &v, name_for(b, "host to host", NULL));
+	hf_emit(b, &v, &m, hf_go_to(build_departure(b, false)), NO_ORIGIN, HF_OFFLOAD_PREFER);
+	return hf_finish_block(b, &v, name_for(b, "host to host", NULL));
 }
 
 static uint32_t build_path(struct build *b, size_t in, enum hf_class class)
@@ -503,7 +509,7 @@ static uint32_t build_path(struct build *b, size_t in, enum hf_class class)
 }
 
 /* Who owns a forwarded packet's destination makes no difference beyond the leaving interface. */
-void build_paths(struct build *b)
+void hf_build_paths(struct build *b)
 {
 	struct hf_path *path = b->rules->paths;
 	size_t i, class;

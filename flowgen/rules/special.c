@@ -10,12 +10,12 @@ static void match_udp_port(struct build *b, struct hf_match *m, uint16_t port)
 {
 	const struct hf_ports range = {port, port};
 
-	match_proto(m, HF_PROTO_UDP);
-	match_port(b, m, true, &range, 1);
+	hf_match_proto(m, HF_PROTO_UDP);
+	hf_match_port(b, m, true, &range, 1);
 }
 
 /* Conntrack never sees VXLAN; raw tables set NOTRACK on it (docs/semantics.md 7 and 10). */
-void match_vxlan(struct build *b, struct hf_match *m, bool wire)
+void hf_match_vxlan(struct build *b, struct hf_match *m, bool wire)
 {
 	match_udp_port(b, m, b->model->config.vxlan_port);
 	m->wire = wire;
@@ -61,7 +61,7 @@ static void emit_failsafe_list(struct build *b, rule_vec *v, const struct hf_mod
 {
 	struct hf_model_failsafe *sorted = calloc(list->n + 1, sizeof(*sorted));
 	struct hf_ports *ranges = calloc(list->n + 1, sizeof(*ranges));
-	uint32_t own = add_origin(b, "failsafe");
+	uint32_t own = hf_add_origin(b, "failsafe");
 	struct hf_match m;
 	size_t i, n;
 
@@ -73,13 +73,15 @@ static void emit_failsafe_list(struct build *b, rule_vec *v, const struct hf_mod
 		for (n = 1; i + n < list->n && same_failsafe(&sorted[i], &sorted[i + n]);)
 			n++;
 		m = HF_MATCH_ALL;
-		match_proto(&m, sorted[i].proto);
-		match_port(b, &m, side->port_dst, ranges, failsafe_ranges(sorted + i, n, ranges));
+		hf_match_proto(&m, sorted[i].proto);
+		hf_match_port(
+			b, &m, side->port_dst, ranges, failsafe_ranges(sorted + i, n, ranges));
 		m.family = sorted[i].net.addr.family;
 		if (m.family)
-			match_addr(b, &m, side->net_dst, add_net_set(b, NULL, &sorted[i].net, 1));
+			hf_match_addr(
+				b, &m, side->net_dst, hf_add_net_set(b, NULL, &sorted[i].net, 1));
 		m.wire = side->wire && (side->port_dst || (m.family && side->net_dst));
-		emit(b, v, &m, cont, own, HF_OFFLOAD_PREFER);
+		hf_emit(b, v, &m, cont, own, HF_OFFLOAD_PREFER);
 	}
 	if (!sorted || !ranges)
 		b->rc = -ENOMEM;
@@ -88,7 +90,7 @@ static void emit_failsafe_list(struct build *b, rule_vec *v, const struct hf_mod
 }
 
 /* docs/semantics.md 6: raw tables let replies of failsafe connections through as well. */
-void emit_failsafes(
+void hf_emit_failsafes(
 	struct build *b, rule_vec *v, enum hf_chain chain, uint32_t flags, struct cont cont)
 {
 	const struct hf_model_config *c = &b->model->config;
@@ -105,13 +107,13 @@ void emit_failsafes(
 static void emit_between(struct build *b, rule_vec *v, struct hf_match m, uint32_t src,
 	uint32_t dst, struct cont cont)
 {
-	uint32_t own = add_origin(b, "encap");
+	uint32_t own = hf_add_origin(b, "encap");
 
 	if (src != HF_NO_SET && dst != HF_NO_SET)
-		match_addr2(b, &m, src, dst);
+		hf_match_addr2(b, &m, src, dst);
 	else
-		match_addr(b, &m, src == HF_NO_SET, src == HF_NO_SET ? dst : src);
-	emit(b, v, &m, cont, own, HF_OFFLOAD_PREFER);
+		hf_match_addr(b, &m, src == HF_NO_SET, src == HF_NO_SET ? dst : src);
+	hf_emit(b, v, &m, cont, own, HF_OFFLOAD_PREFER);
 }
 
 static void match_wireguard(struct build *b, struct hf_match *m, uint8_t family)
@@ -124,22 +126,22 @@ static void match_wireguard(struct build *b, struct hf_match *m, uint8_t family)
 }
 
 /* What INPUT does with tunnels before any endpoint is looked at. */
-void emit_encap_in(struct build *b, rule_vec *v)
+void hf_emit_encap_in(struct build *b, rule_vec *v)
 {
 	const struct hf_model_config *c = &b->model->config;
-	struct cont allow = decide(filter_allow(b, false), OWN_ORIGIN);
-	struct cont deny = decide(HF_VERDICT_DENY, OWN_ORIGIN);
+	struct cont allow = hf_decide(hf_filter_allow(b, false), OWN_ORIGIN);
+	struct cont deny = hf_decide(HF_VERDICT_DENY, OWN_ORIGIN);
 	struct hf_match m = HF_MATCH_ALL;
 
 	if (c->ipip) {
 		m.family = 4;
-		match_proto(&m, HF_PROTO_IPIP);
+		hf_match_proto(&m, HF_PROTO_IPIP);
 		emit_between(b, v, m, c->peers, b->rules->local_set, allow);
-		emit(b, v, &m, deny, add_origin(b, "encap"), HF_OFFLOAD_PREFER);
+		hf_emit(b, v, &m, deny, hf_add_origin(b, "encap"), HF_OFFLOAD_PREFER);
 	}
 	if (c->vxlan) {
 		m = HF_MATCH_ALL;
-		match_vxlan(b, &m, false);
+		hf_match_vxlan(b, &m, false);
 		emit_between(b, v, m, c->peers, b->rules->local_set, allow);
 		emit_between(b, v, m, HF_NO_SET, b->rules->local_set, deny);
 	}
@@ -154,19 +156,19 @@ void emit_encap_in(struct build *b, rule_vec *v)
 }
 
 /* The host's own tunnels; cont is where an allowed packet goes. */
-void emit_encap_out(struct build *b, rule_vec *v, struct cont cont)
+void hf_emit_encap_out(struct build *b, rule_vec *v, struct cont cont)
 {
 	const struct hf_model_config *c = &b->model->config;
 	struct hf_match m = HF_MATCH_ALL;
 
 	if (c->ipip) {
 		m.family = 4;
-		match_proto(&m, HF_PROTO_IPIP);
+		hf_match_proto(&m, HF_PROTO_IPIP);
 		emit_between(b, v, m, b->rules->local_set, c->peers, cont);
 	}
 	if (c->vxlan) {
 		m = HF_MATCH_ALL;
-		match_vxlan(b, &m, false);
+		hf_match_vxlan(b, &m, false);
 		emit_between(b, v, m, b->rules->local_set, c->peers, cont);
 	}
 	if (c->wireguard) {
@@ -180,54 +182,55 @@ void emit_encap_out(struct build *b, rule_vec *v, struct cont cont)
 }
 
 /* Pods do not tunnel unless told they may. */
-void emit_encap_pod(struct build *b, rule_vec *v)
+void hf_emit_encap_pod(struct build *b, rule_vec *v)
 {
 	const struct hf_model_config *c = &b->model->config;
-	struct cont deny = decide(HF_VERDICT_DENY, OWN_ORIGIN);
-	uint32_t own = add_origin(b, "encap");
+	struct cont deny = hf_decide(HF_VERDICT_DENY, OWN_ORIGIN);
+	uint32_t own = hf_add_origin(b, "encap");
 	struct hf_match m = HF_MATCH_ALL;
 
 	if (!c->vxlan_from_wl) {
-		match_vxlan(b, &m, false);
-		emit(b, v, &m, deny, own, HF_OFFLOAD_PREFER);
+		hf_match_vxlan(b, &m, false);
+		hf_emit(b, v, &m, deny, own, HF_OFFLOAD_PREFER);
 	}
 	if (!c->ipip_from_wl) {
 		m = HF_MATCH_ALL;
-		match_proto(&m, HF_PROTO_IPIP);
-		emit(b, v, &m, deny, own, HF_OFFLOAD_PREFER);
+		hf_match_proto(&m, HF_PROTO_IPIP);
+		hf_emit(b, v, &m, deny, own, HF_OFFLOAD_PREFER);
 	}
 }
 
 /* A service address that nothing has rewritten would come back and go round; 10. */
-void emit_loop(struct build *b, rule_vec *v, struct cont cont, uint32_t own)
+void hf_emit_loop(struct build *b, rule_vec *v, struct cont cont, uint32_t own)
 {
 	struct hf_match m = HF_MATCH_ALL;
 
 	m.dnated_only = true;
-	emit(b, v, &m, cont, own, HF_OFFLOAD_PREFER);
+	hf_emit(b, v, &m, cont, own, HF_OFFLOAD_PREFER);
 	m = HF_MATCH_ALL;
-	match_addr(b, &m, true, b->model->config.service_nets);
-	emit(b, v, &m, decide(HF_VERDICT_DENY, OWN_ORIGIN), add_origin(b, "service-loop"),
+	hf_match_addr(b, &m, true, b->model->config.service_nets);
+	hf_emit(b, v, &m, hf_decide(HF_VERDICT_DENY, OWN_ORIGIN), hf_add_origin(b, "service-loop"),
 		HF_OFFLOAD_PREFER);
 	m = HF_MATCH_ALL;
-	emit(b, v, &m, cont, own, HF_OFFLOAD_PREFER);
+	hf_emit(b, v, &m, cont, own, HF_OFFLOAD_PREFER);
 }
 
 /* ICMPv6 of pods that the host answers before any policy; docs/semantics.md 9, step 1. */
-void emit_neighbour(struct build *b, rule_vec *v)
+void hf_emit_neighbour(struct build *b, rule_vec *v)
 {
 	static const uint8_t types[] = {130, 131, 132, 133, 135, 136};
-	uint32_t own = add_origin(b, "epha");
+	uint32_t own = hf_add_origin(b, "epha");
 	struct hf_icmp_cond cond = {0};
 	struct hf_match m = HF_MATCH_ALL;
 	size_t i;
 
 	m.family = 6;
-	match_proto(&m, HF_PROTO_ICMPV6);
+	hf_match_proto(&m, HF_PROTO_ICMPV6);
 	for (i = 0; i < sizeof(types); i++) {
 		cond.type = types[i];
-		m.icmp = keep(b, &cond, sizeof(cond));
+		m.icmp = hf_keep(b, &cond, sizeof(cond));
 		m.n_icmp = m.icmp != NULL;
-		emit(b, v, &m, decide(filter_allow(b, false), OWN_ORIGIN), own, HF_OFFLOAD_PREFER);
+		hf_emit(b, v, &m, hf_decide(hf_filter_allow(b, false), OWN_ORIGIN), own,
+			HF_OFFLOAD_PREFER);
 	}
 }

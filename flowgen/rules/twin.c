@@ -102,7 +102,7 @@ static void add_twin(struct build *b, struct sort **sorts, const struct hf_model
 	HASH_ADD_KEYPTR(hh, *sorts, sort->text, strlen(sort->text), sort);
 }
 
-void find_twins(struct build *b)
+void hf_find_twins(struct build *b)
 {
 	struct sort *sorts = NULL;
 	size_t i;
@@ -121,21 +121,21 @@ static struct twin *find_first(struct build *b, const struct hf_model_endpoint *
 	return twin ? twin->first : NULL;
 }
 
-const struct hf_model_endpoint *first_twin(struct build *b, const struct hf_model_endpoint *ep)
+const struct hf_model_endpoint *hf_first_twin(struct build *b, const struct hf_model_endpoint *ep)
 {
 	const struct twin *first = find_first(b, ep);
 
 	return first ? first->endpoint : ep;
 }
 
-size_t n_other_twins(struct build *b, const struct hf_model_endpoint *ep)
+size_t hf_n_other_twins(struct build *b, const struct hf_model_endpoint *ep)
 {
 	const struct twin *first = find_first(b, ep);
 
 	return first ? first->n_others : 0;
 }
 
-void free_twins(struct build *b)
+void hf_free_twins(struct build *b)
 {
 	HASH_CLEAR(hh, b->twins);
 }
