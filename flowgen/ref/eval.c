@@ -489,11 +489,9 @@ static int find_iface(const struct hf_model *model, const char *key, const char 
 
 static void rewrite(struct eval *e, const struct hf_addrport *to)
 {
-	bool ports = hf_proto_has_ports(e->nat.proto) || e->nat.proto == HF_PROTO_UDPLITE;
-
 	e->dnated = true;
 	e->nat.dst = to->addr;
-	if (ports && to->port)
+	if (hf_proto_has_ports(e->nat.proto) && to->port)
 		e->nat.dport = to->port;
 }
 

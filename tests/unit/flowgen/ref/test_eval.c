@@ -424,6 +424,21 @@ Test(eval, what_the_host_sends_itself_goes_out_and_in)
 		"allow host->host allow", "the way in alone");
 }
 
+Test(eval, untracked_accept_on_the_way_out_by_lo_does_not_hold_on_the_way_in)
+{
+	static const struct hf_model_tier egress_allow[] = {
+		{.name = "t", .origin = "tier-default:t", .out = LIST(allow_policy)}};
+
+	set_tiers(&hep, HF_CHAIN_UNTRACKED, egress_allow);
+	ifaces[LO].hep = &hep;
+	cr_expect_str_eq(
+		ask("src=192.0.2.10 dst=192.0.2.10 proto=tcp"), "deny host->host no-profile");
+	hep.n_profiles = 1;
+	hep.profiles = open_list;
+	cr_expect_str_eq(ask("src=192.0.2.10 dst=192.0.2.10 proto=tcp ct=invalid"),
+		"allow host->host allow", "but it stays untracked");
+}
+
 Test(eval, the_way_in_over_lo_sees_what_dnat_made)
 {
 	set_tiers(&hep, HF_CHAIN_PREDNAT, deny80);
