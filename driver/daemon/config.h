@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Config: hepflowd's one configuration file, read strictly; docs/config.md has the format.
+ *
+ * An unknown key, a wrong type, a value out of range or a contradiction is an error that says
+ * file:line:column. Relative paths in it are meant from the folder of the file.
+ *
+ * Lifetime: constant once read; everything in it is freed with it.
+ */
+
+#pragma once
+
+#include <hepflow/net.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hf_arena;
+struct hf_err;
+
+/* Limits, so that a wrong file ends in an error and not in memory. */
+#define HF_CONFIG_FILE_MAX	  (1u << 20)
+#define HF_CONFIG_PORTS_MAX	  64u /* a host has a few uplinks; pods on DPDK ports are few too */
+#define HF_CONFIG_LIST_MAX	  1024u /* policy paths, EAL arguments */
+#define HF_CONFIG_QUEUES_MAX	  16u
+#define HF_CONFIG_CONNECTIONS_MAX (1u << 24) /* some 4 GB of entries */
+
+#define HF_RUNDIR_DEFAULT	  "/run/hepflow"
+#define HF_CONNECTIONS_DEFAULT	  65536u
+
+enum hf_role {
+	HF_ROLE_UPLINK,	  /* outer side: the NIC */
+	HF_ROLE_WORKLOAD, /* outer side: a pod's interface */
+	HF_ROLE_HOST,	  /* inner side: the kernel's end of the interface of the same name */
+};
+
+enum hf_poll {
+	HF_POLL_BUSY,
+	HF_POLL_ADAPTIVE, /* sleeps shortly when all ports are idle */
+};
+
+struct hf_place {
+	uint32_t line;
+	uint32_t col;
+};
+
+struct hf_conf_text {
+	const char *text;
+	struct hf_place at;
+};
+
+struct hf_conf_port {
+	const char *name; /* as host endpoints and WorkloadEndpoints say it */
+	enum hf_role role;
+	const char *devargs; /* "net_af_packet0,iface=up0" or "0000:03:00.0,dv_flow_en=1" */
+	const char *profile; /* "auto", a name, or a path */
+	uint16_t n_queues;
+	struct hf_place at;
+	struct hf_place devargs_at;
+	struct hf_place profile_at;
+};
+
+/* Outer and inner side of one interface: indexes of ports. */
+struct hf_conf_wire {
+	uint32_t outer;
+	uint32_t inner;
+};
+
+struct hf_config {
+	struct hf_arena *arena;
+	const char *path;
+	const char *node; /* NULL: as hf_model_build() finds it */
+	size_t n_policies;
+	struct hf_conf_text *policies;
+	const char *rundir;
+	size_t n_eal;
+	const char **eal;
+	unsigned int calico; /* major * 100 + minor; 0: the newest */
+	uint32_t max_connections;
+	enum hf_poll poll;
+	size_t n_ports;
+	struct hf_conf_port *ports;
+	size_t n_wires; /* in the order of their outer sides */
+	struct hf_conf_wire *wires;
+};
+
+/* Errors: -ENOENT and the like for a file that cannot be read, -EINVAL, -E2BIG, -ENOMEM. */
+int hf_config_read(const char *path, struct hf_config **ret, struct hf_err *err);
+/* The same from memory; name stands for the file in messages and for relative paths. */
+int hf_config_read_text(const char *name, const char *text, size_t size, struct hf_config **ret,
+	struct hf_err *err);
+void hf_config_free(struct hf_config *config);
+
+/* Value of "key=" among devargs: length, and *ret its begin; -ENOENT. */
+int hf_devargs_find(const char *devargs, const char *key, const char **ret);
+
+const char *hf_role_name(enum hf_role role); /* uplink, workload, host */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Log: one line on standard error for each thing worth telling.
+ *
+ * "2026-11-23T09:00:00Z|info|engine: generation 3 in force". Time is UTC. A text of several lines
+ * becomes several log lines, so that every line has the form.
+ *
+ * Threads: any, but never the packet path. A line is written by one call.
+ */
+
+#pragma once
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+enum hf_log_level {
+	HF_LOG_ERROR,
+	HF_LOG_WARN,
+	HF_LOG_INFO,
+	HF_LOG_DEBUG,
+	HF_LOG_MAX_,
+};
+
+#define HF_LOG_LINE_MAX 1024 /* bytes of one line; longer text is cut */
+
+void hf_log(enum hf_log_level level, const char *module, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void hf_logv(enum hf_log_level level, const char *module, const char *fmt, va_list ap);
+
+/* Lines above this level are left out. Default: info. */
+void hf_log_set_level(enum hf_log_level level);
+const char *hf_log_level_name(enum hf_log_level level); /* error, warn, info, debug */
+/* 0 or -EINVAL. */
+int hf_log_level_parse(const char *name, enum hf_log_level *ret);

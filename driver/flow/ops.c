@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "ops.h"
+
+#include <hepflow/err.h>
+#include <hepflow/rteflow.h>
+
+#include <rte_errno.h>
+#include <rte_flow.h>
+
+#include <errno.h>
+#include <string.h>
+
+/* The driver's own words are kept as they are: they are all the operator has to search for. */
+static int refuse(const struct rte_flow_error *error, int code, struct hf_err *err)
+{
+	if (code <= 0)
+		code = EIO;
+	return hf_fail(err, -code, "%s: type %d: %s", strerror(code), (int)error->type,
+		error->message ? error->message : "(no message)");
+}
+
+static uint16_t port_of(const void *arg)
+{
+	return *(const uint16_t *)arg;
+}
+
+static int create(void *arg, const struct hf_flow *flow, void **ret, struct hf_err *err)
+{
+	struct rte_flow_error error = {0};
+	struct hf_rte_flow f;
+	struct rte_flow *handle;
+
+	hf_rte_flow_build(flow, &f);
+	handle = rte_flow_create(port_of(arg), &f.attr, f.items, f.actions, &error);
+	if (!handle)
+		return refuse(&error, rte_errno, err);
+	*ret = handle;
+	return 0;
+}
+
+static int destroy(void *arg, void *handle, struct hf_err *err)
+{
+	struct rte_flow_error error = {0};
+	int rc = rte_flow_destroy(port_of(arg), handle, &error);
+
+	return rc < 0 ? refuse(&error, rte_errno, err) : 0;
+}
+
+static int flush(void *arg, struct hf_err *err)
+{
+	struct rte_flow_error error = {0};
+	int rc = rte_flow_flush(port_of(arg), &error);
+
+	return rc < 0 ? refuse(&error, rte_errno, err) : 0;
+}
+
+static int query(void *arg, void *handle, struct hf_flow_hits *ret)
+{
+	static const struct rte_flow_action actions[] = {
+		{.type = RTE_FLOW_ACTION_TYPE_COUNT},
+		{.type = RTE_FLOW_ACTION_TYPE_END},
+	};
+	struct rte_flow_query_count count = {0};
+	struct rte_flow_error error = {0};
+	int rc = rte_flow_query(port_of(arg), handle, actions, &count, &error);
+
+	if (rc < 0)
+		return rc;
+	if (!count.hits_set)
+		return -ENODATA;
+	/* Some drivers count packets only. */
+	*ret = (struct hf_flow_hits){count.hits, count.bytes_set ? count.bytes : 0};
+	return 0;
+}
+
+const struct hf_flow_ops hf_flow_ops_rte = {
+	.create = create,
+	.destroy = destroy,
+	.flush = flush,
+	.query = query,
+};

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What the programmer of a NIC asks of it, in our own terms: the one seam between the order of
+ * operations (sync.c) and rte_flow (ops.c). Tests put a table of their own behind it.
+ *
+ * Threads: the control thread only; rte_flow wants the operations of a port one at a time.
+ */
+
+#pragma once
+
+#include <hepflow/nic.h>
+
+#include <stdint.h>
+
+struct hf_err;
+
+struct hf_flow_hits {
+	uint64_t packets;
+	uint64_t bytes;
+};
+
+struct hf_flow_ops {
+	/* Errors: a negative errno, and err says "ERRNO: type N: MESSAGE". */
+	int (*create)(void *arg, const struct hf_flow *flow, void **ret, struct hf_err *err);
+	int (*destroy)(void *arg, void *handle, struct hf_err *err);
+	/* All flows of the port at once. */
+	int (*flush)(void *arg, struct hf_err *err);
+	/* Counts since the flow was made; only for flows with HF_ACT_COUNT. */
+	int (*query)(void *arg, void *handle, struct hf_flow_hits *ret);
+};
+
+/* rte_flow; arg points to the port id (uint16_t). */
+extern const struct hf_flow_ops hf_flow_ops_rte;

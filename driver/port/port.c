@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "port.h"
+
+#include <hepflow/err.h>
+
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_SIZE  RTE_ETH_NAME_MAX_LEN
+#define POOL_CACHE 256
+#define POOL_MIN   4096 /* for rings of this port and of the one its packets go to */
+
+struct hf_port {
+	char name[32];
+	char device[NAME_SIZE]; /* up to the first comma of the devargs */
+	char driver[64];
+	bool plugged; /* by us */
+	bool started;
+	uint16_t id;
+	uint16_t n_queues;
+	struct rte_mempool *pool;
+};
+
+static int fail(const struct hf_port *p, int rc, const char *what, struct hf_err *err)
+{
+	return hf_fail(err, rc, "port %s: %s: %s: %s", p->name, p->device, what, strerror(-rc));
+}
+
+static int plug(struct hf_port *p, const char *devargs, struct hf_err *err)
+{
+	size_t len = strcspn(devargs, ",");
+	int rc;
+
+	if (len >= sizeof(p->device))
+		return hf_fail(err, -ENAMETOOLONG,
+			"port %s: the name of the device has "
+			"more than %zu characters",
+			p->name, sizeof(p->device) - 1);
+	memcpy(p->device, devargs, len);
+	if (rte_eth_dev_get_port_by_name(p->device, &p->id) == 0)
+		return 0;
+	rc = rte_dev_probe(devargs);
+	if (rc < 0)
+		return fail(p, rc, "the device does not start", err);
+	p->plugged = true;
+	if (rte_eth_dev_get_port_by_name(p->device, &p->id) < 0)
+		return fail(p, -ENODEV, "no port appeared", err);
+	return 0;
+}
+
+static int make_pool(struct hf_port *p, uint16_t n_desc, struct hf_err *err)
+{
+	unsigned int n = 3u * n_desc * p->n_queues + 2 * POOL_CACHE;
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	(void)snprintf(name, sizeof(name), "hf_port_%u", p->id);
+	p->pool = rte_pktmbuf_pool_create(name, n < POOL_MIN ? POOL_MIN : n, POOL_CACHE, 0,
+		RTE_MBUF_DEFAULT_BUF_SIZE, rte_eth_dev_socket_id(p->id));
+	return p->pool ? 0 : fail(p, -rte_errno, "no memory for packets", err);
+}
+
+static int setup_queues(struct hf_port *p, uint16_t n_rx, uint16_t n_tx, struct hf_err *err)
+{
+	int socket = rte_eth_dev_socket_id(p->id), rc = 0;
+	uint16_t q;
+
+	for (q = 0; q < p->n_queues && rc == 0; q++)
+		rc = rte_eth_rx_queue_setup(p->id, q, n_rx, (unsigned int)socket, NULL, p->pool);
+	if (rc < 0)
+		return fail(p, rc, "receive queue", err);
+	for (q = 0; q < p->n_queues && rc == 0; q++)
+		rc = rte_eth_tx_queue_setup(p->id, q, n_tx, (unsigned int)socket, NULL);
+	return rc < 0 ? fail(p, rc, "send queue", err) : 0;
+}
+
+static int configure(struct hf_port *p, struct hf_err *err)
+{
+	uint64_t marks = RTE_ETH_RX_METADATA_USER_MARK;
+	uint16_t n_rx = HF_PORT_DESCS, n_tx = HF_PORT_DESCS;
+	struct rte_eth_dev_info info;
+	struct rte_eth_conf conf = {0};
+	int rc = rte_eth_dev_info_get(p->id, &info);
+
+	if (rc < 0)
+		return fail(p, rc, "no information", err);
+	(void)snprintf(p->driver, sizeof(p->driver), "%s", info.driver_name);
+	if (p->n_queues > info.max_rx_queues || p->n_queues > info.max_tx_queues)
+		return hf_fail(err, -EINVAL,
+			"port %s: %s: %u queues are wanted, it has %u to receive and %u "
+			"to send",
+			p->name, p->device, p->n_queues, info.max_rx_queues, info.max_tx_queues);
+	if (p->n_queues > 1) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf =
+			info.flow_type_rss_offloads &
+			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP);
+	}
+	/* Drivers that know nothing of it deliver what they can all the same. */
+	(void)rte_eth_rx_metadata_negotiate(p->id, &marks);
+	rc = rte_eth_dev_configure(p->id, p->n_queues, p->n_queues, &conf);
+	if (rc < 0)
+		return fail(p, rc, "cannot be configured", err);
+	rc = rte_eth_dev_adjust_nb_rx_tx_desc(p->id, &n_rx, &n_tx);
+	if (rc < 0)
+		return fail(p, rc, "descriptors", err);
+	rc = make_pool(p, (uint16_t)RTE_MAX(n_rx, n_tx), err);
+	return rc < 0 ? rc : setup_queues(p, n_rx, n_tx, err);
+}
+
+int hf_port_open(const struct hf_port_opts *opts, struct hf_port **ret, struct hf_err *err)
+{
+	struct hf_port *p = calloc(1, sizeof(*p));
+	int rc;
+
+	if (!p)
+		return hf_fail(err, -ENOMEM, "port %s: out of memory", opts->name);
+	(void)snprintf(p->name, sizeof(p->name), "%s", opts->name); /* IFNAMSIZ fits */
+	p->id = RTE_MAX_ETHPORTS;
+	p->n_queues = opts->n_queues;
+	rc = plug(p, opts->devargs, err);
+	if (rc == 0)
+		rc = configure(p, err);
+	if (rc < 0) {
+		hf_port_close(p);
+		return rc;
+	}
+	*ret = p;
+	return 0;
+}
+
+int hf_port_start(struct hf_port *port, struct hf_err *err)
+{
+	int rc = rte_eth_dev_start(port->id);
+
+	if (rc < 0)
+		return fail(port, rc, "does not start", err);
+	port->started = true;
+	rc = rte_eth_promiscuous_enable(port->id);
+	/* Devices without the notion (a ring, a pcap file) receive everything anyway. */
+	return rc < 0 && rc != -ENOTSUP ? fail(port, rc, "not promiscuous", err) : 0;
+}
+
+void hf_port_stop(struct hf_port *port)
+{
+	if (!port->started)
+		return;
+	(void)rte_eth_dev_stop(port->id); /* closing comes next and does not depend on it */
+	port->started = false;
+}
+
+void hf_port_close(struct hf_port *port)
+{
+	struct rte_eth_dev_info info;
+
+	if (!port)
+		return;
+	hf_port_stop(port);
+	if (port->id != RTE_MAX_ETHPORTS && rte_eth_dev_is_valid_port(port->id)) {
+		struct rte_device *dev =
+			rte_eth_dev_info_get(port->id, &info) == 0 ? info.device : NULL;
+
+		(void)rte_eth_dev_close(port->id); /* the port is given up either way */
+		if (dev && port->plugged)
+			(void)rte_dev_remove(dev);
+	}
+	rte_mempool_free(port->pool);
+	free(port);
+}
+
+uint16_t hf_port_id(const struct hf_port *port)
+{
+	return port->id;
+}
+
+const char *hf_port_driver(const struct hf_port *port)
+{
+	return port->driver;
+}
+
+uint16_t hf_port_n_queues(const struct hf_port *port)
+{
+	return port->n_queues;
+}
+
+bool hf_port_link(const struct hf_port *port)
+{
+	struct rte_eth_link link = {0};
+
+	return rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status;
+}
+
+int hf_port_read_stats(const struct hf_port *port, struct hf_port_stats *ret)
+{
+	struct rte_eth_stats s;
+	int rc = rte_eth_stats_get(port->id, &s);
+
+	if (rc < 0)
+		return rc;
+	*ret = (struct hf_port_stats){
+		.rx_packets = s.ipackets,
+		.tx_packets = s.opackets,
+		.rx_missed = s.imissed + s.rx_nombuf,
+		.rx_errors = s.ierrors,
+		.tx_errors = s.oerrors,
+	};
+	return 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Port: one ethdev port, from devargs to packets.
+ *
+ * Devargs are "NAME,KEY=VALUE,...": a virtual device ("net_af_packet0,iface=up0") or a PCI address
+ * ("0000:03:00.0,dv_flow_en=1"). The device is hot-plugged when the port is opened and removed when
+ * it is closed, unless it was there before.
+ *
+ * A port receives everything (promiscuous), computes no checksums, and hands over the MARK that a
+ * flow rule puts on a packet where its driver can.
+ *
+ * Threads: one control thread; packet threads use hf_port_id() while the port is started.
+ */
+
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hf_err;
+struct hf_port;
+
+#define HF_PORT_DESCS 1024 /* of a queue, where the driver takes so many */
+
+struct hf_port_opts {
+	const char *name; /* for messages */
+	const char *devargs;
+	uint16_t n_queues; /* of each direction */
+};
+
+/* Everything up to, but not, receiving. Errors: -ENODEV, -ENOMEM, what the driver says. */
+int hf_port_open(const struct hf_port_opts *opts, struct hf_port **ret, struct hf_err *err);
+int hf_port_start(struct hf_port *port, struct hf_err *err);
+void hf_port_stop(struct hf_port *port);
+/* Stops first if need be. NULL is fine. */
+void hf_port_close(struct hf_port *port);
+
+uint16_t hf_port_id(const struct hf_port *port);
+const char *hf_port_driver(const struct hf_port *port);
+uint16_t hf_port_n_queues(const struct hf_port *port);
+bool hf_port_link(const struct hf_port *port);
+
+/* Receive and send counts of the driver, for reports; a driver without says 0. */
+struct hf_port_stats {
+	uint64_t rx_packets;
+	uint64_t tx_packets;
+	uint64_t rx_missed; /* came, and no room for them */
+	uint64_t rx_errors;
+	uint64_t tx_errors;
+};
+/* 0 or negative errno. */
+int hf_port_read_stats(const struct hf_port *port, struct hf_port_stats *ret);
