@@ -170,7 +170,9 @@ static int lower(struct builder *b)
 		return lower_none(b);
 	b->plan->order = b->engine->order;
 	b->plan->type_scope = b->engine->type_scope;
+	/* Group 0 needs two priorities: that of the root entry and a stronger one. */
 	if (b->engine->groups > 1 && b->engine->order == HF_PRIO_LOWER && b->engine->prios > 256 &&
+		b->engine->prio_first == 0 && b->engine->prios_root > 1 &&
 		b->engine->actions & HF_ACT_BIT(HF_ACT_JUMP))
 		return hf_lower_grouped(b);
 	return hf_lower_flat(b);

@@ -442,9 +442,11 @@ static int class_dests(struct builder *b, const struct path_table *pts, size_t n
 	return rc < 0 ? rc : punt_rest(b, 1, PRIO_DEST + 129, HF_LAYER_ETH, HF_REASON_PROTOCOL);
 }
 
+/* Priority 0 is free for an entry that hides all others while they are exchanged (driver/flow). */
 static int root_entry(struct builder *b)
 {
 	struct hf_entry e = {
+		.priority = 1,
 		.match.layers = HF_LAYER_BIT(HF_LAYER_ETH),
 		.fate = HF_FATE_JUMP,
 		.jump = 1,

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Numbers: policy/dump, offload/stats-show, counters, conntrack/dump. */
+
+#include "commands.h"
+#include "daemon.h"
+
+#include "flow/sync.h"
+#include "soft/soft.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NUMBER_SIZE 24
+
+/* One origin over all uplinks and the software path. */
+struct row {
+	const char *origin;
+	uint32_t index;
+	struct hf_sync_count hw;
+	struct hf_soft_count sw;
+	enum hf_share share;
+	bool planned; /* some uplink's plan speaks of it */
+	const struct hf_wire *rejected;
+	enum hf_reason reason;
+	uint32_t detail;
+};
+
+static struct row row_of(const struct hf_daemon *d, uint32_t index)
+{
+	struct row r = {
+		.origin = hf_rules_origin(d->now->rules, index),
+		.index = index,
+		.hw = {.known = true},
+		.sw = hf_soft_count_origin(d->soft, index),
+		.share = HF_SHARE_WHOLE,
+		.reason = HF_REASON_NONE,
+		.detail = HF_F_MAX_,
+	};
+	size_t i;
+
+	for (i = 0; i < d->n_wires; i++) {
+		const struct hf_wire *w = &d->wires[i];
+		const struct hf_account *a;
+
+		if (!d->now->plans[i])
+			continue;
+		a = hf_plan_account(d->now->plans[i], index);
+		r.planned = true;
+		if (w->reject[0]) {
+			r.share = HF_SHARE_NONE;
+			r.rejected = w;
+		} else if (a->share < r.share) {
+			r.share = a->share;
+			r.reason = a->reason;
+			r.detail = a->detail;
+		}
+		if (w->sync) {
+			struct hf_sync_count c = hf_sync_count_origin(w->sync, r.origin);
+
+			r.hw.known = r.hw.known && c.known;
+			r.hw.packets += c.packets;
+			r.hw.bytes += c.bytes;
+		}
+	}
+	if (!r.planned) {
+		r.share = HF_SHARE_NONE;
+		r.reason = HF_REASON_NO_ENGINE;
+	}
+	return r;
+}
+
+static int by_origin(const void *a, const void *b)
+{
+	return strcmp(((const struct row *)a)->origin, ((const struct row *)b)->origin);
+}
+
+static const char *print_reason(const struct row *r, char *buf, size_t size)
+{
+	char code[64];
+
+	if (r->rejected)
+		(void)snprintf(buf, size, "pmd-reject:%s", r->rejected->reject);
+	else
+		(void)snprintf(buf, size, "%s",
+			r->share == HF_SHARE_WHOLE ? ""
+						   : hf_reason_print(r->reason, r->detail, code));
+	return buf;
+}
+
+static const char *print_count(bool known, uint64_t n, char buf[static NUMBER_SIZE])
+{
+	(void)snprintf(buf, NUMBER_SIZE, "%" PRIu64, n); /* fits */
+	return known ? buf : "unknown";
+}
+
+static const char *const share_names[] = {
+	[HF_SHARE_NONE] = "no",
+	[HF_SHARE_PART] = "partial",
+	[HF_SHARE_WHOLE] = "yes",
+};
+
+static void print_row(const struct row *r, FILE *out)
+{
+	char p[NUMBER_SIZE], b[NUMBER_SIZE], reason[HF_ERR_SIZE + 16];
+
+	fprintf(out, "%-44s %12s %14s %12" PRIu64 " %14" PRIu64 " %-8s %s\n", r->origin,
+		print_count(r->hw.known, r->hw.packets, p),
+		print_count(r->hw.known, r->hw.bytes, b), r->sw.packets, r->sw.bytes,
+		share_names[r->share], print_reason(r, reason, sizeof(reason)));
+}
+
+static json_t *row_json(const struct row *r)
+{
+	char reason[HF_ERR_SIZE + 16];
+	json_t *j = json_pack("{s:s, s:I, s:I, s:s, s:s?}", "origin", r->origin, "swPackets",
+		(json_int_t)r->sw.packets, "swBytes", (json_int_t)r->sw.bytes, "offloaded",
+		share_names[r->share], "reason",
+		r->share == HF_SHARE_WHOLE ? NULL : print_reason(r, reason, sizeof(reason)));
+
+	(void)json_object_set_new(j, "hwPackets",
+		r->hw.known ? json_integer((json_int_t)r->hw.packets) : json_null());
+	(void)json_object_set_new(
+		j, "hwBytes", r->hw.known ? json_integer((json_int_t)r->hw.bytes) : json_null());
+	return j;
+}
+
+int cmd_policy_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	const struct hf_daemon *d = arg;
+	size_t n = hf_rules_n_origins(d->now->rules), i;
+	struct row *rows = calloc(n + 1, sizeof(*rows));
+	json_t *list = call->json ? json_array() : NULL;
+
+	if (!rows) {
+		json_decref(list);
+		return hf_fail(err, -ENOMEM, "out of memory");
+	}
+	for (i = 0; i < d->n_wires; i++) {
+		if (d->wires[i].sync)
+			hf_sync_poll(d->wires[i].sync);
+	}
+	for (i = 0; i < n; i++)
+		rows[i] = row_of(d, (uint32_t)i);
+	qsort(rows, n, sizeof(*rows), by_origin);
+	if (!call->json)
+		fprintf(call->out, "%-44s %12s %14s %12s %14s %-8s %s\n", "POLICY", "HW-PACKETS",
+			"HW-BYTES", "SW-PACKETS", "SW-BYTES", "OFFLOAD", "REASON");
+	for (i = 0; i < n; i++) {
+		if (call->json)
+			(void)json_array_append_new(list, row_json(&rows[i]));
+		else
+			print_row(&rows[i], call->out);
+	}
+	free(rows);
+	if (!call->json)
+		return 0;
+	return commands_print_json(
+		call, json_pack("{s:i, s:o}", "schema", 1, "policies", list), err);
+}
+
+/* Rules of a plan that the profile, or its capacity, keeps out of the NIC. */
+static void count_kept_out(
+	const struct hf_plan *plan, uint64_t *ret_capability, uint64_t *ret_capacity)
+{
+	size_t i;
+
+	for (i = 0; i < hf_plan_n_accounts(plan); i++) {
+		const struct hf_account *a = hf_plan_account(plan, i);
+
+		if (a->share == HF_SHARE_WHOLE)
+			continue;
+		switch (a->reason) {
+		case HF_REASON_CAPACITY:
+		case HF_REASON_PRIORITY:
+			(*ret_capacity)++;
+			break;
+		case HF_REASON_NO_ENGINE:
+		case HF_REASON_ITEM_UNSUPPORTED:
+		case HF_REASON_MASK_PARTIAL:
+		case HF_REASON_RANGE:
+		case HF_REASON_OVERLAP:
+		case HF_REASON_SHAPE:
+		case HF_REASON_PROTOCOL:
+		case HF_REASON_NEGATION:
+		case HF_REASON_EXPANSION:
+		case HF_REASON_PMD_REJECT:
+			(*ret_capability)++;
+			break;
+		default: /* nothing that another NIC would do better */
+			break;
+		}
+	}
+}
+
+static void print_stats(const struct hf_wire *w, const struct hf_plan *plan, FILE *out)
+{
+	struct hf_sync_stats s = {0};
+	uint64_t capability = 0, capacity = 0, deferred = 0;
+	size_t i;
+
+	if (w->sync) {
+		hf_sync_read_stats(w->sync, &s);
+		deferred = hf_sync_n_stuck(w->sync);
+	}
+	count_kept_out(plan, &capability, &capacity);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = {
+		{"Enqueued offloads", s.asked},
+		{"Inserted offloads", s.inserted},
+		{"Cumulative Average latency (us)", (uint64_t)(s.mean_us + 0.5)},
+		{"Cumulative Latency stddev (us)", (uint64_t)(s.stddev_us + 0.5)},
+		{"Exponential Average latency (us)", (uint64_t)(s.exp_mean_us + 0.5)},
+		{"Exponential Latency stddev (us)", (uint64_t)(s.exp_stddev_us + 0.5)},
+		{"Rejected by capability", capability},
+		{"Rejected by PMD", s.refused - s.full},
+		{"Rejected by capacity", capacity + s.full},
+		{"Deferred", deferred},
+		{"Deleted", s.deleted},
+		{"Query errors", s.query_errors},
+	};
+
+	fprintf(out, "  dpdk[%s]:\n", w->outer_conf->name);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		fprintf(out, "   Total %35s: %20" PRIu64 "\n", rows[i].name, rows[i].value);
+}
+
+int cmd_offload_stats(void *arg, const struct hf_rpc_call *call, struct hf_err *)
+{
+	const struct hf_daemon *d = arg;
+	size_t i;
+
+	fputs("HW Offload stats:\n", call->out);
+	for (i = 0; i < d->n_wires; i++) {
+		if (d->now->plans[i])
+			print_stats(&d->wires[i], d->now->plans[i], call->out);
+	}
+	return 0;
+}
+
+static const char *const dirs[HF_SOFT_N_DIRS] = {[HF_SOFT_IN] = "in", [HF_SOFT_OUT] = "out"};
+
+static uint64_t unsent(const struct hf_daemon *d, size_t wire, enum hf_soft_dir dir)
+{
+	struct hf_worker_wire *w = &d->worker->wires[wire];
+
+	return atomic_load_explicit(
+		dir == HF_SOFT_IN ? &w->inner.unsent : &w->outer.unsent, memory_order_relaxed);
+}
+
+static void counters_text(const struct hf_daemon *d, FILE *out)
+{
+	struct hf_soft_table_counts t;
+	unsigned int dir, r;
+	size_t i;
+
+	for (i = 0; i < d->n_wires; i++) {
+		fprintf(out, "%s:\n", d->wires[i].outer_conf->name);
+		for (dir = 0; dir < HF_SOFT_N_DIRS; dir++) {
+			struct hf_soft_wire_counts c =
+				hf_soft_count_wire(d->soft, d->wires[i].soft, dir);
+
+			fprintf(out,
+				"  %-4s rx %" PRIu64 " packets %" PRIu64 " bytes, tx %" PRIu64
+				" packets %" PRIu64 " bytes, drop %" PRIu64 " packets %" PRIu64
+				" bytes, unsent %" PRIu64 " packets\n",
+				dirs[dir], c.rx.packets, c.rx.bytes, c.tx.packets, c.tx.bytes,
+				c.drop.packets, c.drop.bytes, unsent(d, i, dir));
+		}
+	}
+	fputs("reasons:\n", out);
+	for (r = 0; r < HF_SOFT_N_REASONS; r++) {
+		struct hf_soft_count c = hf_soft_count_reason(d->soft, r);
+
+		fprintf(out, "  %-20s %-5s %12" PRIu64 " packets %14" PRIu64 " bytes\n",
+			hf_soft_reason_name(r), hf_soft_reason_passes(r) ? "pass" : "drop",
+			c.packets, c.bytes);
+	}
+	hf_soft_count_tables(d->soft, &t);
+	fprintf(out,
+		"connections: %" PRIu64 " of %" PRIu64 ", made %" PRIu64 ", expired %" PRIu64
+		", evicted %" PRIu64 "\n",
+		t.conns, t.conns_max, t.conns_made, t.conns_expired, t.conns_evicted);
+	fprintf(out, "fragments: %" PRIu64 ", evicted %" PRIu64 "\n", t.frags, t.frags_evicted);
+	fprintf(out, "worker: rounds %" PRIu64 ", sleeps %" PRIu64 "\n",
+		atomic_load(&d->worker->rounds), atomic_load(&d->worker->sleeps));
+}
+
+static json_t *pair_json(struct hf_soft_count c)
+{
+	return json_pack(
+		"{s:I, s:I}", "packets", (json_int_t)c.packets, "bytes", (json_int_t)c.bytes);
+}
+
+static json_t *wire_json(const struct hf_daemon *d, size_t i)
+{
+	json_t *j = json_pack("{s:s}", "name", d->wires[i].outer_conf->name);
+	unsigned int dir;
+
+	for (dir = 0; dir < HF_SOFT_N_DIRS; dir++) {
+		struct hf_soft_wire_counts c = hf_soft_count_wire(d->soft, d->wires[i].soft, dir);
+
+		(void)json_object_set_new(j, dirs[dir],
+			json_pack("{s:o, s:o, s:o, s:I}", "rx", pair_json(c.rx), "tx",
+				pair_json(c.tx), "drop", pair_json(c.drop), "unsent",
+				(json_int_t)unsent(d, i, dir)));
+	}
+	return j;
+}
+
+static json_t *counters_json(const struct hf_daemon *d)
+{
+	json_t *wires = json_array(), *reasons = json_object();
+	struct hf_soft_table_counts t;
+	unsigned int r;
+	size_t i;
+
+	for (i = 0; i < d->n_wires; i++)
+		(void)json_array_append_new(wires, wire_json(d, i));
+	for (r = 0; r < HF_SOFT_N_REASONS; r++) {
+		json_t *j = pair_json(hf_soft_count_reason(d->soft, r));
+
+		(void)json_object_set_new(j, "passes", json_boolean(hf_soft_reason_passes(r)));
+		(void)json_object_set_new(reasons, hf_soft_reason_name(r), j);
+	}
+	hf_soft_count_tables(d->soft, &t);
+	return json_pack("{s:i, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}}", "schema", 1,
+		"wires", wires, "reasons", reasons, "connections", "used", (json_int_t)t.conns,
+		"max", (json_int_t)t.conns_max, "made", (json_int_t)t.conns_made, "expired",
+		(json_int_t)t.conns_expired, "evicted", (json_int_t)t.conns_evicted, "fragments",
+		"used", (json_int_t)t.frags, "evicted", (json_int_t)t.frags_evicted);
+}
+
+int cmd_counters(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	const struct hf_daemon *d = arg;
+
+	if (call->json)
+		return commands_print_json(call, counters_json(d), err);
+	counters_text(d, call->out);
+	return 0;
+}
+
+static const char *wire_name(const struct hf_daemon *d, unsigned int wire)
+{
+	size_t i;
+
+	for (i = 0; i < d->n_wires; i++) {
+		if (d->wires[i].soft == wire)
+			return d->wires[i].outer_conf->name;
+	}
+	return "?";
+}
+
+/* One end's view: "src=A,dst=B,sport=1,dport=2", or ICMP's numbers. */
+static void print_tuple(const struct hf_soft_conn *c, bool reply, FILE *out)
+{
+	char src[HF_ADDRSTR_SIZE], dst[HF_ADDRSTR_SIZE];
+	bool icmp = c->proto == HF_PROTO_ICMP || c->proto == HF_PROTO_ICMPV6;
+
+	fprintf(out, "%s=(src=%s,dst=%s", reply ? "reply" : "orig",
+		hf_addr_print(reply ? &c->dst : &c->src, src),
+		hf_addr_print(reply ? &c->src : &c->dst, dst));
+	if (icmp)
+		fprintf(out, ",id=%u", c->sport);
+	else if (hf_proto_has_ports(c->proto))
+		fprintf(out, ",sport=%u,dport=%u", reply ? c->dport : c->sport,
+			reply ? c->sport : c->dport);
+	if (icmp && !reply)
+		fprintf(out, ",type=%u,code=%u", c->dport >> 8, c->dport & 0xff);
+	fprintf(out, ",packets=%" PRIu64 ",bytes=%" PRIu64 ")", c->packets[reply], c->bytes[reply]);
+}
+
+int cmd_conntrack_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *)
+{
+	const struct hf_daemon *d = arg;
+	struct hf_soft_iter iter = {0};
+	struct hf_soft_conn c;
+	char proto[12];
+
+	while (hf_soft_next_conn(d->soft, &iter, &c)) {
+		fprintf(call->out, "%s,", hf_proto_name(c.proto, proto));
+		print_tuple(&c, false, call->out);
+		fputc(',', call->out);
+		print_tuple(&c, true, call->out);
+		fprintf(call->out, ",zone=%s", wire_name(d, c.wire));
+		fprintf(call->out, ",status=%s%s", c.replied ? "SEEN_REPLY" : "NEW",
+			c.assured ? "|ASSURED" : "");
+		if (c.state[0])
+			fprintf(call->out, ",protoinfo=(state=%s)", c.state);
+		fputc('\n', call->out);
+	}
+	return 0;
+}

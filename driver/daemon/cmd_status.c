@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* What runs, in which state, and where: status, port/list, explain. */
+
+#include "commands.h"
+#include "daemon.h"
+
+#include "flow/sync.h"
+#include "port/port.h"
+
+#include <hepflow/ref.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STAMP_SIZE 32
+#define LINE_SIZE  1024 /* longer than any packet line with every key */
+
+static const char *stamp(time_t t, char buf[static STAMP_SIZE])
+{
+	struct tm tm;
+
+	(void)strftime(buf, STAMP_SIZE, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm)); /* fits */
+	return buf;
+}
+
+/* How much of a plan is in hardware, as hf_plan_print() counts it. */
+struct share {
+	size_t whole;
+	size_t part;
+	size_t relevant; /* what concerns arriving packets */
+};
+
+static struct share share_of(const struct hf_wire *w, const struct hf_plan *plan)
+{
+	struct share s = {0};
+	size_t i;
+
+	for (i = 0; i < hf_plan_n_accounts(plan); i++) {
+		const struct hf_account *a = hf_plan_account(plan, i);
+
+		if (a->reason == HF_REASON_DIRECTION)
+			continue;
+		s.relevant++;
+		s.whole += a->share == HF_SHARE_WHOLE && !w->reject[0];
+		s.part += a->share == HF_SHARE_PART && !w->reject[0];
+	}
+	return s;
+}
+
+static void print_wire(const struct hf_daemon *d, size_t i, FILE *out)
+{
+	const struct hf_wire *w = &d->wires[i];
+	struct share s;
+
+	fprintf(out, "  %s: role %s, wire %s <-> %s", w->outer_conf->name,
+		hf_role_name(w->outer_conf->role), w->outer_conf->devargs, w->inner_conf->devargs);
+	if (!w->nic) {
+		fputc('\n', out);
+		return;
+	}
+	s = share_of(w, d->now->plans[i]);
+	fprintf(out,
+		"\n    profile %s%s, offloaded %zu/%zu rules (%zu in part), %zu entries in the "
+		"NIC\n",
+		w->nic->name, w->assumed ? " (none known)" : "", s.whole, s.relevant, s.part,
+		w->sync ? hf_sync_n_rules(w->sync) : 0);
+	if (w->reject[0])
+		fprintf(out, "    not offloaded: pmd-reject:%s\n", w->reject);
+	if (w->sync && hf_sync_n_stuck(w->sync) > 0)
+		fprintf(out, "    %zu old entries cannot be removed from the NIC\n",
+			hf_sync_n_stuck(w->sync));
+}
+
+static json_t *wire_json(const struct hf_daemon *d, size_t i)
+{
+	const struct hf_wire *w = &d->wires[i];
+	json_t *j = json_pack("{s:s, s:s, s:s, s:s}", "name", w->outer_conf->name, "role",
+		hf_role_name(w->outer_conf->role), "outer", w->outer_conf->devargs, "inner",
+		w->inner_conf->devargs);
+	struct share s;
+
+	if (!j || !w->nic)
+		return j;
+	s = share_of(w, d->now->plans[i]);
+	(void)json_object_update_new(
+		j, json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:s?}", "profile", w->nic->name,
+			   "profileAssumed", w->assumed, "offloaded", (json_int_t)s.whole,
+			   "offloadedInPart", (json_int_t)s.part, "rules", (json_int_t)s.relevant,
+			   "entries", (json_int_t)(w->sync ? hf_sync_n_rules(w->sync) : 0), "stuck",
+			   (json_int_t)(w->sync ? hf_sync_n_stuck(w->sync) : 0), "reject",
+			   w->reject[0] ? w->reject : NULL));
+	return j;
+}
+
+static int status_json(
+	const struct hf_daemon *d, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	json_t *wires = json_array(), *warnings = json_array();
+	char at[STAMP_SIZE];
+	size_t i;
+
+	for (i = 0; i < d->n_wires; i++)
+		(void)json_array_append_new(wires, wire_json(d, i));
+	for (i = 0; i < hf_model_n_warnings(d->now->model); i++)
+		(void)json_array_append_new(
+			warnings, json_string(hf_model_warning(d->now->model, i)));
+	return commands_print_json(call,
+		json_pack("{s:i, s:s, s:i, s:s, s:i, s:s, s:s, s:s?, s:o, s:o}", "schema", 1,
+			"version", HF_VERSION, "pid", (int)getpid(), "node",
+			hf_model_node(d->now->model), "generation", (int)d->now->number, "applied",
+			stamp(d->now->built, at), "fallback", "software", "error",
+			d->error[0] ? d->error : NULL, "ports", wires, "warnings", warnings),
+		err);
+}
+
+int cmd_status(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	const struct hf_daemon *d = arg;
+	char at[STAMP_SIZE];
+	size_t i, n = hf_model_n_warnings(d->now->model);
+
+	if (call->json)
+		return status_json(d, call, err);
+	fprintf(call->out, "%s %s, pid %ld\n", HF_PROGRAM, HF_VERSION, (long)getpid());
+	fprintf(call->out, "node: %s\n", hf_model_node(d->now->model));
+	fprintf(call->out, "generation: %u, applied %s\n", d->now->number,
+		stamp(d->now->built, at));
+	if (d->error[0])
+		fprintf(call->out, "last apply: failed %s: %s\n", stamp(d->error_time, at),
+			d->error);
+	else
+		fputs("last apply: ok\n", call->out);
+	fprintf(call->out, "fallback: software, poll: %s\n",
+		d->config->poll == HF_POLL_BUSY ? "busy" : "adaptive");
+	fputs("ports:\n", call->out);
+	for (i = 0; i < d->n_wires; i++)
+		print_wire(d, i, call->out);
+	fprintf(call->out, "warnings: %zu\n", n);
+	for (i = 0; i < n; i++)
+		fprintf(call->out, "  %s\n", hf_model_warning(d->now->model, i));
+	return 0;
+}
+
+static void print_port(const struct hf_conf_port *conf, const struct hf_port *port,
+	const struct hf_nic *nic, FILE *out)
+{
+	struct hf_port_stats s = {0};
+
+	(void)hf_port_read_stats(port, &s); /* a driver without statistics shows zeros */
+	fprintf(out,
+		"%-15s %-8s %4u %-14s %6u %-4s %-15s %12" PRIu64 " %12" PRIu64 " %8" PRIu64
+		" %8" PRIu64 "\n",
+		conf->name, hf_role_name(conf->role), hf_port_id(port), hf_port_driver(port),
+		hf_port_n_queues(port), hf_port_link(port) ? "up" : "down", nic ? nic->name : "-",
+		s.rx_packets, s.tx_packets, s.rx_missed, s.rx_errors + s.tx_errors);
+}
+
+int cmd_port_list(void *arg, const struct hf_rpc_call *call, struct hf_err *)
+{
+	const struct hf_daemon *d = arg;
+	size_t i;
+
+	fprintf(call->out, "%-15s %-8s %4s %-14s %6s %-4s %-15s %12s %12s %8s %8s\n", "NAME",
+		"ROLE", "PORT", "DRIVER", "QUEUES", "LINK", "PROFILE", "RX", "TX", "MISSED",
+		"ERRORS");
+	for (i = 0; i < d->n_wires; i++) {
+		const struct hf_wire *w = &d->wires[i];
+
+		print_port(w->outer_conf, w->outer, w->nic, call->out);
+		print_port(w->inner_conf, w->inner, NULL, call->out);
+	}
+	return 0;
+}
+
+static void print_step(void *arg, const char *step)
+{
+	fprintf(arg, "  %s\n", step);
+}
+
+static int find_wire(const struct hf_daemon *d, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < d->n_wires; i++) {
+		if (strcmp(d->wires[i].outer_conf->name, name) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+/* Which entry of the NIC meets the packet, or why it is software's. */
+static void print_place(const struct hf_daemon *d, const struct hf_packet *pkt, FILE *out)
+{
+	int wire = find_wire(d, pkt->in);
+	char match[256], reason[64];
+	const struct hf_entry *e;
+	const struct hf_plan *plan;
+	enum hf_fate fate;
+	size_t i;
+
+	if (wire < 0 || !d->now->plans[wire]) {
+		fprintf(out, "hardware: not asked: %s does not arrive by an uplink of ours\n",
+			pkt->in[0] ? pkt->in : "a packet of this host");
+		return;
+	}
+	if (d->wires[wire].reject[0]) {
+		fprintf(out, "software: pmd-reject:%s\n", d->wires[wire].reject);
+		return;
+	}
+	plan = d->now->plans[wire];
+	fate = hf_plan_judge(plan, pkt, &i);
+	if (i == SIZE_MAX) {
+		fprintf(out, "software: no entry on %s (profile %s)\n", pkt->in, hf_plan_nic(plan));
+		return;
+	}
+	e = hf_plan_entry(plan, i);
+	(void)hf_pattern_print(&e->match, match, sizeof(match)); /* 256 hold what is emitted */
+	fprintf(out, "%s: entry %zu of %s, group %u priority %u: %s -> %s",
+		fate == HF_FATE_PUNT ? "software" : "hardware", i, pkt->in,
+		hf_plan_table(plan, e->table)->group, e->priority, match, hf_fate_name(fate));
+	if (fate == HF_FATE_PUNT)
+		fprintf(out, " (%s)", hf_reason_print(e->reason, e->detail, reason));
+	fputc('\n', out);
+}
+
+int cmd_explain(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	const struct hf_daemon *d = arg;
+	struct hf_ref_result result;
+	struct hf_packet pkt;
+	char line[LINE_SIZE] = "";
+	size_t i, len = 0;
+	int rc;
+
+	for (i = 0; i < call->n_args; i++) {
+		len += (size_t)snprintf(
+			line + len, sizeof(line) - len, "%s%s", i ? " " : "", call->args[i]);
+		if (len >= sizeof(line))
+			return hf_fail(err, -E2BIG, "the packet line is too long");
+	}
+	rc = hf_packet_parse(line, &pkt, err);
+	if (rc == 0)
+		rc = hf_ref_eval(d->now->model, &pkt, NULL, NULL, &result, err);
+	if (rc < 0)
+		return rc;
+	(void)hf_packet_print(&pkt, line, sizeof(line)); /* no longer than what was parsed */
+	fprintf(call->out, "packet: %s\n", line);
+	(void)hf_ref_eval(d->now->model, &pkt, print_step, call->out, &result, err); /* as above */
+	fprintf(call->out, "verdict: %s\norigin: %s\n", hf_verdict_name(result.verdict),
+		result.origin);
+	print_place(d, &pkt, call->out);
+	return 0;
+}

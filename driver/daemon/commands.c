@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "commands.h"
+
+#include "daemon.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+
+static int cmd_list(void *arg, const struct hf_rpc_call *call, struct hf_err *)
+{
+	struct hf_rpc rpc;
+
+	commands_init(&rpc, arg);
+	hf_rpc_list(&rpc, call->out);
+	return 0;
+}
+
+static int cmd_version(void *, const struct hf_rpc_call *call, struct hf_err *)
+{
+	fprintf(call->out, "%s (hepflow) %s\n", HF_PROGRAM, HF_VERSION);
+	return 0;
+}
+
+static int cmd_plan(void *arg, const struct hf_rpc_call *call, struct hf_err *)
+{
+	struct hf_daemon *d = arg;
+	size_t i, n = 0;
+
+	for (i = 0; i < d->n_wires; i++) {
+		if (!d->now->plans[i])
+			continue;
+		hf_plan_print(d->now->plans[i], call->out);
+		n++;
+	}
+	if (n == 0)
+		fputs("no uplink\n", call->out);
+	return 0;
+}
+
+static int cmd_apply(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	struct hf_daemon *d = arg;
+	size_t i;
+	int rc = hf_daemon_apply(d, err);
+
+	if (rc < 0)
+		return hf_err_prefix(err, rc, "generation %u stays in force: ", d->now->number);
+	fprintf(call->out, "generation %u in force\n", d->now->number);
+	for (i = 0; i < d->n_wires; i++) {
+		if (d->wires[i].reject[0])
+			fprintf(call->out, "%s: not offloaded: pmd-reject:%s\n",
+				d->wires[i].outer_conf->name, d->wires[i].reject);
+	}
+	return 0;
+}
+
+static int cmd_exit(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	struct hf_daemon *d = arg;
+
+	/* OVS's word; we always clean up. */
+	if (call->n_args == 1 && strcmp(call->args[0], "--cleanup") != 0)
+		return hf_fail(err, -EINVAL, "exit: unknown argument '%.80s'", call->args[0]);
+	d->exiting = true;
+	d->on_exit(d->on_exit_arg);
+	return 0;
+}
+
+static const struct hf_rpc_command commands[] = {
+	{"apply", "", 0, 0, false, cmd_apply},
+	{"conntrack/dump", "", 0, 0, false, cmd_conntrack_dump},
+	{"counters", "[--format=json]", 0, 0, true, cmd_counters},
+	{"dpctl/dump-flows", "[-m] [--names] [type=TYPE[,TYPE]] [--format=json]", 0, 4, true,
+		cmd_flow_dump},
+	{"dpctl/offload-stats-show", "", 0, 1, false, cmd_offload_stats},
+	{"exit", "[--cleanup]", 0, 1, false, cmd_exit},
+	{"explain", "KEY=VALUE...", 1, HF_RPC_ARGS_MAX, false, cmd_explain},
+	{"flow/dump", "[-m] [--names] [type=TYPE[,TYPE]] [--format=json]", 0, 4, true,
+		cmd_flow_dump},
+	{"list-commands", "", 0, 0, false, cmd_list},
+	{"offload/stats-show", "", 0, 0, false, cmd_offload_stats},
+	{"plan", "", 0, 0, false, cmd_plan},
+	{"policy/dump", "[--format=json]", 0, 0, true, cmd_policy_dump},
+	{"port/list", "", 0, 0, false, cmd_port_list},
+	{"status", "[--format=json]", 0, 0, true, cmd_status},
+	{"version", "", 0, 0, false, cmd_version},
+};
+
+void commands_init(struct hf_rpc *rpc, struct hf_daemon *d)
+{
+	*rpc = (struct hf_rpc){.n = N(commands), .commands = commands, .arg = d};
+}
+
+int commands_print_json(const struct hf_rpc_call *call, json_t *take_value, struct hf_err *err)
+{
+	int rc = take_value ? json_dumpf(take_value, call->out, JSON_INDENT(2)) : -1;
+
+	json_decref(take_value);
+	if (rc < 0)
+		return hf_fail(err, -ENOMEM, "out of memory");
+	fputc('\n', call->out);
+	return 0;
+}

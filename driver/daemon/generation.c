@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "generation.h"
+
+#include <hepflow/err.h>
+#include <hepflow/policy.h>
+#include <hepflow/profile.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NONE "none" /* the profile of a NIC that takes no rules */
+
+/* "auto": a virtual NIC says itself what it is; of others nothing is known yet. */
+static const char *auto_profile(const struct hf_conf_port *port, char *buf, size_t size)
+{
+	const char *value;
+	int len;
+
+	if (strncmp(port->devargs, "net_vnic", strlen("net_vnic")) != 0)
+		return NULL;
+	len = hf_devargs_find(port->devargs, "profile", &value);
+	if (len <= 0 || (size_t)len >= size)
+		return NULL;
+	memcpy(buf, value, (size_t)len);
+	buf[len] = '\0';
+	return buf;
+}
+
+static int find_profile(const struct hf_config *config, const struct hf_conf_port *port,
+	struct hf_nic **ret, bool *ret_assumed, struct hf_err *err)
+{
+	const char *name = port->profile;
+	char buf[4096];
+	int rc;
+
+	if (strcmp(name, "auto") == 0)
+		name = auto_profile(port, buf, sizeof(buf));
+	*ret_assumed = !name;
+	rc = hf_profile_find(name ? name : NONE, ret, err);
+	if (rc < 0)
+		return hf_err_prefix(err, rc, "%s:%u:%u: port %s: ", config->path,
+			port->profile_at.line, port->profile_at.col, port->name);
+	return 0;
+}
+
+int hf_profiles_find(const struct hf_config *config, struct hf_profiles *ret, struct hf_err *err)
+{
+	struct hf_profiles p = {.n = config->n_wires};
+	size_t i;
+	int rc = 0;
+
+	p.nics = calloc(p.n, sizeof(struct hf_nic *));
+	p.assumed = calloc(p.n, sizeof(bool));
+	if (!p.nics || !p.assumed)
+		rc = hf_fail(err, -ENOMEM, "%s: out of memory", config->path);
+	for (i = 0; i < p.n && rc == 0; i++) {
+		const struct hf_conf_port *port = &config->ports[config->wires[i].outer];
+
+		if (port->role == HF_ROLE_UPLINK)
+			rc = find_profile(config, port, &p.nics[i], &p.assumed[i], err);
+	}
+	if (rc < 0) {
+		hf_profiles_fini(&p);
+		return rc;
+	}
+	*ret = p;
+	return 0;
+}
+
+void hf_profiles_fini(struct hf_profiles *profiles)
+{
+	size_t i;
+
+	for (i = 0; profiles->nics && i < profiles->n; i++)
+		hf_profile_free(profiles->nics[i]);
+	free(profiles->nics);
+	free(profiles->assumed);
+	*profiles = (struct hf_profiles){0};
+}
+
+/* Where the path stands in the configuration matters only when it cannot be opened; what is wrong
+ * inside a file has a place of its own. */
+static int read_policies(
+	const struct hf_config *config, struct hf_policy *policy, struct hf_err *err)
+{
+	size_t i;
+	int rc;
+
+	for (i = 0; i < config->n_policies; i++) {
+		const struct hf_conf_text *p = &config->policies[i];
+
+		rc = hf_policy_read(policy, p->text, err);
+		if (rc == -ENOENT || rc == -EACCES)
+			return hf_err_prefix(
+				err, rc, "%s:%u:%u: ", config->path, p->at.line, p->at.col);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* A port that is no interface of this host would drop everything; say so now. */
+static int check_ports(
+	const struct hf_config *config, const struct hf_rules *rules, struct hf_err *err)
+{
+	static const enum hf_from froms[] = {
+		[HF_ROLE_UPLINK] = HF_FROM_UPLINK,
+		[HF_ROLE_WORKLOAD] = HF_FROM_WORKLOAD,
+	};
+	size_t i;
+
+	for (i = 0; i < config->n_wires; i++) {
+		const struct hf_conf_port *port = &config->ports[config->wires[i].outer];
+		int n = hf_rules_find_iface(rules, port->name);
+
+		if (n < 0)
+			return hf_fail(err, -ENOENT,
+				"%s:%u:%u: port %s: the policy files know no such interface on "
+				"this host (HostFacts, HostEndpoint or WorkloadEndpoint)",
+				config->path, port->at.line, port->at.col, port->name);
+		if (hf_rules_iface(rules, (size_t)n)->from != froms[port->role])
+			return hf_fail(err, -EINVAL,
+				"%s:%u:%u: port %s: role is %s, but to Calico the interface is %s",
+				config->path, port->at.line, port->at.col, port->name,
+				hf_role_name(port->role),
+				hf_from_name(hf_rules_iface(rules, (size_t)n)->from));
+	}
+	return 0;
+}
+
+/* What must be in hardware and is not ends the apply; docs/architecture.md, "Offload wishes". */
+static int check_wishes(
+	const struct hf_rules *rules, const struct hf_plan *plan, struct hf_err *err)
+{
+	size_t b, i;
+	char reason[64];
+
+	for (b = 0; b < hf_rules_n_blocks(rules); b++) {
+		const struct hf_block *block = hf_rules_block(rules, b);
+
+		for (i = 0; i < block->n_rules; i++) {
+			const struct hf_account *a = hf_plan_account(plan, block->rules[i].origin);
+
+			if (block->rules[i].offload != HF_OFFLOAD_REQUIRE ||
+				a->share == HF_SHARE_WHOLE || a->reason == HF_REASON_DIRECTION ||
+				a->reason == HF_REASON_SHADOWED)
+				continue;
+			return hf_fail(err, -EOPNOTSUPP,
+				"%s: offload is required, but on %s (profile %s) it is not wholly "
+				"in "
+				"hardware: %s",
+				hf_rules_origin(rules, a->origin), hf_plan_iface(plan),
+				hf_plan_nic(plan), hf_reason_print(a->reason, a->detail, reason));
+		}
+	}
+	return 0;
+}
+
+static int build_plans(const struct hf_config *config, const struct hf_profiles *profiles,
+	struct hf_generation *g, struct hf_err *err)
+{
+	size_t i;
+	int rc = 0;
+
+	g->plans = calloc(config->n_wires, sizeof(struct hf_plan *));
+	if (!g->plans)
+		return hf_fail(err, -ENOMEM, "plan: out of memory");
+	g->n_plans = config->n_wires;
+	for (i = 0; i < config->n_wires && rc == 0; i++) {
+		struct hf_plan_opts opts = {
+			.iface = config->ports[config->wires[i].outer].name,
+			.fallback = HF_FALLBACK_SOFTWARE,
+		};
+
+		if (!profiles->nics[i])
+			continue;
+		rc = hf_plan_build(g->rules, profiles->nics[i], &opts, &g->plans[i], err);
+		if (rc == 0)
+			rc = check_wishes(g->rules, g->plans[i], err);
+	}
+	return rc;
+}
+
+static int build(const struct hf_config *config, const struct hf_profiles *profiles,
+	struct hf_generation *g, struct hf_err *err)
+{
+	struct hf_model_opts opts = {.node = config->node, .calico = config->calico};
+	struct hf_policy *policy = NULL;
+	int rc = hf_policy_new(&policy, err);
+
+	if (rc == 0)
+		rc = read_policies(config, policy, err);
+	if (rc == 0)
+		rc = hf_model_build(policy, &opts, &g->model, err);
+	hf_policy_free(policy);
+	if (rc == 0)
+		rc = hf_rules_build(g->model, &g->rules, err);
+	if (rc == 0)
+		rc = check_ports(config, g->rules, err);
+	return rc < 0 ? rc : build_plans(config, profiles, g, err);
+}
+
+int hf_generation_build(const struct hf_config *config, const struct hf_profiles *profiles,
+	unsigned int number, struct hf_generation **ret, struct hf_err *err)
+{
+	struct hf_generation *g = calloc(1, sizeof(*g));
+	int rc;
+
+	if (!g)
+		return hf_fail(err, -ENOMEM, "out of memory");
+	g->number = number;
+	g->built = time(NULL);
+	rc = build(config, profiles, g, err);
+	if (rc < 0) {
+		hf_generation_free(g);
+		return rc;
+	}
+	*ret = g;
+	return 0;
+}
+
+void hf_generation_free(struct hf_generation *generation)
+{
+	size_t i;
+
+	if (!generation)
+		return;
+	for (i = 0; i < generation->n_plans; i++)
+		hf_plan_free(generation->plans[i]);
+	free(generation->plans);
+	hf_rules_free(generation->rules);
+	hf_model_free(generation->model);
+	free(generation);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Generation: everything that one reading of the policy gives, from model to plans.
+ *
+ * It is built aside, whole or not at all, and never changes afterwards. Building needs neither
+ * devices nor DPDK, so that hepflowd --check and the daemon say the same.
+ */
+
+#pragma once
+
+#include "config.h"
+
+#include <hepflow/model.h>
+#include <hepflow/nic.h>
+#include <hepflow/plan.h>
+#include <hepflow/rules.h>
+
+#include <time.h>
+
+/* The profile of each wire's outer side. */
+struct hf_profiles {
+	size_t n;
+	struct hf_nic **nics; /* by wire; NULL: not an uplink */
+	bool *assumed;	      /* by wire: nobody named one, so it is "none" */
+};
+
+struct hf_generation {
+	unsigned int number; /* from 1 */
+	time_t built;
+	struct hf_model *model;
+	struct hf_rules *rules;
+	size_t n_plans;		/* as many as wires */
+	struct hf_plan **plans; /* by wire; NULL: not an uplink */
+};
+
+/* Errors begin with the place in the configuration. */
+int hf_profiles_find(const struct hf_config *config, struct hf_profiles *ret, struct hf_err *err);
+void hf_profiles_fini(struct hf_profiles *profiles);
+
+/* Errors: what reading, model, rules and plan say; a wish "require" that cannot be met. */
+int hf_generation_build(const struct hf_config *config, const struct hf_profiles *profiles,
+	unsigned int number, struct hf_generation **ret, struct hf_err *err);
+/* NULL is fine. A rules pointer that somebody else frees is set to NULL before. */
+void hf_generation_free(struct hf_generation *generation);

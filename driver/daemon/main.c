@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* hepflowd: reads its configuration, starts everything, and waits for signals and commands. */
+
+#include "commands.h"
+#include "config.h"
+#include "ctl.h"
+#include "daemon.h"
+#include "log.h"
+#include "rpc.h"
+#include "rundir.h"
+
+#include <hepflow/base/opts.h>
+
+#include <event2/event.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* docs/man/hepflowd.8, "EXIT STATUS". */
+enum {
+	EXIT_OK = 0,
+	EXIT_USAGE = 2, /* configuration, policy or a device must be put right */
+};
+
+struct args {
+	const char *config;
+	const char *log_level;
+	bool check;
+	bool help;
+	bool version;
+};
+
+static const struct hf_opt options[] = {
+	{'c', "config", "FILE", "the configuration; hepflowd.conf(5)",
+		offsetof(struct args, config)},
+	{0, "check", NULL, "read configuration, policy and profiles, and end",
+		offsetof(struct args, check)},
+	{0, "log-level", "LEVEL", "error, warn, info (the default) or debug",
+		offsetof(struct args, log_level)},
+	{'h', "help", NULL, "this text", offsetof(struct args, help)},
+	{'V', "version", NULL, "which hepflowd this is", offsetof(struct args, version)},
+};
+#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+
+#define N_SIGNALS 3
+
+struct loop {
+	struct hf_daemon *d;
+	struct event_base *base;
+	struct event *signals[N_SIGNALS];
+	struct event *tick;
+	struct hf_rpc rpc;
+	struct hf_ctl *ctl;
+};
+
+static int fail(const struct hf_err *err)
+{
+	fprintf(stderr, HF_PROGRAM ": %s\n", err->text);
+	return EXIT_USAGE;
+}
+
+/* Leaves the loop once the reply to "exit" is on its way. */
+static void leave(void *arg)
+{
+	static const struct timeval soon = {.tv_usec = 10000};
+
+	(void)event_base_loopexit(arg, &soon);
+}
+
+static void on_signal(evutil_socket_t sig, short, void *arg)
+{
+	struct loop *loop = arg;
+
+	if (sig == SIGHUP) {
+		hf_log(HF_LOG_INFO, "engine", "SIGHUP: everything is read anew");
+		(void)hf_daemon_apply(loop->d, &(struct hf_err){0}); /* logged and kept there */
+		return;
+	}
+	hf_log(HF_LOG_INFO, "main", "%s: ending", sig == SIGTERM ? "SIGTERM" : "SIGINT");
+	(void)event_base_loopbreak(loop->base);
+}
+
+static void on_tick(evutil_socket_t, short, void *arg)
+{
+	hf_daemon_tick(((struct loop *)arg)->d);
+}
+
+static int open_loop(struct loop *loop, struct hf_err *err)
+{
+	static const int signals[N_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+	static const struct timeval second = {.tv_sec = 1};
+	size_t i;
+
+	loop->base = event_base_new();
+	if (!loop->base)
+		return hf_fail(err, -ENOMEM, "event loop: out of memory");
+	for (i = 0; i < N_SIGNALS; i++) {
+		loop->signals[i] = evsignal_new(loop->base, signals[i], on_signal, loop);
+		if (!loop->signals[i] || evsignal_add(loop->signals[i], NULL) < 0)
+			return hf_fail(err, -ENOMEM, "event loop: cannot catch signals");
+	}
+	loop->tick = event_new(loop->base, -1, EV_PERSIST, on_tick, loop);
+	if (!loop->tick || event_add(loop->tick, &second) < 0)
+		return hf_fail(err, -ENOMEM, "event loop: out of memory");
+	return 0;
+}
+
+static void close_loop(struct loop *loop)
+{
+	size_t i;
+
+	hf_ctl_close(loop->ctl);
+	for (i = 0; i < N_SIGNALS; i++) {
+		if (loop->signals[i])
+			event_free(loop->signals[i]);
+	}
+	if (loop->tick)
+		event_free(loop->tick);
+	if (loop->base)
+		event_base_free(loop->base);
+}
+
+/* With the folder locked: devices, loop, socket. */
+static int serve(const struct hf_config *config, struct hf_profiles *profiles,
+	struct hf_generation *first, struct hf_rundir *rundir, struct hf_err *err)
+{
+	struct hf_daemon d = {0};
+	struct loop loop = {.d = &d};
+	int rc = hf_daemon_start(&d, config, profiles, first, err);
+
+	if (rc < 0)
+		return rc;
+	rc = open_loop(&loop, err);
+	d.on_exit = leave;
+	d.on_exit_arg = loop.base;
+	commands_init(&loop.rpc, &d);
+	if (rc == 0)
+		rc = hf_ctl_open(loop.base, hf_rundir_socket(rundir), &loop.rpc, &loop.ctl, err);
+	if (rc == 0) {
+		hf_log(HF_LOG_INFO, "main", "ready: %s", hf_rundir_socket(rundir));
+		(void)event_base_dispatch(loop.base); /* ends when told to */
+	}
+	close_loop(&loop);
+	hf_daemon_stop(&d);
+	if (rc == 0)
+		hf_log(HF_LOG_INFO, "main", "ended");
+	return rc;
+}
+
+static int run(const struct hf_config *config, bool check, struct hf_err *err)
+{
+	struct hf_profiles profiles = {0};
+	struct hf_generation *first = NULL;
+	struct hf_rundir *rundir = NULL;
+	int rc = hf_profiles_find(config, &profiles, err);
+
+	if (rc == 0)
+		rc = hf_generation_build(config, &profiles, 1, &first, err);
+	if (rc == 0 && check) {
+		printf("%s: ok\n", config->path);
+	} else if (rc == 0) {
+		rc = hf_rundir_open(config->rundir, HF_PROGRAM, &rundir, err);
+		if (rc == 0) {
+			rc = serve(config, &profiles, first, rundir, err);
+			first = NULL; /* the daemon's */
+		}
+	}
+	hf_rundir_close(rundir);
+	hf_generation_free(first);
+	hf_profiles_fini(&profiles);
+	return rc;
+}
+
+static int usage(const char *text)
+{
+	fprintf(stderr, HF_PROGRAM ": %s (see " HF_PROGRAM " --help)\n", text);
+	return EXIT_USAGE;
+}
+
+static int help(void)
+{
+	puts(HF_PROGRAM ": enforces Calico host-endpoint policy between NIC and kernel\n\n"
+			"  " HF_PROGRAM " --config FILE [--check] [--log-level LEVEL]\n");
+	hf_opts_print(options, N_OPTIONS, stdout);
+	return EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	enum hf_log_level level = HF_LOG_INFO;
+	struct hf_config *config;
+	struct args args = {0};
+	struct hf_err err = {0};
+	int first, rc;
+
+	if (hf_opts_parse(options, N_OPTIONS, argc, argv, &args, &first, &err) < 0)
+		return usage(err.text);
+	if (args.help)
+		return help();
+	if (args.version) {
+		puts(HF_PROGRAM " (hepflow) " HF_VERSION);
+		return EXIT_OK;
+	}
+	if (first < argc)
+		return usage("no operands are taken");
+	if (!args.config)
+		return usage("--config is missing");
+	if (args.log_level && hf_log_level_parse(args.log_level, &level) < 0)
+		return usage("--log-level is one of error, warn, info, debug");
+	hf_log_set_level(level);
+	(void)signal(SIGPIPE, SIG_IGN); /* a client that hangs up is no reason to end */
+	rc = hf_config_read(args.config, &config, &err);
+	if (rc < 0)
+		return fail(&err);
+	rc = run(config, args.check, &err);
+	hf_config_free(config);
+	return rc < 0 ? fail(&err) : EXIT_OK;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * RPC: the control protocol of Open vSwitch (unixctl) without the sockets.
+ *
+ * A request is one JSON object, {"id":0,"method":"status","params":["a","b c"]}, requests follow
+ * each other without any framing. The reply is {"id":0,"result":"text\n","error":null} or
+ * {"id":0,"result":null,"error":"text\n"}; see ovsdb-server(7), and lib/unixctl.c of Open vSwitch
+ * for the texts that clients know. Stock ovs-appctl is a client.
+ *
+ * Commands are a table. The argument "--format=json" is taken out of the parameters and given to
+ * the command as a flag where it has a JSON form.
+ */
+
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct hf_err;
+
+#define HF_RPC_SIZE_MAX (64u << 10) /* bytes of a request: a packet line has a few hundred */
+#define HF_RPC_ARGS_MAX 32u
+
+struct hf_rpc_call {
+	size_t n_args;
+	const char *const *args;
+	bool json;
+	FILE *out; /* in memory; becomes the result */
+};
+
+struct hf_rpc_command {
+	const char *name;
+	const char *usage;
+	size_t min; /* arguments */
+	size_t max;
+	bool json; /* has a JSON form */
+	/* 0, or a negative errno with the text of the error reply in err. */
+	int (*run)(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+};
+
+struct hf_rpc {
+	size_t n;
+	const struct hf_rpc_command *commands; /* sorted by name */
+	void *arg;			       /* for run */
+};
+
+/* Where one request ends in a stream. Starts as {0}. */
+struct hf_rpc_scan {
+	size_t seen; /* bytes of the request looked at */
+	unsigned int depth;
+	bool in_string;
+	bool escaped;
+};
+
+/*
+ * Looks at n bytes of a stream from its beginning, of which scan->seen are known. Returns the
+ * length of the first request, 0 if more bytes are needed, or -EBADMSG (no object) or -EMSGSIZE.
+ */
+long hf_rpc_find_end(struct hf_rpc_scan *scan, const char *buf, size_t n);
+
+/*
+ * Answers one request. *ret is the reply, to be freed. -EBADMSG: it is no request, and the peer
+ * deserves no answer but a closed connection; -ENOMEM.
+ */
+int hf_rpc_answer(
+	const struct hf_rpc *rpc, const char *text, size_t size, char **ret, size_t *ret_size);
+
+/* The command list-commands, for tables. arg must be the struct hf_rpc. */
+void hf_rpc_list(const struct hf_rpc *rpc, FILE *out);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "worker.h"
+
+#include "soft/soft.h"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+
+#include <unistd.h>
+
+/* The only writer is the worker, so load and store are enough. */
+static void add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+		memory_order_relaxed);
+}
+
+static void send_all(struct hf_worker_side *to, uint16_t queue, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t sent = rte_eth_tx_burst(to->port, queue % to->n_queues, pkts, n);
+
+	if (sent == n)
+		return;
+	add(&to->unsent, n - sent);
+	rte_pktmbuf_free_bulk(pkts + sent, n - sent);
+}
+
+/* Returns how many packets came. */
+static unsigned int move(struct hf_worker *w, struct hf_worker_wire *wire, enum hf_soft_dir dir)
+{
+	struct hf_worker_side *from = dir == HF_SOFT_IN ? &wire->outer : &wire->inner;
+	struct hf_worker_side *to = dir == HF_SOFT_IN ? &wire->inner : &wire->outer;
+	struct rte_mbuf *pkts[HF_WORKER_BURST];
+	unsigned int all = 0;
+	uint16_t q, n;
+
+	for (q = 0; q < from->n_queues; q++) {
+		n = rte_eth_rx_burst(from->port, q, pkts, HF_WORKER_BURST);
+		if (n == 0)
+			continue;
+		all += n;
+		n = hf_soft_burst(w->soft, w->number, wire->wire, dir, pkts, n, rte_rdtsc());
+		if (n > 0)
+			send_all(to, q, pkts, n);
+	}
+	return all;
+}
+
+static void rest(struct hf_worker *w, unsigned int *idle)
+{
+	if (!w->adaptive || *idle < HF_IDLE_ROUNDS) {
+		rte_pause();
+		(*idle)++;
+		return;
+	}
+	add(&w->sleeps, 1);
+	(void)usleep(HF_IDLE_SLEEP_US); /* woken early by a signal: just as well */
+}
+
+int hf_worker_run(void *arg)
+{
+	struct hf_worker *w = arg;
+	unsigned int i, n, idle = 0;
+	int rc = hf_soft_worker_start(w->soft, w->number);
+
+	if (rc < 0)
+		return rc;
+	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
+		for (i = n = 0; i < w->n_wires; i++) {
+			n += move(w, &w->wires[i], HF_SOFT_IN);
+			n += move(w, &w->wires[i], HF_SOFT_OUT);
+		}
+		hf_soft_poll(w->soft, w->number, rte_rdtsc());
+		add(&w->rounds, 1);
+		if (n > 0)
+			idle = 0;
+		else
+			rest(w, &idle);
+	}
+	hf_soft_worker_stop(w->soft, w->number);
+	return 0;
+}
