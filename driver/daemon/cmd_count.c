@@ -162,51 +162,47 @@ int cmd_policy_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *er
 		call, json_pack("{s:i, s:o}", "schema", 1, "policies", list), err);
 }
 
-/* Rules of a plan that the profile, or its capacity, keeps out of the NIC. */
-static void count_kept_out(
-	const struct hf_plan *plan, uint64_t *ret_capability, uint64_t *ret_capacity)
+/* Reasons that another NIC would not have, and those of a NIC that is full. The others (state,
+ * services, wishes) are nobody's fault. */
+enum { KEPT_BY_CAPABILITY = 1, KEPT_BY_CAPACITY };
+
+static const uint8_t kept_by[HF_REASON_MAX_] = {
+	[HF_REASON_NO_ENGINE] = KEPT_BY_CAPABILITY,
+	[HF_REASON_ITEM_UNSUPPORTED] = KEPT_BY_CAPABILITY,
+	[HF_REASON_MASK_PARTIAL] = KEPT_BY_CAPABILITY,
+	[HF_REASON_OVERLAP] = KEPT_BY_CAPABILITY,
+	[HF_REASON_SHAPE] = KEPT_BY_CAPABILITY,
+	[HF_REASON_PROTOCOL] = KEPT_BY_CAPABILITY,
+	[HF_REASON_NEGATION] = KEPT_BY_CAPABILITY,
+	[HF_REASON_EXPANSION] = KEPT_BY_CAPABILITY,
+	[HF_REASON_PMD_REJECT] = KEPT_BY_CAPABILITY,
+	[HF_REASON_CAPACITY] = KEPT_BY_CAPACITY,
+	[HF_REASON_PRIORITY] = KEPT_BY_CAPACITY,
+};
+
+static uint64_t count_kept(const struct hf_plan *plan, unsigned int by)
 {
+	uint64_t n = 0;
 	size_t i;
 
 	for (i = 0; i < hf_plan_n_accounts(plan); i++) {
 		const struct hf_account *a = hf_plan_account(plan, i);
 
-		if (a->share == HF_SHARE_WHOLE)
-			continue;
-		switch (a->reason) {
-		case HF_REASON_CAPACITY:
-		case HF_REASON_PRIORITY:
-			(*ret_capacity)++;
-			break;
-		case HF_REASON_NO_ENGINE:
-		case HF_REASON_ITEM_UNSUPPORTED:
-		case HF_REASON_MASK_PARTIAL:
-		case HF_REASON_RANGE:
-		case HF_REASON_OVERLAP:
-		case HF_REASON_SHAPE:
-		case HF_REASON_PROTOCOL:
-		case HF_REASON_NEGATION:
-		case HF_REASON_EXPANSION:
-		case HF_REASON_PMD_REJECT:
-			(*ret_capability)++;
-			break;
-		default: /* nothing that another NIC would do better */
-			break;
-		}
+		n += a->share != HF_SHARE_WHOLE && kept_by[a->reason] == by;
 	}
+	return n;
 }
 
 static void print_stats(const struct hf_wire *w, const struct hf_plan *plan, FILE *out)
 {
 	struct hf_sync_stats s = {0};
-	uint64_t capability = 0, capacity = 0, deferred = 0;
+	uint64_t deferred = 0;
 	size_t i;
 
 	if (w->sync) {
 		hf_sync_read_stats(w->sync, &s);
 		deferred = hf_sync_n_stuck(w->sync);
 	}
-	count_kept_out(plan, &capability, &capacity);
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -217,9 +213,9 @@ static void print_stats(const struct hf_wire *w, const struct hf_plan *plan, FIL
 		{"Cumulative Latency stddev (us)", (uint64_t)(s.stddev_us + 0.5)},
 		{"Exponential Average latency (us)", (uint64_t)(s.exp_mean_us + 0.5)},
 		{"Exponential Latency stddev (us)", (uint64_t)(s.exp_stddev_us + 0.5)},
-		{"Rejected by capability", capability},
+		{"Rejected by capability", count_kept(plan, KEPT_BY_CAPABILITY)},
 		{"Rejected by PMD", s.refused - s.full},
-		{"Rejected by capacity", capacity + s.full},
+		{"Rejected by capacity", count_kept(plan, KEPT_BY_CAPACITY) + s.full},
 		{"Deferred", deferred},
 		{"Deleted", s.deleted},
 		{"Query errors", s.query_errors},

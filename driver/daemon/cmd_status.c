@@ -11,6 +11,7 @@
 #include <hepflow/ref.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
