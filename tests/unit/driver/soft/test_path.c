@@ -8,6 +8,7 @@
 #include <rte_mbuf.h>
 
 #include <stdio.h>
+#include <string.h>
 
 TestSuite(path, .init = hf_test_eal_init, .fini = path_fini);
 
@@ -208,6 +209,37 @@ Test(path, untracked_policy_judges_every_packet)
 	IN(eth0, TO_HOST("proto=udp dport=80"), HF_SOFT_ALLOW);
 	OUT(eth0, FROM_HOST("proto=udp sport=80"), HF_SOFT_ESTABLISHED);
 	IN(eth0, TO_HOST("proto=udp dport=80"), HF_SOFT_ESTABLISHED);
+}
+
+static uint64_t judged_by_conntrack(void)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < hf_rules_n_origins(rules); i++) {
+		if (strcmp(hf_rules_origin(rules, i), "conntrack") == 0)
+			sum += hf_soft_count_origin(soft, i).packets;
+	}
+	return sum;
+}
+
+/* Rules are walked for established packets only where something stands in front of conntrack. */
+Test(path, established_packets_are_judged_only_where_it_matters)
+{
+	path_init(WORLD);
+	IN(eth0, TO_HOST("proto=udp dport=80"), HF_SOFT_ALLOW);
+	OUT(eth0, FROM_HOST("proto=udp sport=80"), HF_SOFT_ESTABLISHED);
+	IN(eth0, TO_HOST("proto=udp dport=80"), HF_SOFT_ESTABLISHED);
+	IN(eth0, TO_HOST("proto=tcp dport=80"), HF_SOFT_ALLOW);
+	OUT(eth0, FROM_HOST("proto=tcp sport=80 flags=SA"), HF_SOFT_ESTABLISHED);
+	IN(eth0, TO_HOST("proto=tcp dport=80 flags=A"), HF_SOFT_ESTABLISHED);
+	/* Pod C has no wire, so its source is checked where its packets leave. */
+	cr_expect_eq(judged_by_conntrack(), 2);
+	path_change(make_rules(WORLD UNTRACKED));
+	IN(eth0, TO_HOST("proto=tcp dport=80 flags=A"), HF_SOFT_ESTABLISHED);
+	cr_expect_eq(judged_by_conntrack(), 2, "untracked policy is about UDP");
+	IN(eth0, TO_HOST("proto=udp dport=80"), HF_SOFT_ESTABLISHED);
+	cr_expect_eq(judged_by_conntrack(), 3);
 }
 
 /* Established, and refused all the same: in front of conntrack stands untracked policy. */
