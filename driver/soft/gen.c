@@ -258,7 +258,7 @@ static int fill_backends(struct hf_gen *gen)
 	for (i = 0; i < hf_rules_n_dnats(gen->rules); i++) {
 		const struct hf_dnat *dnat = hf_rules_dnat(gen->rules, i);
 
-		for (t = 0; dnat->n_to > 1 && t < dnat->n_to; t++)
+		for (t = 0; t < dnat->n_to; t++)
 			gen->backends[gen->n_backends++] = (struct hf_backend){
 				.proto = dnat->proto,
 				.addr = dnat->to[t].addr,

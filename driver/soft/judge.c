@@ -175,15 +175,39 @@ static const struct hf_backend *find_backend(
 	return &gen->backends[lo];
 }
 
-/* By one of the services to the backend at b and its equals behind it; the last word if denied. */
-static struct hf_judged judge_by_services(
-	const struct hf_case *c, struct hf_key key, const struct hf_backend *b)
+/* The services that may have led to one address and port; either may be NULL. */
+struct services {
+	const struct hf_backend *by_port;
+	const struct hf_backend *whole; /* that rewrite the address whatever the port */
+};
+
+static bool in_group(
+	const struct hf_gen *gen, const struct hf_backend *b, const struct hf_backend *first)
 {
-	const struct hf_backend *first = b, *end = c->gen->backends + c->gen->n_backends;
+	return b < gen->backends + gen->n_backends && hf_backend_cmp(b, first) == 0;
+}
+
+/* Does the kernel have a choice in one of them? */
+static bool any_choice(const struct hf_gen *gen, const struct hf_backend *first)
+{
+	const struct hf_backend *b;
+
+	for (b = first; b && in_group(gen, b, first); b++) {
+		if (b->dnat->n_to > 1)
+			return true;
+	}
+	return false;
+}
+
+/* By one of the services at first and its equals behind it; the last word if denied. */
+static struct hf_judged judge_by_services(
+	const struct hf_case *c, struct hf_key key, const struct hf_backend *first)
+{
 	struct hf_judged j = {.reason = HF_SOFT_DENY, .origin = HF_NO_ORIGIN};
+	const struct hf_backend *b;
 
 	key.dnated = true;
-	for (; b < end && hf_backend_cmp(b, first) == 0; b++) {
+	for (b = first; in_group(c->gen, b, first); b++) {
 		key.wire_dst = b->dnat->addr;
 		key.wire_dport = b->proto ? b->dnat->port : key.dport;
 		j = judge_key(c, &key);
@@ -193,28 +217,61 @@ static struct hf_judged judge_by_services(
 	return j;
 }
 
+/* Allowed directly or by a service. */
+static struct hf_judged judge_by_any_way(
+	const struct hf_case *c, const struct hf_key *key, const struct services *s)
+{
+	struct hf_judged j = judge_key(c, key);
+
+	if (!passes(&j) && s->by_port)
+		j = judge_by_services(c, *key, s->by_port);
+	if (!passes(&j) && s->whole)
+		j = judge_by_services(c, *key, s->whole);
+	return j;
+}
+
+/* As judge_by_any_way(), but through any other uplink on a wire. */
+static struct hf_judged judge_by_other_uplinks(const struct hf_case *c, struct hf_key key,
+	const struct services *s, struct hf_judged refused)
+{
+	uint16_t routed = key.in;
+	struct hf_judged j;
+
+	for (key.in = 1; key.in < c->gen->n_ifaces; key.in++) {
+		const struct hf_gen_iface *iface = &c->gen->ifaces[key.in];
+
+		if (key.in == routed || !iface->wired || iface->from == HF_FROM_WORKLOAD)
+			continue;
+		j = judge_by_any_way(c, &key, s);
+		if (passes(&j))
+			return j;
+	}
+	return refused;
+}
+
 /*
- * It came in by a wire and was judged there, for good unless a service had several backends. Now
- * that the kernel has chosen, a packet is refused that may not have come to this one by any way.
+ * It should have come in by a wire and have been judged there. Two things were not seen there:
+ * which backend of a service the kernel would choose, and what came inside a tunnel with an address
+ * of outside. So on its way into a pod, or to a backend that was chosen, a packet is refused that
+ * cannot have come here by any way. It should have come by the interface that its source is routed
+ * to; routes may be asymmetric, so that another uplink will do where nothing was left open.
  */
-static struct hf_judged judge_transit(const struct hf_case *c, struct hf_key *key)
+static struct hf_judged judge_transit(const struct hf_case *c, struct hf_key *key, bool outside)
 {
 	struct hf_judged j = {.reason = HF_SOFT_TRANSIT, .origin = HF_NO_ORIGIN, .forwarded = true};
-	struct hf_judged k;
-	const struct hf_backend *b[2] = {
+	const struct services s = {
 		find_backend(c->gen, key->proto, &key->dst, key->dport),
 		find_backend(c->gen, 0, &key->dst, 0),
 	};
-	int i;
+	bool choice = any_choice(c->gen, s.by_port) || any_choice(c->gen, s.whole);
+	struct hf_judged k;
 
-	if (c->ct != HF_CT_NEW || (!b[0] && !b[1]))
+	if (!opens(c->ct) || (!choice && !(outside && key->class == HF_CLASS_WORKLOAD)))
 		return j;
-	k = judge_key(c, key);
-	for (i = 0; i < 2 && !passes(&k); i++) {
-		if (b[i])
-			k = judge_by_services(c, *key, b[i]);
-	}
-	return passes(&k) ? j : k;
+	k = judge_by_any_way(c, key, &s);
+	if (!passes(&k) && !choice)
+		k = judge_by_other_uplinks(c, *key, &s, k);
+	return passes(&k) && k.reason != HF_SOFT_ALLOW_UNTRACKED ? j : k;
 }
 
 /* Addresses only this host itself sends from; link-local ones are not forwarded (RFC 4291 2.5.6),
@@ -244,7 +301,7 @@ static struct hf_judged judge_out(const struct hf_case *c)
 			.reason = HF_SOFT_TRANSIT, .origin = HF_NO_ORIGIN, .forwarded = true};
 	if (own || !c->gen->ifaces[key.in].wired)
 		return judge_key(c, &key);
-	return judge_transit(c, &key);
+	return judge_transit(c, &key, from->class == HF_CLASS_REMOTE);
 }
 
 struct hf_judged hf_judge(const struct hf_case *c)

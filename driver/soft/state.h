@@ -77,7 +77,7 @@ static inline enum hf_calm_group hf_calm_group(uint8_t proto)
 	return proto == HF_PROTO_ICMP || proto == HF_PROTO_ICMPV6 ? HF_CALM_ICMP : HF_CALM_OTHER;
 }
 
-/* One of several backends of a rewritten destination. */
+/* A backend of a rewritten destination. */
 struct hf_backend {
 	uint8_t proto; /* 0: any, whatever the port */
 	struct hf_addr addr;

@@ -114,6 +114,35 @@ Test(nat, services_open_what_is_closed_to_direct_calls)
 	OUT(cali0, "src=" CLIENT " dst=10.65.0.2 sport=5000 dport=3000 proto=tcp", HF_SOFT_DENY);
 }
 
+/* Policy of pods holds for what nobody has judged, as what comes out of a tunnel. */
+Test(nat, strangers_are_judged_at_the_pod)
+{
+	path_init(WORLD "---\napiVersion: projectcalico.org/v3\nkind: NetworkPolicy\n"
+			"metadata: {name: a, namespace: ns}\nspec:\n  selector: pod == 'a'\n"
+			"  types: [Ingress]\n  ingress:\n"
+			"    - {action: Allow, protocol: TCP, destination: {ports: [80]}}\n");
+	OUT(cali0, "src=" CLIENT " dst=10.65.0.2 sport=1 dport=80 proto=tcp", HF_SOFT_TRANSIT);
+	OUT(cali0, "src=" CLIENT " dst=10.65.0.2 sport=1 dport=81 proto=tcp", HF_SOFT_DENY);
+	OUT(cali0, "src=" CLIENT " dst=10.65.0.2 sport=1 dport=80 proto=tcp flags=SA",
+		HF_SOFT_DENY);
+	OUT(cali1, "src=" CLIENT " dst=10.65.0.3 sport=1 dport=81 proto=tcp", HF_SOFT_TRANSIT);
+}
+
+/* eth0 forwards nothing to port 3000, but eth0.100 does, and it may have come by that. */
+Test(nat, routes_may_be_asymmetric)
+{
+	path_init(WORLD);
+	IN(eth0, "src=" CLIENT " dst=10.65.0.3 vlan=100 sport=1 dport=3001 proto=tcp",
+		HF_SOFT_ALLOW);
+	OUT(cali1, "src=" CLIENT " dst=10.65.0.3 sport=1 dport=3001 proto=tcp", HF_SOFT_TRANSIT);
+	path_change(make_rules(FACTS("accept")
+			PODS HEP POLICY("none", "  applyOnForward: true\n  types: [Ingress]\n")));
+	IN(eth0, "src=" CLIENT " dst=10.65.0.3 sport=2 dport=3001 proto=tcp", HF_SOFT_DENY);
+	IN(eth0, "src=" CLIENT " dst=10.65.0.3 vlan=100 sport=2 dport=3001 proto=tcp",
+		HF_SOFT_ALLOW);
+	OUT(cali1, "src=" CLIENT " dst=10.65.0.3 sport=2 dport=3001 proto=tcp", HF_SOFT_TRANSIT);
+}
+
 /* n backends on port 3000, which is denied, and then one on the given port. */
 static char *with_backends(int n, int last_port)
 {
