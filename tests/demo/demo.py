@@ -58,7 +58,7 @@ class Daemon:
 
     def start(self):
         self.proc = subprocess.Popen(
-            ["ip", "netns", "exec", self.netns, os.path.join(self.build, "driver", "hepflowd"),
+            ["ip", "netns", "exec", self.netns, os.path.join(self.build, "driver", "daemon", "hepflowd"),
              "--config", self.write_config()],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         end = time.monotonic() + START_SECONDS
@@ -76,7 +76,7 @@ class Daemon:
 
     def ask(self, *words, check=True):
         env = dict(os.environ, HEPFLOW_RUNDIR=self.tmp)
-        done = subprocess.run([os.path.join(self.build, "driver", "hepflowctl"), *words], text=True,
+        done = subprocess.run([os.path.join(self.build, "driver", "ctl", "hepflowctl"), *words], text=True,
                               env=env, capture_output=True, check=False)
         if done.returncode and check:
             raise lab.LabError(f"hepflowctl {' '.join(words)}: {done.stderr.strip()}")
@@ -85,11 +85,14 @@ class Daemon:
     def json(self, *words):
         return json.loads(self.ask(*words, "--format=json"))
 
-    def apply(self, files):
+    def write_policy(self, files):
         for name in os.listdir(self.policy):
             os.unlink(os.path.join(self.policy, name))
         for name in files:
             shutil.copy(os.path.join(HERE, name), self.policy)
+
+    def apply(self, files):
+        self.write_policy(files)
         self.ask("apply")
 
     def stop(self):
@@ -138,6 +141,41 @@ def packet_line(source, address, proto, port, v6):
     return f"{where}src={src} dst={address} proto={proto} sport=50000 dport={port}"
 
 
+class Counts:
+    """What the daemon has counted: packets per hardware entry, and packets that the rules judged."""
+
+    JUDGED = ("allow", "allow-untracked", "kernel-allow", "dnat-ambiguous", "deny", "kernel-deny")
+
+    def __init__(self, daemon):
+        flows = daemon.json("flow/dump")["flows"]
+        reasons = daemon.json("counters")["reasons"]
+        self.entries = [f["packets"] for f in flows if f["offloaded"] != "no"]
+        self.marked = sum(reasons[r]["packets"] for r in ("marked", "marked-untracked"))
+        self.judged = sum(reasons[r]["packets"] for r in self.JUDGED)
+
+
+def decided(answer, before, after):
+    """Who decided, by what was counted, and why, in the daemon's own words (explain)."""
+    said = dict(line.split(": ", 1) for line in answer.splitlines() if ": " in line)
+    origin = said["origin"]
+    hardware = said.get("hardware", "")
+    if hardware.startswith("entry "):
+        n = int(hardware.split()[1])
+        if after.entries[n] is not None:  # this NIC counts
+            ok = after.entries[n] > before.entries[n]
+        elif hardware.endswith("-> deny"):
+            ok = after.judged == before.judged
+        else:
+            ok = after.marked > before.marked
+        return ("hardware", f"rule {n} {origin}") if ok else ("?", f"hardware rule {n} did not count")
+    if after.judged == before.judged:
+        return "?", f"software did not count, {origin}"
+    # "entry 9 of eth0, ...: ipv4 udp -> punt (stateful-required)"; what pods and the host itself send
+    # does not arrive by the NIC.
+    reason = said.get("software", "(direction-egress)")
+    return "software", f"{reason[reason.rfind('(') + 1:].rstrip(')')}, {origin}"
+
+
 class Demo:
     def __init__(self, build):
         self.build = build
@@ -148,39 +186,25 @@ class Demo:
     def probe(self, world, daemon, row, v6):
         source, target, proto, port, expected = row
         address = lab.ADDRESSES["host" if target == "nodeport" else target][v6]
-        before = daemon.json("counters")
+        before = Counts(daemon)
         seconds = ALLOW_SECONDS if expected == "allow" else DENY_SECONDS
         seen = world.agents[source].probe(proto, address, port, seconds)
-        after = daemon.json("counters")
         seen = {"open": "allow", "silent": "deny"}.get(seen, seen)
-        where, why = self.decided(daemon, packet_line(source, address, proto, port, v6), before, after)
+        line = packet_line(source, address, proto, port, v6)
+        where, why = decided(daemon.ask("explain", line), before, Counts(daemon))
         ok = seen == expected and where != "?"
         self.rows += 1
         self.failed += not ok
         self.places[where] = self.places.get(where, 0) + 1
         what = f"{source} -> {target} {proto}{'/' + port if port != '0' else ''} IPv{'6' if v6 else '4'}"
-        print(f"  {what:<38} {expected:<9}{seen:<9}{where}: {why}{'' if ok else '   <-- differs'}")
-
-    @staticmethod
-    def decided(daemon, line, before, after):
-        """Who decided, by what the daemon counted; why, in its own words."""
-        answer = daemon.json("explain", line)
-        hits = [e for e in after["entries"] if e["packets"] != "unknown"
-                and e["packets"] > before["entries"][e["index"]]["packets"]]
-        hw, sw = answer["hardware"], after["classified"] - before["classified"]
-        if hw["fate"] in ("allow", "allow-untracked", "deny"):
-            counted = any(e["index"] == hw["entry"] for e in hits)
-            uncounted = all(e["packets"] == "unknown" for e in after["entries"])
-            if counted or (uncounted and not sw):
-                return "hardware", f"rule {hw['entry']} {hw['origin']}"
-            return "?", f"hardware rule {hw['entry']} did not count, software judged {sw}"
-        return ("software", f"{hw['reason']}, {answer['origin']}") if sw else ("?", "nobody judged it")
+        print(f"  {what:<38} {expected:<9}{seen:<9}{where}: {why}{'' if ok else '   <-- differs'}", flush=True)
 
     def profile(self, name, tmp):
         print(f"\nNIC profile {name}")
         with lab.Lab() as world:
             daemon = Daemon(world, self.build, name, tmp)
             try:
+                daemon.write_policy(policy_files([]))
                 daemon.start()
                 for title, files, rows in read_situations():
                     daemon.apply(policy_files(files))

@@ -39,7 +39,8 @@ out=
 testpmd() {
 	local devargs=$1
 	shift
-	out=$(timeout 60 dpdk-testpmd -d "$plugin" --no-huge --no-pci --no-shconf --no-telemetry \
+	# By lines: what is printed and what is echoed must not cut each other in two.
+	out=$(timeout 120 stdbuf -oL dpdk-testpmd -d "$plugin" --no-huge --no-pci --no-shconf --no-telemetry \
 		-m 128 --file-prefix "hf$$" --vdev="net_vnic0,$devargs" -- \
 		-i --total-num-mbufs=4096 "$@" 2>&1) || {
 		echo "$out"

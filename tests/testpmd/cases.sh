@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Every line that flowgen prints for the golden cases is taken by stock dpdk-testpmd on the virtual
+# SmartNIC of the same profile: as many rules made as asked for, and none refused.
+. "$(dirname "$0")/lib.sh"
+
+flowgen=$HF_BUILD/flowgen/flowgen
+hw_profile=$HF_BUILD/hw-profiles/hw-profile
+cases=$(cd "$(dirname "$0")/../cases" && pwd)
+total=0
+declare -A done_by # the rules, and the profile they were tried with
+
+# print_flows PROFILE: the rules of all cases, each case's destroyed before the next. One by one:
+# after a flush the ixgbe family keeps its one mask (docs/hw-profiles.md).
+print_flows() {
+	local case args
+	for case in "$cases"/*/; do
+		args=()
+		[ ! -f "$case/args" ] || read -ra args <"$case/args"
+		"$flowgen" flows -q "${args[@]}" -p "$1" --format testpmd "$case/policy.yaml" |
+			awk '{ print } /^flow create/ { n++ }
+				END { for (i = 0; i < n; i++) print "flow destroy 0 rule " i }'
+	done
+	echo quit
+}
+
+for profile in $("$hw_profile" list | awk 'NR > 1 { print $1 }'); do
+	flows=$(print_flows "$profile")
+	[ -z "${done_by[$flows]:-}" ] || {
+		# Their acceptance is what tests/equiv/test_plan.c asks, for every profile.
+		echo "$profile: the same rules as ${done_by[$flows]}"
+		continue
+	}
+	done_by[$flows]=$profile
+	asked=$(grep -c '^flow create' <<<"$flows" || true)
+	testpmd "profile=$profile" <<<"$flows"
+	expect "$asked" ' created'
+	expect "$asked" ' destroyed'
+	expect 0 'Caught PMD error'
+	expect 0 'Bad arguments'
+	echo "$profile: $asked rules taken"
+	total=$((total + asked))
+done
+[ "$total" -gt 1000 ] || {
+	echo "only $total rules for all profiles and cases"
+	exit 1
+}
