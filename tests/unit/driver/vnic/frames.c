@@ -95,7 +95,7 @@ size_t frame_build(const struct frame *f, uint8_t ret[static FRAME_MAX])
 	memcpy(ret, macs, sizeof(macs));
 	for (i = 0; i < f->n_tags; i++) {
 		at = put16(ret, at, f->n_tags == 2 && i == 0 ? 0x88a8 : 0x8100);
-		at = put16(ret, at, (uint16_t)(5 + i));
+		at = put16(ret, at, (uint16_t)((f->vid ? f->vid : 5) + i));
 	}
 	if (!f->src)
 		return put16(ret, at, f->eth_type) + 46 - f->cut;

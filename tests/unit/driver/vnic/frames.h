@@ -21,7 +21,8 @@ struct frame {
 	uint16_t off;	   /* IPv4 flags and fragment offset; IPv6: a fragment header with it */
 	uint8_t options;   /* bytes of IPv4 options */
 	uint8_t ext;	   /* IPv6: an extension header of this number in front */
-	uint8_t n_tags;	   /* VLAN tags with identifiers 5, 6, ... */
+	uint8_t n_tags;	   /* VLAN tags with identifiers vid, vid + 1, ... */
+	uint16_t vid;	   /* 0: 5 */
 	uint16_t eth_type; /* not IP: this, and no more headers */
 	size_t cut;	   /* bytes missing at the end of the frame; the headers still claim them */
 };
