@@ -26,13 +26,13 @@ static int claim(struct hf_vnic_sub *sub)
 	return rc;
 }
 
-/* A sub-device that an earlier port left on the bus when it was removed; see hf_vnic_sub_close().
+/*
+ * A sub-device that an earlier port left on the bus when it was removed; see hf_vnic_sub_close().
+ * Devices of other kinds are somebody else's: drivers of ports are called net_something.
  */
 static void remove_orphan(const char *name)
 {
-	uint16_t port;
-
-	if (rte_eth_dev_get_port_by_name(name, &port) != 0)
+	if (strncmp(name, "net_", 4) == 0)
 		(void)rte_vdev_uninit(name); /* -ENOENT: there is none, as usual */
 }
 
@@ -64,6 +64,7 @@ int hf_vnic_sub_open(struct hf_vnic_sub *sub, const char *devargs)
 	}
 	memcpy(sub->name, devargs, len);
 	sub->name[len] = '\0';
+	sub->port = RTE_MAX_ETHPORTS; /* none yet: not every device is a port */
 	if (rte_eth_dev_get_port_by_name(sub->name, &sub->port) != 0) {
 		rc = make(sub, args);
 	} else if (*args) {

@@ -13,16 +13,16 @@ HF_EAL_SUITE(pmd);
 Test(pmd, the_sub_device_is_hidden_and_given_back)
 {
 	struct rte_eth_dev_owner owner;
-	uint16_t wire, p, n = 0;
+	uint16_t ring, p, n = 0;
 
 	open_port("mlx5-cx6dx", 1);
-	cr_assert(rte_eth_dev_get_port_by_name("net_ring_wire", &wire) == 0);
+	cr_assert(rte_eth_dev_get_port_by_name("net_ring_wire", &ring) == 0);
 	RTE_ETH_FOREACH_DEV (p)
 		n++;
 	cr_expect(n == 1);
-	cr_expect(rte_eth_dev_owner_get(wire, &owner) == 0 && owner.id != RTE_ETH_DEV_NO_OWNER);
+	cr_expect(rte_eth_dev_owner_get(ring, &owner) == 0 && owner.id != RTE_ETH_DEV_NO_OWNER);
 	close_port();
-	cr_expect(rte_eth_dev_owner_get(wire, &owner) == 0 && owner.id == RTE_ETH_DEV_NO_OWNER);
+	cr_expect(rte_eth_dev_owner_get(ring, &owner) == 0 && owner.id == RTE_ETH_DEV_NO_OWNER);
 }
 
 Test(pmd, a_sub_device_it_made_goes_with_it)
@@ -53,15 +53,18 @@ Test(pmd, wrong_arguments_make_no_port)
 {
 	static const char *const wrong[] = {"", "profile=", "profile=no-such-nic", "colour=red",
 		"profile=none,profile=none", "profile=none,dev=", "profile=none,dev=net_nosuch0",
-		"dev=net_null0", "profile=none,colour=red,dev=net_null0"};
-	uint16_t p;
+		"dev=net_null0", "profile=none,colour=red,dev=net_null0",
+		"profile=none,dev=crypto_null0"};
+	uint16_t p, other;
 	size_t i;
 
 	rte_log_set_global_level(RTE_LOG_EMERG);
+	cr_assert(rte_vdev_init("net_null7", NULL) == 0);
 	for (i = 0; i < RTE_DIM(wrong); i++) {
 		cr_expect(rte_vdev_init("net_vnic0", wrong[i]) < 0, "%s", wrong[i]);
 		cr_expect(rte_eth_dev_get_port_by_name("net_vnic0", &p) != 0);
 		cr_expect(rte_eth_dev_get_port_by_name("net_null0", &p) != 0);
+		cr_expect(rte_eth_dev_get_port_by_name("net_null7", &other) == 0, "%s", wrong[i]);
 	}
 }
 
