@@ -19,9 +19,9 @@ packages=(
 	gcc libc6-dev meson ninja-build pkg-config
 	clang-14 libclang-rt-14-dev
 	# libraries
-	libdpdk-dev libibverbs-dev libyaml-dev libjansson-dev libevent-dev uthash-dev
+	libdpdk-dev libyaml-dev libjansson-dev libevent-dev uthash-dev
 	# tests and lint
-	libcriterion-dev dpdk python3 python3-scapy iproute2 ethtool nftables iputils-ping netcat-openbsd
+	libcriterion-dev dpdk-dev python3 iproute2 ethtool nftables procps iputils-ping
 	clang-format-14 cppcheck mandoc git
 	# this script: unpacking a Debian source package
 	dpkg-dev xz-utils
@@ -167,7 +167,7 @@ fetch_source() {
 	# Lists without sources fail here; one that has the package is enough.
 	"${apt[@]}" update >"$tmp/log" 2>&1 </dev/null || true
 	cd "$tmp/src"
-	quietly "apt-get source $package=$version (if the archive has a newer one: apt-get update && apt-get install libdpdk-dev dpdk)" \
+	quietly "apt-get source $package=$version (if the archive has a newer one: apt-get update && apt-get install libdpdk-dev dpdk-dev)" \
 		"${apt[@]}" source --download-only --only-source "$package=$version"
 	quietly "unpacking $package $version" \
 		dpkg-source --no-copy --require-strong-checksums -x ./*.dsc "$tmp/src/tree"
