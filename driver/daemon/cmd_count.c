@@ -365,10 +365,10 @@ static void print_tuple(const struct hf_soft_conn *c, bool reply, FILE *out)
 	if (icmp)
 		fprintf(out, ",id=%u", c->sport);
 	else if (hf_proto_has_ports(c->proto))
-		fprintf(out, ",sport=%u,dport=%u", reply ? c->dport : c->sport,
+		fprintf(out, ",sport=%" PRIu16 ",dport=%" PRIu16, reply ? c->dport : c->sport,
 			reply ? c->sport : c->dport);
 	if (icmp && !reply)
-		fprintf(out, ",type=%u,code=%u", c->dport >> 8, c->dport & 0xff);
+		fprintf(out, ",type=%d,code=%d", c->dport >> 8, c->dport & 0xff);
 	fprintf(out, ",packets=%" PRIu64 ",bytes=%" PRIu64 ")", c->packets[reply], c->bytes[reply]);
 }
 

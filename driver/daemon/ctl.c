@@ -183,15 +183,10 @@ int hf_ctl_open(struct event_base *base, const char *path, const struct hf_rpc *
 
 void hf_ctl_close(struct hf_ctl *ctl)
 {
-	struct conn *c, *next;
-
 	if (!ctl)
 		return;
-	DL_FOREACH_SAFE(ctl->conns, c, next)
-	{
-		(void)bufferevent_flush(c->bev, EV_WRITE, BEV_FLUSH);
-		conn_free(c);
-	}
+	while (ctl->conns)
+		conn_free(ctl->conns);
 	if (ctl->listener)
 		evconnlistener_free(ctl->listener);
 	(void)unlink(ctl->path); /* ours */

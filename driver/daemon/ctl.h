@@ -23,5 +23,5 @@ struct hf_rpc;
 /* rpc lives longer. Errors of the socket. */
 int hf_ctl_open(struct event_base *base, const char *path, const struct hf_rpc *rpc,
 	struct hf_ctl **ret, struct hf_err *err);
-/* Removes the socket. What has been answered is still sent as far as the kernel takes it. */
+/* Hangs up on everybody and removes the socket. */
 void hf_ctl_close(struct hf_ctl *ctl);
