@@ -19,7 +19,6 @@
 /* One origin over all uplinks and the software path. */
 struct row {
 	const char *origin;
-	uint32_t index;
 	struct hf_sync_count hw;
 	struct hf_soft_count sw;
 	enum hf_share share;
@@ -29,53 +28,75 @@ struct row {
 	uint32_t detail;
 };
 
-static struct row row_of(const struct hf_daemon *d, uint32_t index)
+static void init_row(const struct hf_daemon *d, uint32_t origin, struct row *ret)
 {
-	struct row r = {
-		.origin = hf_rules_origin(d->now->rules, index),
-		.index = index,
+	*ret = (struct row){
+		.origin = hf_rules_origin(d->now->rules, origin),
 		.hw = {.known = true},
-		.sw = hf_soft_count_origin(d->soft, index),
+		.sw = hf_soft_count_origin(d->soft, origin),
 		.share = HF_SHARE_WHOLE,
-		.reason = HF_REASON_NONE,
 		.detail = HF_F_MAX_,
 	};
-	size_t i;
+}
 
-	for (i = 0; i < d->n_wires; i++) {
-		const struct hf_wire *w = &d->wires[i];
-		const struct hf_account *a;
+/* What one uplink makes of it; the least share of all counts. */
+static void add_account(struct row *r, const struct hf_wire *w, const struct hf_account *a)
+{
+	struct hf_sync_count c;
 
-		if (!d->now->plans[i])
-			continue;
-		a = hf_plan_account(d->now->plans[i], index);
-		r.planned = true;
-		if (w->reject[0]) {
-			r.share = HF_SHARE_NONE;
-			r.rejected = w;
-		} else if (a->share < r.share) {
-			r.share = a->share;
-			r.reason = a->reason;
-			r.detail = a->detail;
-		}
-		if (w->sync) {
-			struct hf_sync_count c = hf_sync_count_origin(w->sync, r.origin);
-
-			r.hw.known = r.hw.known && c.known;
-			r.hw.packets += c.packets;
-			r.hw.bytes += c.bytes;
-		}
+	r->planned = true;
+	if (w->reject[0]) {
+		r->share = HF_SHARE_NONE;
+		r->rejected = w;
+	} else if (a->share < r->share) {
+		r->share = a->share;
+		r->reason = a->reason;
+		r->detail = a->detail;
 	}
-	if (!r.planned) {
-		r.share = HF_SHARE_NONE;
-		r.reason = HF_REASON_NO_ENGINE;
-	}
-	return r;
+	if (!w->sync)
+		return;
+	c = hf_sync_count_origin(w->sync, r->origin);
+	r->hw.known = r->hw.known && c.known;
+	r->hw.packets += c.packets;
+	r->hw.bytes += c.bytes;
 }
 
 static int by_origin(const void *a, const void *b)
 {
 	return strcmp(((const struct row *)a)->origin, ((const struct row *)b)->origin);
+}
+
+/* One row per origin, by name. Returns how many; -ENOMEM. */
+static int make_rows(const struct hf_daemon *d, struct row **ret)
+{
+	size_t n = hf_rules_n_origins(d->now->rules), n_named = 0, i, k;
+	struct row *rows = calloc(n + 1, sizeof(*rows));
+
+	if (!rows)
+		return -ENOMEM;
+	for (i = 0; i < n; i++)
+		init_row(d, (uint32_t)i, &rows[i]);
+	for (i = 0; i < d->n_wires; i++) {
+		const struct hf_plan *plan = d->now->plans[i];
+
+		for (k = 0; plan && k < hf_plan_n_accounts(plan); k++) {
+			const struct hf_account *a = hf_plan_account(plan, k);
+
+			add_account(&rows[a->origin], &d->wires[i], a);
+		}
+	}
+	for (i = 0; i < n; i++) {
+		if (!rows[i].origin[0]) /* jumps between tables have none */
+			continue;
+		if (!rows[i].planned) {
+			rows[i].share = HF_SHARE_NONE;
+			rows[i].reason = HF_REASON_NO_ENGINE;
+		}
+		rows[n_named++] = rows[i];
+	}
+	qsort(rows, n_named, sizeof(*rows), by_origin);
+	*ret = rows;
+	return (int)n_named;
 }
 
 static const char *print_reason(const struct row *r, char *buf, size_t size)
@@ -131,25 +152,24 @@ static json_t *row_json(const struct row *r)
 int cmd_policy_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 {
 	const struct hf_daemon *d = arg;
-	size_t n = hf_rules_n_origins(d->now->rules), i;
-	struct row *rows = calloc(n + 1, sizeof(*rows));
-	json_t *list = call->json ? json_array() : NULL;
+	json_t *list = NULL;
+	struct row *rows;
+	size_t i;
+	int n;
 
-	if (!rows) {
-		json_decref(list);
-		return hf_fail(err, -ENOMEM, "out of memory");
-	}
 	for (i = 0; i < d->n_wires; i++) {
 		if (d->wires[i].sync)
 			hf_sync_poll(d->wires[i].sync);
 	}
-	for (i = 0; i < n; i++)
-		rows[i] = row_of(d, (uint32_t)i);
-	qsort(rows, n, sizeof(*rows), by_origin);
-	if (!call->json)
+	n = make_rows(d, &rows);
+	if (n < 0)
+		return hf_fail(err, n, "out of memory");
+	if (call->json)
+		list = json_array();
+	else
 		fprintf(call->out, "%-44s %12s %14s %12s %14s %-8s %s\n", "POLICY", "HW-PACKETS",
 			"HW-BYTES", "SW-PACKETS", "SW-BYTES", "OFFLOAD", "REASON");
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < (size_t)n; i++) {
 		if (call->json)
 			(void)json_array_append_new(list, row_json(&rows[i]));
 		else

@@ -131,32 +131,46 @@ static int check_ports(
 	return 0;
 }
 
-/* What must be in hardware and is not ends the apply; docs/architecture.md, "Offload wishes". */
-static int check_wishes(
-	const struct hf_rules *rules, const struct hf_plan *plan, struct hf_err *err)
+/* Which origins some rule wants in hardware or not at all. */
+static void mark_required(const struct hf_rules *rules, bool *ret)
 {
 	size_t b, i;
-	char reason[64];
 
 	for (b = 0; b < hf_rules_n_blocks(rules); b++) {
 		const struct hf_block *block = hf_rules_block(rules, b);
 
-		for (i = 0; i < block->n_rules; i++) {
-			const struct hf_account *a = hf_plan_account(plan, block->rules[i].origin);
-
-			if (block->rules[i].offload != HF_OFFLOAD_REQUIRE ||
-				a->share == HF_SHARE_WHOLE || a->reason == HF_REASON_DIRECTION ||
-				a->reason == HF_REASON_SHADOWED)
-				continue;
-			return hf_fail(err, -EOPNOTSUPP,
-				"%s: offload is required, but on %s (profile %s) it is not wholly "
-				"in "
-				"hardware: %s",
-				hf_rules_origin(rules, a->origin), hf_plan_iface(plan),
-				hf_plan_nic(plan), hf_reason_print(a->reason, a->detail, reason));
-		}
+		for (i = 0; i < block->n_rules; i++)
+			ret[block->rules[i].origin] |=
+				block->rules[i].offload == HF_OFFLOAD_REQUIRE;
 	}
-	return 0;
+}
+
+/* What must be in hardware and is not ends the apply; docs/architecture.md, "Offload wishes". */
+static int check_wishes(
+	const struct hf_rules *rules, const struct hf_plan *plan, struct hf_err *err)
+{
+	bool *required = calloc(hf_rules_n_origins(rules) + 1, sizeof(*required));
+	char reason[64];
+	size_t i;
+	int rc = 0;
+
+	if (!required)
+		return hf_fail(err, -ENOMEM, "out of memory");
+	mark_required(rules, required);
+	for (i = 0; i < hf_plan_n_accounts(plan) && rc == 0; i++) {
+		const struct hf_account *a = hf_plan_account(plan, i);
+
+		if (!required[a->origin] || a->share == HF_SHARE_WHOLE ||
+			a->reason == HF_REASON_DIRECTION || a->reason == HF_REASON_SHADOWED)
+			continue;
+		rc = hf_fail(err, -EOPNOTSUPP,
+			"%s: offload is required, but on %s (profile %s) it is not wholly in "
+			"hardware: %s",
+			hf_rules_origin(rules, a->origin), hf_plan_iface(plan), hf_plan_nic(plan),
+			hf_reason_print(a->reason, a->detail, reason));
+	}
+	free(required);
+	return rc;
 }
 
 static int build_plans(const struct hf_config *config, const struct hf_profiles *profiles,

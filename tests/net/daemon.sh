@@ -297,6 +297,11 @@ bad_input() {
 	echo 'kind: [' >>"$tmp/policy.yaml"
 	refuse 'broken policy' "^hepflowd: $tmp/policy.yaml:[0-9]+:[0-9]+: "
 	write_policy 8000
+	write_config net_af_packet0,iface=up0 mlx5-cx6dx
+	sed 's/metadata: {name: web}/metadata: {name: web, annotations: {hepflow\/offload: require}}/' \
+		-i "$tmp/policy.yaml"
+	refuse 'offload that is required' '^hepflowd: default/gnp:web/ingress/0: offload is required, but on eth0 \(profile mlx5-cx6dx\) it is not wholly in hardware: stateful-required$'
+	write_policy 8000
 }
 
 run_none() {
@@ -324,6 +329,10 @@ run_vnic() {
 	ask flow/dump -m type=offloaded |
 		expect 'deny in hardware' 'tcp\(dst=3000\).*packets:[1-9].*offloaded:yes, dp:dpdk, policy:default/gnp:web/ingress/0, actions:drop$'
 	ask policy/dump | expect 'counters of the NIC' '^default/gnp:web/ingress/0 +[1-9][0-9]* +[1-9][0-9]* +0 '
+	# What policy/dump says of a rule is what the plan says of it.
+	ask policy/dump | expect 'share' '^default/gnp:web/ingress/0 .* partial  stateful-required$'
+	ask policy/dump | expect 'share' '^default/gnp:web/ingress/1 .* yes +$'
+	ask policy/dump | expect 'share' '^default/gnp:web/egress/0 .* no       direction-egress$'
 	ask explain in=eth0 src=192.0.2.1 dst=192.0.2.10 proto=tcp dport=3000 |
 		expect 'explained by the NIC' '^hardware: entry [0-9]+ of eth0, .* -> deny$'
 	before=$(ask offload/stats-show | awk '/Inserted/ {print $4}')
@@ -338,6 +347,22 @@ run_vnic() {
 	expect 'rules at the end' 'offload: eth0: 0 rules left in the NIC' <"$tmp/log"
 }
 
+# The profile promises more than the NIC takes: software does it all, and says so.
+run_reject() {
+	mode=reject
+	write_config net_vnic0,profile=ixgbe-82599,dev=net_af_packet0,iface=up0 mlx5-cx6dx
+	start
+	traffic
+	expect 'loud' '\|error\|offload: eth0: not offloaded, .*: pmd-reject:entry 0 \(failsafe\): ' <"$tmp/log"
+	ask status | expect status '^    not offloaded: pmd-reject:entry 0 \(failsafe\): [A-Z][a-z ]+: type [0-9]+: '
+	ask status | expect status ' offloaded 0/[0-9]+ rules \(0 in part\), 0 entries in the NIC$'
+	ask flow/dump | expect 'reason' 'policy:default/gnp:web/ingress/0, reason:pmd-reject:entry 0 '
+	ask offload/stats-show | expect 'stats' 'Rejected by PMD: +1$'
+	ask explain in=eth0 src=192.0.2.1 dst=192.0.2.10 proto=tcp dport=3000 |
+		expect 'explain' '^software: pmd-reject:entry 0 '
+	stop
+}
+
 mode=set-up
 make_net
 serve 3000 8000 8001
@@ -345,6 +370,7 @@ bad_input
 run_none
 if [ -e "$build/driver/librte_net_vnic.so" ]; then
 	run_vnic
+	run_reject
 else
 	echo "note: the virtual SmartNIC is not built; only the run without offload was made"
 fi
