@@ -227,8 +227,7 @@ struct hf_sync_count hf_tally_total(const struct hf_tally *tally)
 	struct hf_sync_count c = {!tally->lost, tally->packets, tally->bytes};
 	const struct hf_held *r;
 
-	DL_FOREACH(tally->rules, r)
-	{
+	for (r = tally->rules; r; r = r->next) {
 		if (!r->in)
 			continue;
 		c.known &= r->known;
