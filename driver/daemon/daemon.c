@@ -286,10 +286,22 @@ int hf_daemon_apply(struct hf_daemon *d, struct hf_err *err)
 	return rc;
 }
 
+/* A worker that ends by itself could not start: nothing would pass any more, and nobody know. */
+static void check_worker(struct hf_daemon *d)
+{
+	if (!d->running || rte_eal_get_lcore_state(d->lcore) == RUNNING)
+		return;
+	hf_log(HF_LOG_ERROR, "worker", "ended by itself: %s",
+		strerror(-rte_eal_wait_lcore(d->lcore)));
+	d->running = false;
+	d->on_exit(d->on_exit_arg);
+}
+
 void hf_daemon_tick(struct hf_daemon *d)
 {
 	size_t i;
 
+	check_worker(d);
 	for (i = 0; i < d->n_wires; i++) {
 		if (d->wires[i].sync)
 			hf_sync_poll(d->wires[i].sync);

@@ -112,7 +112,6 @@ static void close_loop(struct loop *loop)
 {
 	size_t i;
 
-	hf_ctl_close(loop->ctl);
 	for (i = 0; i < N_SIGNALS; i++) {
 		if (loop->signals[i])
 			event_free(loop->signals[i]);
@@ -123,30 +122,53 @@ static void close_loop(struct loop *loop)
 		event_base_free(loop->base);
 }
 
-/* With the folder locked: devices, loop, socket. */
-static int serve(const struct hf_config *config, struct hf_profiles *profiles,
-	struct hf_generation *first, struct hf_rundir *rundir, struct hf_err *err)
+static int wait_for_end(struct loop *loop, const struct hf_rundir *rundir, struct hf_err *err)
 {
-	struct hf_daemon d = {0};
-	struct loop loop = {.d = &d};
-	int rc = hf_daemon_start(&d, config, profiles, first, err);
+	int rc;
+
+	commands_init(&loop->rpc, loop->d);
+	rc = hf_ctl_open(loop->base, hf_rundir_socket(rundir), &loop->rpc, &loop->ctl, err);
+	if (rc < 0)
+		return rc;
+	hf_log(HF_LOG_INFO, "main", "ready: %s", hf_rundir_socket(rundir));
+	(void)event_base_dispatch(loop->base); /* ends when told to */
+	return 0;
+}
+
+/* With everything read: devices and socket. */
+static int run_loop(struct loop *loop, const struct hf_config *config, struct hf_profiles *profiles,
+	struct hf_generation **first, struct hf_err *err)
+{
+	struct hf_rundir *rundir;
+	int rc = hf_rundir_open(config->rundir, HF_PROGRAM, &rundir, err);
 
 	if (rc < 0)
 		return rc;
-	rc = open_loop(&loop, err);
-	d.on_exit = leave;
-	d.on_exit_arg = loop.base;
-	commands_init(&loop.rpc, &d);
+	rc = hf_daemon_start(loop->d, config, profiles, *first, err);
+	*first = NULL; /* the daemon's, whatever became of it */
+	loop->d->on_exit = leave;
+	loop->d->on_exit_arg = loop->base;
 	if (rc == 0)
-		rc = hf_ctl_open(loop.base, hf_rundir_socket(rundir), &loop.rpc, &loop.ctl, err);
-	if (rc == 0) {
-		hf_log(HF_LOG_INFO, "main", "ready: %s", hf_rundir_socket(rundir));
-		(void)event_base_dispatch(loop.base); /* ends when told to */
-	}
-	close_loop(&loop);
-	hf_daemon_stop(&d);
+		rc = wait_for_end(loop, rundir, err);
+	hf_ctl_close(loop->ctl);
+	hf_daemon_stop(loop->d);
+	hf_rundir_close(rundir);
 	if (rc == 0)
 		hf_log(HF_LOG_INFO, "main", "ended");
+	return rc;
+}
+
+/* Signals are caught before anything is there that must be cleaned up, and wait for the loop. */
+static int serve(const struct hf_config *config, struct hf_profiles *profiles,
+	struct hf_generation **first, struct hf_err *err)
+{
+	struct hf_daemon d = {0};
+	struct loop loop = {.d = &d};
+	int rc = open_loop(&loop, err);
+
+	if (rc == 0)
+		rc = run_loop(&loop, config, profiles, first, err);
+	close_loop(&loop);
 	return rc;
 }
 
@@ -154,21 +176,14 @@ static int run(const struct hf_config *config, bool check, struct hf_err *err)
 {
 	struct hf_profiles profiles = {0};
 	struct hf_generation *first = NULL;
-	struct hf_rundir *rundir = NULL;
 	int rc = hf_profiles_find(config, &profiles, err);
 
 	if (rc == 0)
 		rc = hf_generation_build(config, &profiles, 1, &first, err);
-	if (rc == 0 && check) {
+	if (rc == 0 && check)
 		printf("%s: ok\n", config->path);
-	} else if (rc == 0) {
-		rc = hf_rundir_open(config->rundir, HF_PROGRAM, &rundir, err);
-		if (rc == 0) {
-			rc = serve(config, &profiles, first, rundir, err);
-			first = NULL; /* the daemon's */
-		}
-	}
-	hf_rundir_close(rundir);
+	else if (rc == 0)
+		rc = serve(config, &profiles, &first, err);
 	hf_generation_free(first);
 	hf_profiles_fini(&profiles);
 	return rc;

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define OWN_ARGS_MAX 8
+#define NO_DEVICE    "0000:00:00.0" /* a host bridge: no NIC is ever there */
 
 static void (*log_to)(unsigned int level, const char *text, size_t len);
 static FILE *log_stream;
@@ -93,6 +94,7 @@ int hf_eal_start(const struct hf_eal_opts *opts, struct hf_err *err)
 		"--no-huge", "--legacy-mem", "--huge-dir", "--huge-unlink", "--in-memory", NULL};
 	static const char *const no_huge_names[] = {"--no-huge", NULL};
 	static const char *const telemetry_names[] = {"--telemetry", NULL};
+	static const char *const pci_names[] = {"-a", "--allow", "-b", "--block", "--no-pci", NULL};
 	char cores[4096], prefix[128];
 	char **argv = calloc(OWN_ARGS_MAX + opts->n_args + 1, sizeof(*argv));
 	int argc = 0, rc;
@@ -115,6 +117,10 @@ int hf_eal_start(const struct hf_eal_opts *opts, struct hf_err *err)
 		PUT("--in-memory");
 	else if (given(opts, no_huge_names))
 		PUT("--no-shconf");
+	if (!given(opts, pci_names)) {
+		PUT("-a");
+		PUT(NO_DEVICE);
+	}
 	if (!given(opts, telemetry_names))
 		PUT("--no-telemetry");
 	for (i = 0; i < opts->n_args; i++)

@@ -4,9 +4,10 @@
  * EAL: DPDK's environment, started once per process.
  *
  * Nothing is shared with other processes and no file outlives this one: with huge pages EAL runs
- * in memory only, without them it shares no configuration. Telemetry is off unless asked for. The
- * main lcore may run on every CPU of the process; one worker lcore is bound to the last of them.
- * Arguments of the caller come last and win.
+ * in memory only, without them it shares no configuration. PCI devices are left alone until they
+ * are hot-plugged by name. Telemetry is off unless asked for. The main lcore may run on every CPU
+ * of the process; one worker lcore is bound to the last of them. Arguments of the caller come last
+ * and win.
  *
  * Threads: start and stop on the main thread.
  */

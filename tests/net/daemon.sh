@@ -266,6 +266,7 @@ stop() {
 	ends $pid || code=$?
 	[ $code = 0 ] || bad "SIGTERM: exit $code"
 	[ ! -e "$tmp/run" ] || bad "left behind: $(ls -R "$tmp/run")"
+	[ -z "$(find /run/dpdk -type f 2>/dev/null)" ] || bad "left behind: $(find /run/dpdk)"
 }
 
 # refuse WHAT PATTERN: the configuration as it is now ends in one line, exit 2, and no traces.
@@ -350,6 +351,13 @@ run_vnic() {
 # The profile promises more than the NIC takes: software does it all, and says so.
 run_reject() {
 	mode=reject
+	# Signals are not lost, and end the daemon properly, however early they come.
+	write_config net_af_packet0,iface=up0 none
+	"$daemon" --config "$tmp/hepflow.yaml" 2>"$tmp/log" &
+	pid=$!
+	pids+=($pid)
+	timeout $deadline bash -c "until [ -s $tmp/run/hepflowd.pid ]; do read -rt 0.01 <> <(:); done; :"
+	stop
 	write_config net_vnic0,profile=ixgbe-82599,dev=net_af_packet0,iface=up0 mlx5-cx6dx
 	start
 	traffic
