@@ -518,6 +518,25 @@ Test(sync, rule_that_does_not_go_is_hidden_and_goes_later)
 	close_sync(s);
 }
 
+Test(sync, jump_that_does_not_go_at_the_end_is_hidden)
+{
+	struct hf_sync *s = open_sync("mlx5-cx6dx");
+	struct world w = make_world(DENY_3000 ALLOW_ALL);
+	struct hf_err err = {0};
+
+	cr_assert_eq(hf_sync_apply(s, w.plan, NULL), 0);
+	fake.fail_destroy = 1; /* the jump into the tables goes first */
+	cr_assert_eq(hf_sync_apply(s, NULL, &err), -EIO);
+	cr_assert(strstr(err.text, "cannot remove a rule: "), "%s", err.text);
+	cr_assert_eq(hf_sync_n_stuck(s), 1);
+	cr_assert_eq(n_in_nic(), 2, "the jump and its cover");
+	cr_assert_eq(judge(&samples[0].hdr), HF_FATE_PUNT);
+	cr_assert_eq(hf_sync_apply(s, NULL, NULL), 0);
+	cr_assert_eq(n_in_nic(), 0);
+	free_world(&w);
+	close_sync(s);
+}
+
 static struct hf_sync_count count_of(struct hf_sync *s, const char *origin)
 {
 	hf_sync_poll(s);
