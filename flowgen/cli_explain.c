@@ -47,33 +47,6 @@ static bool compare_rules(
 	return same;
 }
 
-static void print_hardware(const struct hf_plan *plan, const struct hf_packet *pkt)
-{
-	const struct hf_entry *entry;
-	char reason[64], pattern[LINE_SIZE];
-	enum hf_fate fate;
-	size_t i;
-
-	printf("hardware: %s on %s: ", hf_plan_nic(plan), hf_plan_iface(plan));
-	if (strcmp(pkt->in, hf_plan_iface(plan)) != 0) {
-		printf("not asked, the packet does not arrive there\n");
-		return;
-	}
-	fate = hf_plan_judge(plan, pkt, &i);
-	if (i == SIZE_MAX) {
-		printf("%s, no entry matches\n", hf_fate_name(fate));
-		return;
-	}
-	entry = hf_plan_entry(plan, i);
-	(void)hf_pattern_print(&entry->match, pattern, sizeof(pattern)); /* cut when longer */
-	printf("%s by table \"%s\" priority %u: %s; %s", hf_fate_name(fate),
-		hf_plan_table(plan, entry->table)->name, entry->priority, pattern,
-		hf_plan_origin(plan, entry->origin));
-	if (fate == HF_FATE_PUNT)
-		printf("; %s", hf_reason_print(entry->reason, entry->detail, reason));
-	printf("\n");
-}
-
 static int explain(const struct cli_built *built, const char *line, const struct hf_packet *pkt)
 {
 	struct hf_ref_result result;
@@ -92,7 +65,7 @@ static int explain(const struct cli_built *built, const char *line, const struct
 	printf("verdict: %s\norigin: %s\n", hf_verdict_name(result.verdict), result.origin);
 	same = compare_rules(built->rules, pkt, &result);
 	if (built->plan)
-		print_hardware(built->plan, pkt);
+		hf_plan_explain(built->plan, pkt, result.origin, stdout);
 	rc = cli_finish();
 	if (same || rc != CLI_OK)
 		return rc;

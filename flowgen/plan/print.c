@@ -229,6 +229,50 @@ void hf_plan_print(const struct hf_plan *plan, FILE *out)
 	}
 }
 
+/* Why the NIC has no entry for what an origin decides. */
+static const char *miss_reason(const struct hf_plan *plan, const char *origin, char buf[static 64])
+{
+	size_t i;
+
+	for (i = 0; i < plan->n_accounts; i++) {
+		const struct hf_account *a = &plan->accounts[i];
+
+		if (a->reason && strcmp(hf_plan_origin(plan, a->origin), origin) == 0)
+			return hf_reason_print(a->reason, a->detail, buf);
+	}
+	/* Its own entries are elsewhere: another class, another protocol. */
+	return hf_reason_print(HF_REASON_PROTOCOL, HF_F_MAX_, buf);
+}
+
+void hf_plan_explain(
+	const struct hf_plan *plan, const struct hf_packet *pkt, const char *origin, FILE *out)
+{
+	const struct hf_entry *e;
+	char match[256], reason[64];
+	enum hf_fate fate;
+	size_t i;
+
+	if (strcmp(pkt->in, plan->iface) != 0) {
+		fprintf(out, "software: %s; it does not arrive by %s\n",
+			hf_reason_print(HF_REASON_DIRECTION, HF_F_MAX_, reason), plan->iface);
+		return;
+	}
+	fate = hf_plan_judge(plan, pkt, &i);
+	if (i == SIZE_MAX) {
+		fprintf(out, "software: %s; no entry of %s matches\n",
+			miss_reason(plan, origin, reason), plan->iface);
+		return;
+	}
+	e = &plan->entries[i];
+	(void)hf_pattern_print(&e->match, match, sizeof(match));
+	fprintf(out, "%s", fate == HF_FATE_PUNT ? "software: " : "hardware: ");
+	if (fate == HF_FATE_PUNT)
+		fprintf(out, "%s; ", hf_reason_print(e->reason, e->detail, reason));
+	fprintf(out, "entry %zu of %s, table %" PRIu32 " \"%s\" priority %" PRIu32 ": %s -> %s\n",
+		i, plan->iface, plan->tables[e->table].group, plan->tables[e->table].name,
+		e->priority, match, hf_fate_name(fate));
+}
+
 void hf_plan_print_dot(const struct hf_plan *plan, FILE *out)
 {
 	size_t i, k, n;

@@ -150,6 +150,16 @@ void hf_plan_flow(const struct hf_plan *plan, const struct hf_nic *nic, size_t i
 enum hf_fate hf_plan_judge(
 	const struct hf_plan *plan, const struct hf_packet *pkt, size_t *ret_entry);
 
+/*
+ * One line on who decides about a packet, for explain; origin is what decides by the full rules:
+ *   hardware: entry 8 of eth0, table 2 "eth0 to host" priority 7: ipv4 tcp dst 3000 ... -> deny
+ *   software: stateful-required; entry 9 of eth0, table 2 "eth0 to host" priority 8: ... -> punt
+ *   software: input-set; no entry of eth0 matches
+ *   software: direction-egress; it does not arrive by eth0
+ */
+void hf_plan_explain(
+	const struct hf_plan *plan, const struct hf_packet *pkt, const char *origin, FILE *out);
+
 /* The stable text of a reason: "item-unsupported:sctp.dst". Returns buf. */
 const char *hf_reason_print(enum hf_reason reason, uint32_t detail, char buf[static 64]);
 const char *hf_fate_name(enum hf_fate fate); /* punt, allow, allow-untracked, deny, jump */

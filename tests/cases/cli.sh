@@ -173,12 +173,12 @@ grep -q '^rules: deny by default/gnp:deny-3000/ingress/0, block ".*" rule 0$' "$
 	fail "explain does not compare with the rules: $(cat "$tmp/out")"
 hardware() {
 	check "explain $1" 0 '*' '' explain -p "$1" "$policy" "$2"
-	grep -q "^hardware: $1 on eth0: $3" "$tmp/out" || fail "explain $1: $(tail -1 "$tmp/out")"
+	grep -q "^$3" "$tmp/out" || fail "explain $1: $(tail -1 "$tmp/out")"
 }
-hardware $nic "$packet" 'deny by table .* default/gnp:deny-3000/ingress/0$'
-hardware $nic "$packet flags=A ct=established" 'punt by table .*; stateful-required$'
-hardware none "$packet" 'punt, no entry matches$'
-hardware $nic 'src=192.0.2.10 dst=198.51.100.7 proto=udp dport=53' 'not asked'
+hardware $nic "$packet" 'hardware: entry [0-9]* of eth0, table 2 "eth0 to host" priority [0-9]*: ipv4 tcp dst 3000 .* -> deny$'
+hardware $nic "$packet flags=A ct=established" 'software: stateful-required; entry [0-9]* of eth0, .* -> punt$'
+hardware none "$packet" 'software: no-engine; no entry of eth0 matches$'
+hardware $nic 'src=192.0.2.10 dst=198.51.100.7 proto=udp dport=53' 'software: direction-egress; it does not arrive by eth0$'
 
 # Output that cannot be written is a failure of the program, not of the user.
 "$flowgen" eval "$policy" "$packet" >/dev/full 2>"$tmp/err"
