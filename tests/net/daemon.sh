@@ -6,6 +6,7 @@
 # plug, veth hs0 its end towards the kernel.
 #
 #   out: eth0 192.0.2.1 <-> up0 [hepflowd] hs0 <-> eth0 192.0.2.10 :host
+#   pod: eth0 10.65.0.2 <-> pd1 [hepflowd] hs1 <-> cali1           :host    (run_pod only)
 #
 # Once without offload, and once with the virtual SmartNIC where it was built. Needs root. Nothing
 # outside of the script's own mount and network namespaces is touched.
@@ -159,13 +160,16 @@ ask() {
 	HEPFLOW_RUNDIR=$tmp/run "$ctl" "$@"
 }
 
-# Servers on the host: every port answers "ok". Ready when the line is there.
+# serve NAMESPACE ADDRESS PORT...: every port answers "ok". Ready when the line is there.
 serve() {
-	ip netns exec host python3 - "$@" >"$tmp/serve.log" <<-'END' &
+	local ns=$1
+	shift
+	: >"$tmp/serve.log"
+	ip netns exec "$ns" python3 - "$@" >"$tmp/serve.log" <<-'END' &
 	import selectors, socket, sys
 	sel = selectors.DefaultSelector()
-	for port in sys.argv[1:]:
-	    s = socket.create_server(('192.0.2.10', int(port)))
+	for port in sys.argv[2:]:
+	    s = socket.create_server((sys.argv[1], int(port)))
 	    sel.register(s, selectors.EVENT_READ)
 	print('serving', flush=True)
 	while True:
@@ -178,12 +182,12 @@ serve() {
 	wait_line "$tmp/serve.log" serving $!
 }
 
-# get PORT: what the server says, or the error.
+# get PORT [ADDRESS [NAMESPACE]]: what the server says, or the error.
 get() {
-	ip netns exec out python3 - "$1" <<-'END'
+	ip netns exec "${3:-out}" python3 - "$1" "${2:-192.0.2.10}" <<-'END'
 	import socket, sys
 	try:
-	    s = socket.create_connection(('192.0.2.10', int(sys.argv[1])), timeout=2)
+	    s = socket.create_connection((sys.argv[2], int(sys.argv[1])), timeout=2)
 	    print(s.recv(10).decode())
 	except OSError as e:
 	    print(type(e).__name__)
@@ -191,11 +195,11 @@ get() {
 }
 
 allowed() {
-	[ "$(get "$1")" = ok ] || bad "port $1 should be open"
+	[ "$(get "$@")" = ok ] || bad "port $* should be open"
 }
 
 denied() {
-	[ "$(get "$1")" = TimeoutError ] || bad "port $1 should be closed"
+	[ "$(get "$@")" = TimeoutError ] || bad "port $* should be closed"
 }
 
 traffic() {
@@ -371,14 +375,88 @@ run_reject() {
 	stop
 }
 
+make_pod() {
+	ip netns add pod
+	ip link add pd1 type veth peer name eth0 netns pod
+	ip link add hs1 type veth peer name cali1 netns host
+	ip link set pd1 up
+	ip link set hs1 up
+	ip netns exec pod ethtool -K eth0 tx off >/dev/null
+	ip netns exec host ethtool -K cali1 tx off >/dev/null
+	ip -n pod link set lo up
+	ip -n pod link set eth0 up
+	ip -n host link set cali1 up
+	# As Calico lays it: the pod's gateway is nobody's address, and the host answers for it.
+	ip -n pod addr add 10.65.0.2/32 dev eth0
+	ip -n pod route add 169.254.1.1 dev eth0 scope link
+	ip -n pod route add default via 169.254.1.1
+	ip -n host route add 10.65.0.2 dev cali1
+	ip -n host route add default via 192.0.2.1 # it only answers for what it has a route to
+	ip netns exec host sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.cali1.proxy_arp=1 \
+		net.ipv4.neigh.cali1.proxy_delay=0
+	ip -n out route add 10.65.0.0/24 via 192.0.2.10
+}
+
+# Two wires: what is forwarded to the pod is judged by applyOnForward policy on the uplink, and
+# what is terminated as before.
+run_pod() {
+	mode="pod, $2"
+	write_policy 8000
+	cat >>"$tmp/policy.yaml" <<-END
+	---
+	apiVersion: projectcalico.org/v3
+	kind: WorkloadEndpoint
+	metadata: {name: n0-k8s-web-eth0, namespace: default, labels: {app: web}}
+	spec:
+	  node: n0
+	  orchestrator: k8s
+	  pod: web
+	  endpoint: eth0
+	  interfaceName: cali1
+	  ipNetworks: [10.65.0.2/32]
+	  profiles: [projectcalico-default-allow]
+	---
+	apiVersion: projectcalico.org/v3
+	kind: GlobalNetworkPolicy
+	metadata: {name: aof}
+	spec:
+	  selector: has(host)
+	  order: 10
+	  applyOnForward: true
+	  types: [Ingress]
+	  ingress:
+	    - {action: Deny, protocol: TCP, destination: {nets: [10.65.0.0/24], ports: [3000]}}
+	    - {action: Allow, destination: {nets: [10.65.0.0/24]}}
+	END
+	write_config "$1" "$2"
+	cat >>"$tmp/hepflow.yaml" <<-END
+	    - {name: cali1, role: workload, devargs: "net_af_packet2,iface=pd1"}
+	    - {name: cali1, role: host, devargs: "net_af_packet3,iface=hs1"}
+	END
+	start
+	traffic
+	allowed 8000 10.65.0.2
+	denied 3000 10.65.0.2
+	allowed 8000 10.65.0.2 host
+	ip netns exec pod ping -qc1 -W2 192.0.2.1 >/dev/null || bad "ping from the pod"
+	ask status | expect status '^  cali1: role workload, wire net_af_packet2'
+	ask explain in=eth0 src=192.0.2.1 dst=10.65.0.2 proto=tcp dport=3000 |
+		expect explain '^origin: default/gnp:aof/ingress/0$'
+	stop
+}
+
 mode=set-up
 make_net
-serve 3000 8000 8001
+serve host 192.0.2.10 3000 8000 8001
 bad_input
 run_none
+make_pod
+serve pod 10.65.0.2 3000 8000
+run_pod net_af_packet0,iface=up0 none
 if [ -e "$build/driver/librte_net_vnic.so" ]; then
 	run_vnic
 	run_reject
+	run_pod net_vnic0,profile=mlx5-cx6dx,dev=net_af_packet0,iface=up0 auto
 else
 	echo "note: the virtual SmartNIC is not built; only the run without offload was made"
 fi
