@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Numbers: policy/dump, offload/stats-show, counters, conntrack/dump. */
+/* Numbers: policy/dump, offload/stats-show, counters; and what is behind them: conntrack. */
 
 #include "commands.h"
 #include "daemon.h"
@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NUMBER_SIZE 24
+#define NUMBER_SIZE   24
+#define FLUSH_WAIT_MS 2000 /* for the worker; it needs one round for each few connections */
 
 /* One origin over all uplinks and the software path. */
 struct row {
@@ -412,4 +413,19 @@ int cmd_conntrack_dump(void *arg, const struct hf_rpc_call *call, struct hf_err 
 		fputc('\n', call->out);
 	}
 	return 0;
+}
+
+int cmd_conntrack_flush(void *arg, const struct hf_rpc_call *, struct hf_err *err)
+{
+	static const struct timespec moment = {.tv_nsec = 1000000};
+	const struct hf_daemon *d = arg;
+	int ms;
+
+	atomic_store(&d->worker->forget, true);
+	for (ms = 0; ms < FLUSH_WAIT_MS; ms++) {
+		if (!atomic_load(&d->worker->forget))
+			return 0;
+		(void)nanosleep(&moment, NULL); /* woken early: just as well */
+	}
+	return hf_fail(err, -ETIMEDOUT, "the worker is not done yet; it goes on");
 }

@@ -72,6 +72,7 @@ static int cmd_exit(void *arg, const struct hf_rpc_call *call, struct hf_err *er
 static const struct hf_rpc_command commands[] = {
 	{"apply", "", 0, 0, false, cmd_apply},
 	{"conntrack/dump", "", 0, 0, false, cmd_conntrack_dump},
+	{"conntrack/flush", "", 0, 0, false, cmd_conntrack_flush},
 	{"counters", "[--format=json]", 0, 0, true, cmd_counters},
 	{"dpctl/dump-flows", "[-m] [--names] [type=TYPE[,TYPE]] [--format=json]", 0, 4, true,
 		cmd_flow_dump},

@@ -22,6 +22,7 @@ int cmd_policy_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *er
 int cmd_offload_stats(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_counters(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_conntrack_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_conntrack_flush(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_status(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_port_list(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_explain(void *arg, const struct hf_rpc_call *call, struct hf_err *err);

@@ -74,6 +74,9 @@ int hf_worker_run(void *arg)
 			n += move(w, &w->wires[i], HF_SOFT_OUT);
 		}
 		hf_soft_poll(w->soft, w->number, rte_rdtsc());
+		if (atomic_load_explicit(&w->forget, memory_order_relaxed) &&
+			!hf_soft_forget(w->soft, w->number))
+			atomic_store_explicit(&w->forget, false, memory_order_release);
 		add(&w->rounds, 1);
 		if (n > 0)
 			idle = 0;

@@ -45,6 +45,7 @@ struct hf_worker {
 	unsigned int number; /* in the software path */
 	bool adaptive;
 	atomic_bool stop;
+	atomic_bool forget; /* all connections; false again when it is done */
 	_Atomic uint64_t rounds;
 	_Atomic uint64_t sleeps;
 	unsigned int n_wires;

@@ -220,3 +220,8 @@ void hf_soft_poll(struct hf_soft *soft, unsigned int worker, uint64_t now)
 	hf_frag_expire(soft->workers[worker]->frag, now, SWEEP_POLL);
 	rte_rcu_qsbr_quiescent(soft->qsbr, worker);
 }
+
+bool hf_soft_forget(struct hf_soft *soft, unsigned int worker)
+{
+	return hf_ct_expire(soft->workers[worker]->ct, UINT64_MAX, SWEEP_POLL) > 0;
+}

@@ -140,6 +140,12 @@ uint16_t hf_soft_burst(struct hf_soft *soft, unsigned int worker, unsigned int w
  */
 void hf_soft_poll(struct hf_soft *soft, unsigned int worker, uint64_t now);
 
+/*
+ * Forgets connections of the worker, whatever their time, a bounded number; they are counted as
+ * expired. False if there were none. For the worker's own thread, between bursts.
+ */
+bool hf_soft_forget(struct hf_soft *soft, unsigned int worker);
+
 struct hf_soft_count {
 	uint64_t packets;
 	uint64_t bytes;

@@ -252,6 +252,9 @@ change() {
 	ask apply | expect apply '^generation 2 in force$'
 	denied 8000
 	allowed 8001
+	ask conntrack/dump | expect 'conntrack/dump' '^tcp,'
+	ask conntrack/flush
+	[ -z "$(ask conntrack/dump | grep '^tcp')" ] || bad "conntrack/flush leaves something"
 	echo 'kind: [' >>"$tmp/policy.yaml"
 	exits 2 ask apply
 	expect 'broken policy' "policy.yaml:[0-9]+:[0-9]+: " <<<"$out"
