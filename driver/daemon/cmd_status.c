@@ -193,38 +193,17 @@ static int find_wire(const struct hf_daemon *d, const char *name)
 }
 
 /* Which entry of the NIC meets the packet, or why it is software's. */
-static void print_place(const struct hf_daemon *d, const struct hf_packet *pkt, FILE *out)
+static void print_place(
+	const struct hf_daemon *d, const struct hf_packet *pkt, const char *origin, FILE *out)
 {
 	int wire = find_wire(d, pkt->in);
-	char match[256], reason[64];
-	const struct hf_entry *e;
-	const struct hf_plan *plan;
-	enum hf_fate fate;
-	size_t i;
 
-	if (wire < 0 || !d->now->plans[wire]) {
-		fprintf(out, "hardware: not asked: %s does not arrive by an uplink of ours\n",
-			pkt->in[0] ? pkt->in : "a packet of this host");
-		return;
-	}
-	if (d->wires[wire].reject[0]) {
+	if (wire < 0 || !d->now->plans[wire])
+		fprintf(out, "software: direction-egress; it does not arrive by an uplink\n");
+	else if (d->wires[wire].reject[0])
 		fprintf(out, "software: pmd-reject:%s\n", d->wires[wire].reject);
-		return;
-	}
-	plan = d->now->plans[wire];
-	fate = hf_plan_judge(plan, pkt, &i);
-	if (i == SIZE_MAX) {
-		fprintf(out, "software: no entry on %s (profile %s)\n", pkt->in, hf_plan_nic(plan));
-		return;
-	}
-	e = hf_plan_entry(plan, i);
-	(void)hf_pattern_print(&e->match, match, sizeof(match)); /* 256 hold what is emitted */
-	fprintf(out, "%s: entry %zu of %s, group %u priority %u: %s -> %s",
-		fate == HF_FATE_PUNT ? "software" : "hardware", i, pkt->in,
-		hf_plan_table(plan, e->table)->group, e->priority, match, hf_fate_name(fate));
-	if (fate == HF_FATE_PUNT)
-		fprintf(out, " (%s)", hf_reason_print(e->reason, e->detail, reason));
-	fputc('\n', out);
+	else
+		hf_plan_explain(d->now->plans[wire], pkt, origin, out);
 }
 
 int cmd_explain(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
@@ -252,6 +231,6 @@ int cmd_explain(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 	(void)hf_ref_eval(d->now->model, &pkt, print_step, call->out, &result, err); /* as above */
 	fprintf(call->out, "verdict: %s\norigin: %s\n", hf_verdict_name(result.verdict),
 		result.origin);
-	print_place(d, &pkt, call->out);
+	print_place(d, &pkt, result.origin, call->out);
 	return 0;
 }

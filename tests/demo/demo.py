@@ -170,10 +170,8 @@ def decided(answer, before, after):
         return ("hardware", f"rule {n} {origin}") if ok else ("?", f"hardware rule {n} did not count")
     if after.judged == before.judged:
         return "?", f"software did not count, {origin}"
-    # "entry 9 of eth0, ...: ipv4 udp -> punt (stateful-required)"; what pods and the host itself send
-    # does not arrive by the NIC.
-    reason = said.get("software", "(direction-egress)")
-    return "software", f"{reason[reason.rfind('(') + 1:].rstrip(')')}, {origin}"
+    return "software", f"{said['software'].split(';')[0]}, {origin}"
+
 
 
 class Demo:
