@@ -82,55 +82,6 @@ static const char *set_proto(struct line *l)
 		       : NULL;
 }
 
-static const char *set_number(const char *text, unsigned long max, unsigned long *ret)
-{
-	char *end;
-
-	errno = 0;
-	*ret = strtoul(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || errno || *end != '\0' || *ret > max)
-		return max == 255    ? "not a number up to 255"
-		       : max == 4094 ? "not a number up to 4094"
-				     : "not a number up to 65535";
-	return NULL;
-}
-
-static const char *set_sport(struct line *l)
-{
-	unsigned long v;
-	const char *what = set_number(l->value, 65535, &v);
-
-	l->pkt->sport = (uint16_t)v;
-	return what;
-}
-
-static const char *set_dport(struct line *l)
-{
-	unsigned long v;
-	const char *what = set_number(l->value, 65535, &v);
-
-	l->pkt->dport = (uint16_t)v;
-	return what;
-}
-
-static const char *set_type(struct line *l)
-{
-	unsigned long v;
-	const char *what = set_number(l->value, 255, &v);
-
-	l->pkt->icmp_type = (uint8_t)v;
-	return what;
-}
-
-static const char *set_code(struct line *l)
-{
-	unsigned long v;
-	const char *what = set_number(l->value, 255, &v);
-
-	l->pkt->icmp_code = (uint8_t)v;
-	return what;
-}
-
 static const char *set_flags(struct line *l)
 {
 	const char *p, *f;
@@ -153,15 +104,6 @@ static const char *set_frag(struct line *l)
 		return "not no, first or later";
 	l->pkt->frag = (enum hf_frag)i;
 	return NULL;
-}
-
-static const char *set_vlan(struct line *l)
-{
-	unsigned long v;
-	const char *what = set_number(l->value, 4094, &v);
-
-	l->pkt->vlan = (uint16_t)v;
-	return what;
 }
 
 static const char *set_ct(struct line *l)
@@ -191,29 +133,56 @@ enum {
 	KEY_DPORT,
 	KEY_TYPE,
 	KEY_CODE,
-	KEY_FLAGS
+	KEY_FLAGS,
+	KEY_FRAG,
+	KEY_VLAN,
+	KEY_CT,
+	KEY_DNAT,
+	N_KEYS,
 };
 
-static const struct {
+/* A key is a number up to max with a place in the packet, or has a function of its own. */
+static const struct key {
 	const char *name;
 	const char *(*set)(struct line *l); /* NULL, or what is wrong */
-} keys[] = {
+	uint16_t max;
+	uint8_t size;
+	size_t offset;
+} keys[N_KEYS] = {
 	[KEY_IN] = {"in", set_in},
 	[KEY_OUT] = {"out", set_out},
 	[KEY_SRC] = {"src", set_src},
 	[KEY_DST] = {"dst", set_dst},
 	[KEY_PROTO] = {"proto", set_proto},
-	[KEY_SPORT] = {"sport", set_sport},
-	[KEY_DPORT] = {"dport", set_dport},
-	[KEY_TYPE] = {"type", set_type},
-	[KEY_CODE] = {"code", set_code},
+	[KEY_SPORT] = {"sport", NULL, 65535, 2, offsetof(struct hf_packet, sport)},
+	[KEY_DPORT] = {"dport", NULL, 65535, 2, offsetof(struct hf_packet, dport)},
+	[KEY_TYPE] = {"type", NULL, 255, 1, offsetof(struct hf_packet, icmp_type)},
+	[KEY_CODE] = {"code", NULL, 255, 1, offsetof(struct hf_packet, icmp_code)},
 	[KEY_FLAGS] = {"flags", set_flags},
-	{"frag", set_frag},
-	{"vlan", set_vlan},
-	{"ct", set_ct},
-	{"dnat", set_dnat},
+	[KEY_FRAG] = {"frag", set_frag},
+	[KEY_VLAN] = {"vlan", NULL, 4094, 2, offsetof(struct hf_packet, vlan)},
+	[KEY_CT] = {"ct", set_ct},
+	[KEY_DNAT] = {"dnat", set_dnat},
 };
-#define N_KEYS (sizeof(keys) / sizeof(keys[0]))
+
+static bool set_number(struct line *l, const struct key *key)
+{
+	unsigned char *at = (unsigned char *)l->pkt + key->offset;
+	unsigned long v;
+	uint16_t wide;
+	char *end;
+
+	errno = 0;
+	v = strtoul(l->value, &end, 10);
+	if (l->value[0] < '0' || l->value[0] > '9' || errno || *end != '\0' || v > key->max)
+		return false;
+	wide = (uint16_t)v;
+	if (key->size == 1)
+		*at = (unsigned char)v;
+	else
+		memcpy(at, &wide, sizeof(wide));
+	return true;
+}
 
 static int set_pair(struct line *l, size_t column, struct hf_err *err)
 {
@@ -229,7 +198,10 @@ static int set_pair(struct line *l, size_t column, struct hf_err *err)
 	if (l->seen & 1u << i)
 		return hf_fail(err, -EINVAL, "column %zu: %s: given twice", column, l->key);
 	l->seen |= 1u << i;
-	what = keys[i].set(l);
+	if (!keys[i].set && !set_number(l, &keys[i]))
+		return hf_fail(err, -EINVAL, "column %zu: %s: not a number up to %u", column,
+			l->key, keys[i].max);
+	what = keys[i].set ? keys[i].set(l) : NULL;
 	if (what)
 		return hf_fail(err, -EINVAL, "column %zu: %s: %s", column, l->key, what);
 	return 0;
