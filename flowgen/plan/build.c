@@ -154,7 +154,8 @@ static int lower_none(struct builder *b)
 		for (f = 0; path && f < sizeof(families) && rc == 0; f++) {
 			struct items items;
 
-			rc = hf_items_build(b->rules, path, d->out, families[f], &items);
+			rc = hf_items_build(
+				b->rules, path, d->out, families[f], b->fallback, &items);
 			if (rc < 0)
 				break;
 			hf_build_miss_items(b, &items, HF_REASON_NO_ENGINE);
@@ -170,8 +171,12 @@ static int lower(struct builder *b)
 		return lower_none(b);
 	b->plan->order = b->engine->order;
 	b->plan->type_scope = b->engine->type_scope;
-	/* Group 0 needs two priorities: that of the root entry and a stronger one. */
-	if (b->engine->groups > 1 && b->engine->order == HF_PRIO_LOWER && b->engine->prios > 256 &&
+	/*
+	 * Beyond group 0 nothing can be handed back to the kernel, so its fallback is a flat set of
+	 * drops. Group 0 needs two priorities: that of the root entry and a stronger one.
+	 */
+	if (b->fallback == HF_FALLBACK_SOFTWARE && b->engine->groups > 1 &&
+		b->engine->order == HF_PRIO_LOWER && b->engine->prios > 256 &&
 		b->engine->prio_first == 0 && b->engine->prios_root > 1 &&
 		b->engine->actions & HF_ACT_BIT(HF_ACT_JUMP))
 		return hf_lower_grouped(b);

@@ -171,7 +171,10 @@ static int push_key(const struct flat *f, struct keys *keys, const struct cube *
 	struct key key = {.cube = *region};
 
 	key.fate = decide(f, region, &key.origin);
-	return key.fate == HF_FATE_PUNT ? 0 : keys_push(keys, &key);
+	if (key.fate == HF_FATE_PUNT ||
+		(key.fate != HF_FATE_DENY && f->b->fallback == HF_FALLBACK_KERNEL))
+		return 0;
+	return keys_push(keys, &key);
 }
 
 /* The region that a pattern of this kind with the item's constants in the shape's fields covers. */
@@ -427,9 +430,9 @@ static int list_paths(struct flat *f)
 		p->class = d->class;
 		p->out = d->out;
 		f->n_paths++;
-		rc = hf_items_build(rules, path, d->out, 4, &p->items[0]);
+		rc = hf_items_build(rules, path, d->out, 4, f->b->fallback, &p->items[0]);
 		if (rc == 0)
-			rc = hf_items_build(rules, path, d->out, 6, &p->items[1]);
+			rc = hf_items_build(rules, path, d->out, 6, f->b->fallback, &p->items[1]);
 	}
 	return rc;
 }
@@ -448,6 +451,9 @@ static void tally_rest(const struct flat *f)
 
 				if (items->v[i].fate == HF_FATE_PUNT)
 					reason = items->v[i].reason;
+				else if (items->v[i].fate != HF_FATE_DENY &&
+					 f->b->fallback == HF_FALLBACK_KERNEL)
+					reason = HF_REASON_KERNEL;
 				else if (hf_items_sight(items, i) != SIGHT_DECIDED)
 					reason = HF_REASON_STATEFUL;
 				hf_build_miss(f->b, items->v[i].origin, reason, HF_F_MAX_);

@@ -329,7 +329,7 @@ static int lower_path(struct builder *b, const struct path_table *pt, uint32_t *
 	for (f = 0; path && f < sizeof(families) && rc == 0; f++) {
 		struct items items;
 
-		rc = hf_items_build(b->rules, path, pt->out, families[f], &items);
+		rc = hf_items_build(b->rules, path, pt->out, families[f], b->fallback, &items);
 		if (rc < 0)
 			break;
 		l.family = families[f];

@@ -20,6 +20,7 @@ struct walk {
 	const struct hf_path *path;
 	uint16_t out;
 	struct items *items;
+	enum hf_fallback fallback;
 };
 
 static int push(struct walk *w, const struct item *item)
@@ -77,7 +78,12 @@ static int walk_cube(struct walk *w, const struct hf_rule *rule, struct item *it
 		item->reason = rule->op == HF_OP_LOG ? HF_REASON_LOG : HF_REASON_OPERATOR;
 		return push(w, item);
 	}
-	item->fate = fate_of(w, rule->verdict);
+	if (rule->verdict == HF_VERDICT_NO_DECISION && w->fallback == HF_FALLBACK_KERNEL) {
+		item->fate = HF_FATE_PUNT;
+		item->reason = HF_REASON_KERNEL;
+	} else {
+		item->fate = fate_of(w, rule->verdict);
+	}
 	return push(w, item);
 }
 
@@ -138,10 +144,11 @@ static int list_guards(struct items *items)
 }
 
 int hf_items_build(const struct hf_rules *rules, const struct hf_path *path, uint16_t out,
-	uint8_t family, struct items *ret)
+	uint8_t family, enum hf_fallback fallback, struct items *ret)
 {
 	struct items items = {0};
-	struct walk w = {.rules = rules, .path = path, .out = out, .items = &items};
+	struct walk w = {
+		.rules = rules, .path = path, .out = out, .items = &items, .fallback = fallback};
 	struct cube all = hf_cube_all(family);
 	int rc = walk_block(&w, path->block, &all, SEEN, 0);
 

@@ -42,10 +42,11 @@ enum sight {
 };
 
 /*
- * Lists the path from block on, for packets of class that leave by out. Returns 0 or -ENOMEM.
+ * Lists the path for packets that leave by out. NO_DECISION takes the host's own default, or is
+ * left to the kernel where it is the fallback. Returns 0 or -ENOMEM.
  */
 int hf_items_build(const struct hf_rules *rules, const struct hf_path *path, uint16_t out,
-	uint8_t family, struct items *ret);
+	uint8_t family, enum hf_fallback fallback, struct items *ret);
 void hf_items_fini(struct items *items);
 
 /* Sight of item i: which earlier items decide for the states that i does not. */

@@ -27,6 +27,7 @@ static const char *const reasons[HF_REASON_MAX_] = {
 	[HF_REASON_NO_FAMILY] = "no-family",
 	[HF_REASON_NO_PROTOCOL] = "no-protocol",
 	[HF_REASON_OPERATOR] = "disabled-by-operator",
+	[HF_REASON_KERNEL] = "left-to-kernel",
 	[HF_REASON_LOG] = "log-action",
 	[HF_REASON_PROTOCOL] = "protocol-any",
 	[HF_REASON_NEGATION] = "negation",

@@ -68,6 +68,7 @@ enum hf_reason {
 	HF_REASON_NO_FAMILY,   /* no-family: neither IPv4 nor IPv6 can have it */
 	HF_REASON_NO_PROTOCOL, /* no-protocol: its conditions exclude each other */
 	HF_REASON_OPERATOR,    /* disabled-by-operator: offload wish "forbid" */
+	HF_REASON_KERNEL,      /* left-to-kernel: fallback kernel programs drops only */
 	HF_REASON_LOG,	       /* log-action: hardware does not log */
 	HF_REASON_PROTOCOL,    /* protocol-any: a protocol the NIC cannot tell apart */
 	HF_REASON_NEGATION,    /* negation: would need an entry per thing that is not meant */

@@ -151,6 +151,7 @@ static void try_packets(const struct world_run *w, const struct hf_plan *plan, s
 static void try_profile(const struct world_run *w, size_t profile, const char *iface)
 {
 	struct hf_plan_opts opts = {.iface = iface,
+		.fallback = hf_rand_below(w->rand, 8) ? HF_FALLBACK_SOFTWARE : HF_FALLBACK_KERNEL,
 		.capacity = capacities[hf_rand_below(
 			w->rand, sizeof(capacities) / sizeof(capacities[0]))]};
 	const struct hf_nic *nic = w->tally->nics[profile];

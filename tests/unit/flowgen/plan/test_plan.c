@@ -279,6 +279,22 @@ Test(plan, never_holds_more_than_its_capacity)
 	}
 }
 
+Test(plan, the_kernel_as_fallback_gets_all_but_drops)
+{
+	struct hf_plan_opts opts = {.fallback = HF_FALLBACK_KERNEL};
+	struct hf_plan *plan = NULL;
+	struct hf_host h;
+	size_t i;
+
+	hf_host_init(&h, "mlx5-cx6dx", 0, untracked_no_failsafe);
+	cr_assert_eq(hf_plan_build(h.rules, h.nic, &opts, &plan, NULL), 0);
+	cr_assert_gt(hf_plan_n_entries(plan), 0);
+	for (i = 0; i < hf_plan_n_entries(plan); i++)
+		cr_expect_eq(hf_plan_entry(plan, i)->fate, HF_FATE_DENY);
+	hf_plan_free(plan);
+	hf_host_fini(&h);
+}
+
 Test(plan, an_unknown_uplink_is_an_error)
 {
 	struct hf_plan_opts opts = {.iface = "eth9"};
