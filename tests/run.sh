@@ -5,10 +5,11 @@
 #
 #   tests/run.sh [--quick] [SUITE...]
 #
-#   SUITE     lint unit cases equiv net testpmd asan clang; all of them when none is named
+#   SUITE     lint unit cases equiv net testpmd asan clang fuzz; all of them when none is named
 #             asan:  the unit and cases suites again, built with address and UB sanitizers
 #             clang: everything compiles with clang 14, warnings are errors
-#   --quick   without asan and clang
+#             fuzz:  libFuzzer looks for bad input, each target HF_FUZZ_SECONDS (20) long
+#   --quick   without asan, clang and fuzz
 #
 # Exits 1 if anything failed or nothing ran. Logs: build/meson-logs/, build-asan/meson-logs/.
 
@@ -17,7 +18,7 @@ export LC_ALL=C.UTF-8
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 1
-all_suites=(lint unit cases equiv net testpmd asan clang)
+all_suites=(lint unit cases equiv net testpmd asan clang fuzz)
 suites=()
 named=''
 results=$(mktemp)
@@ -41,12 +42,14 @@ wanted() {
 	[[ " ${suites[*]} " == *" $1 "* ]]
 }
 
-# build DIR NAME MESON-OPTION...: sets up DIR if need be, compiles all of it, counts as a test.
+# build DIR NAME MESON-OPTION...: sets up DIR if need be, compiles all of it (or only $only), counts
+# as a test.
 build() {
 	local dir=$1 name="build: $2"
 	shift 2
 	echo "== $name"
-	if { [ -f "$dir/build.ninja" ] || meson setup "$dir" "$@"; } && ninja -C "$dir" -j"$(nproc)"; then
+	if { [ -f "$dir/build.ninja" ] || meson setup "$dir" "$@"; } &&
+		ninja -C "$dir" -j"$(nproc)" ${only:+"$only"}; then
 		result pass "$name"
 	else
 		result fail "$name" "see above"
@@ -90,6 +93,7 @@ choose_suites() {
 	[ -z "$quick" ] || {
 		suites=("${suites[@]/#asan/}")
 		suites=("${suites[@]/#clang/}")
+		suites=("${suites[@]/#fuzz/}")
 	}
 }
 
@@ -114,11 +118,19 @@ run_asan() {
 	run_suites build-asan "asan: " 4 unit cases
 }
 
+# The libraries must say which way they went, or libFuzzer is blind.
+run_fuzz() {
+	CC=clang-14 only=fuzzers build build-fuzz fuzz -Db_sanitize=address,undefined \
+		-Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link || return
+	run_suites build-fuzz "fuzz: " 1 fuzz
+}
+
 choose_suites "$@"
 tests/install-deps.sh || die "the set-up script failed"
 run_main
 wanted asan && run_asan
 wanted clang && CC=clang-14 build build-clang clang -Dwerror=true
+wanted fuzz && run_fuzz
 
 echo
 /usr/bin/python3 tests/lib/tally.py sum "$results"
