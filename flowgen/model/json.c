@@ -86,6 +86,7 @@ static json_t *config(const struct hf_model_config *c)
 	set(&obj, "failsafe_out", failsafes(&c->fs_out));
 	set(&obj, "ipip", json_boolean(c->ipip));
 	set(&obj, "vxlan", json_boolean(c->vxlan));
+	set(&obj, "vxlan6", json_boolean(c->vxlan6));
 	set(&obj, "wireguard", json_boolean(c->wireguard));
 	set(&obj, "wireguard6", json_boolean(c->wireguard6));
 	set(&obj, "vxlan_port", json_integer(c->vxlan_port));

@@ -179,7 +179,7 @@ struct hf_model_config {
 	struct hf_model_failsafes fs_in;
 	struct hf_model_failsafes fs_out;
 	bool ipip; /* encapsulations enabled on this node (10) */
-	bool vxlan;
+	bool vxlan, vxlan6;
 	bool wireguard, wireguard6;
 	uint16_t vxlan_port;
 	uint16_t wireguard_port, wireguard_port6;

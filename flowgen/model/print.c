@@ -47,11 +47,13 @@ static void print_config(FILE *out, const struct hf_model_config *c)
 		fputs(" ipip", out);
 	if (c->vxlan)
 		fprintf(out, " vxlan:%u", c->vxlan_port);
+	if (c->vxlan6)
+		fprintf(out, " vxlan6:%u", c->vxlan_port);
 	if (c->wireguard)
 		fprintf(out, " wireguard:%u", c->wireguard_port);
 	if (c->wireguard6)
 		fprintf(out, " wireguard6:%u", c->wireguard_port6);
-	if (!c->ipip && !c->vxlan && !c->wireguard && !c->wireguard6)
+	if (!c->ipip && !c->vxlan && !c->vxlan6 && !c->wireguard && !c->wireguard6)
 		fputs(" none", out);
 	fprintf(out, "\n  from-workloads ipip=%s vxlan=%s\n", c->ipip_from_wl ? "allow" : "deny",
 		c->vxlan_from_wl ? "allow" : "deny");

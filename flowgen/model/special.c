@@ -158,15 +158,21 @@ static int failsafes(struct hf_build *b, const struct hf_failsafes *given,
 	return 0;
 }
 
-/* docs/semantics.md 10: any pool with the mode switches it on, the parameter overrides. */
+/* docs/semantics.md 10: any pool of the family with the mode switches it on, the parameter
+ * overrides; that of VXLAN speaks of IPv4 only. */
 static void encapsulation(struct hf_build *b, struct hf_model_config *c)
 {
 	const struct hf_felix_obj *f = &b->felix;
 	size_t i;
 
 	for (i = 0; i < b->objs->ippool.n; i++) {
-		c->ipip |= b->objs->ippool.v[i].ipip;
-		c->vxlan |= b->objs->ippool.v[i].vxlan;
+		const struct hf_ippool_obj *pool = &b->objs->ippool.v[i];
+
+		c->ipip |= pool->ipip;
+		if (pool->cidr.addr.family == 4)
+			c->vxlan |= pool->vxlan;
+		else
+			c->vxlan6 |= pool->vxlan;
 	}
 	if (f->has_ipip)
 		c->ipip = f->ipip;

@@ -105,12 +105,20 @@ static struct hf_ref_end walk(const struct eval *e, enum hf_chain type, bool egr
 	return hf_ref_chain_walk(e->model, &chain, pkt, &e->trace);
 }
 
+/* docs/semantics.md 10: each family has its own pools. */
+static bool vxlan_is_on(const struct eval *e)
+{
+	const struct hf_model_config *config = &e->model->config;
+
+	return e->wire.src.family == 4 ? config->vxlan : config->vxlan6;
+}
+
 /* docs/semantics.md 3.1, steps 1 and 8; 10, "VXLAN conntrack". */
 static void vxlan_notrack(struct eval *e)
 {
 	const struct hf_model_config *config = &e->model->config;
 
-	if (!config->vxlan || e->wire.proto != HF_PROTO_UDP || e->wire.dport != config->vxlan_port)
+	if (!vxlan_is_on(e) || e->wire.proto != HF_PROTO_UDP || e->wire.dport != config->vxlan_port)
 		return;
 	hf_ref_say(&e->trace, "raw: VXLAN is not tracked");
 	e->wire.ct = e->nat.ct = HF_CT_UNTRACKED;
@@ -192,7 +200,7 @@ static bool mangle_prerouting(struct eval *e, struct answer *ret)
 
 static bool is_vxlan(const struct eval *e)
 {
-	return e->model->config.vxlan && e->nat.proto == HF_PROTO_UDP &&
+	return vxlan_is_on(e) && e->nat.proto == HF_PROTO_UDP &&
 	       e->nat.dport == e->model->config.vxlan_port;
 }
 

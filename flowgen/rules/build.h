@@ -165,6 +165,8 @@ void hf_emit_encap_pod(struct build *b, rule_vec *v);
 void hf_emit_loop(struct build *b, rule_vec *v, struct cont cont, uint32_t own);
 void hf_emit_neighbour(struct build *b, rule_vec *v);
 void hf_match_vxlan(struct build *b, struct hf_match *m, bool wire);
+/* The same of the families in which VXLAN is on; false: in none. */
+bool hf_match_vxlan_on(struct build *b, struct hf_match *m, bool wire);
 
 /* path.c */
 void hf_build_paths(struct build *b);

@@ -265,8 +265,7 @@ static void emit_states(const struct chain *c, rule_vec *v, uint32_t body)
 	uint32_t own = hf_add_origin(c->b, "conntrack");
 	struct hf_match m = HF_MATCH_ALL;
 
-	if (c->b->model->config.vxlan) {
-		hf_match_vxlan(c->b, &m, true);
+	if (hf_match_vxlan_on(c->b, &m, true)) {
 		m.ct = HF_CT_BIT(HF_CT_ESTABLISHED) | HF_CT_BIT(HF_CT_RELATED) |
 		       HF_CT_BIT(HF_CT_INVALID);
 		hf_emit(c->b, v, &m, hf_go_to(body), NO_ORIGIN, c->ep->offload);

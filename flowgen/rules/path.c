@@ -58,7 +58,7 @@ static bool has_encap(const struct build *b)
 {
 	const struct hf_model_config *c = &b->model->config;
 
-	return c->ipip || c->vxlan || c->wireguard || c->wireguard6;
+	return c->ipip || c->vxlan || c->vxlan6 || c->wireguard || c->wireguard6;
 }
 
 /* The end of FORWARD. */

@@ -21,6 +21,16 @@ void hf_match_vxlan(struct build *b, struct hf_match *m, bool wire)
 	m->wire = wire;
 }
 
+bool hf_match_vxlan_on(struct build *b, struct hf_match *m, bool wire)
+{
+	const struct hf_model_config *c = &b->model->config;
+
+	hf_match_vxlan(b, m, wire);
+	if (c->vxlan != c->vxlan6)
+		m->family = c->vxlan ? 4 : 6;
+	return c->vxlan || c->vxlan6;
+}
+
 static int failsafe_cmp(const void *pa, const void *pb)
 {
 	const struct hf_model_failsafe *a = pa, *b = pb;
@@ -139,9 +149,8 @@ void hf_emit_encap_in(struct build *b, rule_vec *v)
 		emit_between(b, v, m, c->peers, b->rules->local_set, allow);
 		hf_emit(b, v, &m, deny, hf_add_origin(b, "encap"), HF_OFFLOAD_PREFER);
 	}
-	if (c->vxlan) {
-		m = HF_MATCH_ALL;
-		hf_match_vxlan(b, &m, false);
+	m = HF_MATCH_ALL;
+	if (hf_match_vxlan_on(b, &m, false)) {
 		emit_between(b, v, m, c->peers, b->rules->local_set, allow);
 		emit_between(b, v, m, HF_NO_SET, b->rules->local_set, deny);
 	}
@@ -166,9 +175,8 @@ void hf_emit_encap_out(struct build *b, rule_vec *v, struct cont cont)
 		hf_match_proto(&m, HF_PROTO_IPIP);
 		emit_between(b, v, m, b->rules->local_set, c->peers, cont);
 	}
-	if (c->vxlan) {
-		m = HF_MATCH_ALL;
-		hf_match_vxlan(b, &m, false);
+	m = HF_MATCH_ALL;
+	if (hf_match_vxlan_on(b, &m, false)) {
 		emit_between(b, v, m, b->rules->local_set, c->peers, cont);
 	}
 	if (c->wireguard) {

@@ -413,6 +413,12 @@ static void add_cluster(struct hf_world *w, struct hf_rand *r)
 		add_doc(w, strdup("kind: BGPConfiguration\nmetadata: {name: default}\n"
 				  "spec: {serviceClusterIPs: [{cidr: 10.96.0.0/16}, {cidr: "
 				  "'fd00:96::/112'}]}\n"));
+	if (chance(r, 25))
+		add_doc(w, strdup("kind: IPPool\nmetadata: {name: v4}\n"
+				  "spec: {cidr: 10.65.0.0/16, vxlanMode: Always}\n"));
+	if (chance(r, 40))
+		add_doc(w, strdup("kind: IPPool\nmetadata: {name: v6}\n"
+				  "spec: {cidr: 'fd00:65::/48', vxlanMode: Always}\n"));
 	if (chance(r, 50))
 		add_doc(w, strdup("apiVersion: v1\nkind: Namespace\nmetadata: {name: ns, labels: "
 				  "{team: x}}\n"));

@@ -82,7 +82,7 @@ Test(special, defaults_of_parameters)
 	cr_expect_geq(c->calico, 329);
 	cr_expect_eq(c->epha, HF_TARGET_DROP);
 	cr_expect_not(c->filter_return || c->mangle_return || c->no_invalid_check);
-	cr_expect_not(c->ipip || c->vxlan || c->wireguard || c->wireguard6);
+	cr_expect_not(c->ipip || c->vxlan || c->vxlan6 || c->wireguard || c->wireguard6);
 	cr_expect_eq(c->vxlan_port, 4789);
 	cr_expect_eq(c->wireguard_port, 51820);
 	cr_expect_eq(c->wireguard_port6, 51821);
@@ -111,26 +111,33 @@ Test(special, parameters_that_change_verdicts)
 	hf_model_free(m);
 }
 
-static void check_encap(const char *yaml, bool ipip, bool vxlan)
+static void check_encap(const char *yaml, bool ipip, bool vxlan, bool vxlan6)
 {
 	struct hf_model *m = make_model(yaml);
 
 	cr_expect_eq(m->config.ipip, ipip, "%s", yaml);
 	cr_expect_eq(m->config.vxlan, vxlan, "%s", yaml);
+	cr_expect_eq(m->config.vxlan6, vxlan6, "%s", yaml);
 	hf_model_free(m);
 }
 
 Test(special, pools_switch_encapsulation_and_parameters_override)
 {
 	check_encap(ETH0 IPPOOL("a", "cidr: 10.65.0.0/16, ipipMode: Never, vxlanMode: Never"),
-		false, false);
-	check_encap(ETH0 IPPOOL("a", "cidr: 10.65.0.0/16, ipipMode: CrossSubnet"), true, false);
+		false, false, false);
+	check_encap(
+		ETH0 IPPOOL("a", "cidr: 10.65.0.0/16, ipipMode: CrossSubnet"), true, false, false);
 	check_encap(ETH0 IPPOOL("a", "cidr: 10.65.0.0/16, vxlanMode: Always")
 			    IPPOOL("b", "cidr: 10.66.0.0/16, ipipMode: Always"),
-		true, true);
+		true, true, false);
+	check_encap(
+		ETH0 IPPOOL("a", "cidr: 'fd00::/48', vxlanMode: CrossSubnet"), false, false, true);
+	check_encap(ETH0 IPPOOL("a", "cidr: 'fd00::/48', vxlanMode: Always")
+			    FELIX("default", "vxlanEnabled: false"),
+		false, false, true);
 	check_encap(ETH0 IPPOOL("a", "cidr: 10.65.0.0/16, ipipMode: Always")
 			    FELIX("default", "ipipEnabled: false, vxlanEnabled: true"),
-		false, true);
+		false, true, false);
 }
 
 Test(special, peers_are_all_calico_hosts)

@@ -523,6 +523,9 @@ Test(eval, only_vxlan_that_is_on_goes_untracked)
 	cr_expect_str_eq(
 		ask("in=eth0 src=1.1.1.1 dst=192.0.2.10 proto=udp dport=4789 ct=established"),
 		"allow uplink->host conntrack");
+	model.config.vxlan6 = true;
+	cr_expect_str_eq(ask("src=192.0.2.10 dst=1.1.1.1 proto=udp dport=4789 ct=established"),
+		"allow host->remote conntrack", "on for IPv6 only");
 	model.config.vxlan = true;
 	cr_expect_str_eq(ask(TO_HOST "dport=4789 ct=established"), "allow uplink->host conntrack");
 	cr_expect_str_eq(
