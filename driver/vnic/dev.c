@@ -40,6 +40,8 @@ static void set_link(struct rte_eth_dev *dev)
 
 	if (vnic->sub.started)
 		(void)rte_eth_link_get_nowait(vnic->sub.port, &link); /* else it stays as above */
+	if (atomic_load(&vnic->fault.cut))
+		link.link_status = RTE_ETH_LINK_DOWN;
 	(void)rte_eth_linkstatus_set(dev, &link);
 }
 
@@ -54,14 +56,16 @@ static int dev_start(struct rte_eth_dev *dev)
 {
 	struct hf_vnic *vnic = vnic_of(dev);
 	uint16_t q;
-	int rc;
+	int rc = hf_vnic_fault(dev, HF_VNIC_OP_START);
 
+	if (rc < 0)
+		return rc;
 	for (q = 0; q < dev->data->nb_rx_queues; q++)
 		vnic->rxq[q] = dev->data->rx_queues[q];
 	rc = hf_vnic_sub_start(&vnic->sub, dev->data);
 	if (rc < 0)
 		return rc;
-	dev->data->dev_link.link_status = RTE_ETH_LINK_UP;
+	dev->data->dev_link.link_status = !atomic_load(&vnic->fault.cut);
 	for (q = 0; q < dev->data->nb_rx_queues; q++)
 		dev->data->rx_queue_state[q] = RTE_ETH_QUEUE_STATE_STARTED;
 	for (q = 0; q < dev->data->nb_tx_queues; q++)
@@ -178,6 +182,7 @@ void hf_vnic_dev_fini(struct rte_eth_dev *dev, bool removing)
 		tx_queue_release(dev, q);
 	dev->data->nb_rx_queues = 0;
 	dev->data->nb_tx_queues = 0;
+	hf_vnic_fault_fini(dev);
 	hf_vnic_sub_close(&vnic->sub, removing);
 	hf_vnic_table_fini(&vnic->table);
 	hf_profile_free(vnic->nic);
@@ -290,11 +295,17 @@ static int flow_ops_get(struct rte_eth_dev *dev, const struct rte_flow_ops **ret
 	return 0;
 }
 
+static int is_removed(struct rte_eth_dev *dev)
+{
+	return atomic_load(&vnic_of(dev)->fault.removed);
+}
+
 const struct eth_dev_ops hf_vnic_dev_ops = {
 	.dev_configure = dev_configure,
 	.dev_start = dev_start,
 	.dev_stop = dev_stop,
 	.dev_close = dev_close,
+	.is_removed = is_removed,
 	.dev_infos_get = dev_infos_get,
 	.rx_queue_setup = rx_queue_setup,
 	.rx_queue_release = rx_queue_release,

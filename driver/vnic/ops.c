@@ -46,6 +46,16 @@ static int fail(
 	return rte_flow_error_set(error, err, type, NULL, text);
 }
 
+/* Counts the call; what a fault says goes before all else. */
+static int enter(struct rte_eth_dev *dev, enum hf_vnic_op op, struct rte_flow_error *error)
+{
+	int rc = hf_vnic_fault(dev, op);
+
+	if (rc == 0)
+		return 0;
+	return fail(error, -rc, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "a fault that net_vnic was told");
+}
+
 /* Queues of QUEUE and RSS, which hf_flow does not spell out. False: one that is not there. */
 static bool read_queues(
 	const struct rte_eth_dev *dev, const struct rte_flow_action *action, struct request *r)
@@ -177,15 +187,20 @@ static struct rte_flow *flow_create(struct rte_eth_dev *dev, const struct rte_fl
 	enum hf_reject reject = HF_REJECT_NONE;
 	struct rte_flow *rule = NULL;
 	struct request r;
-	int rc = check(dev, attr, items, actions, &r, error);
+	int rc = enter(dev, HF_VNIC_OP_CREATE, error);
 
+	if (rc == 0)
+		rc = check(dev, attr, items, actions, &r, error);
 	if (rc < 0)
 		return NULL;
+	r.ask.lost = hf_vnic_fault_loses(dev);
 	rc = hf_vnic_table_add(&vnic->table, &r.ask, &rule, &reject);
 	if (rc == -ENOMEM)
 		fail(error, ENOMEM, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "out of memory");
 	else if (rc < 0)
 		refuse(vnic->nic, reject, &r.flow, error);
+	else
+		hf_vnic_fault_taken(dev);
 	return rc < 0 ? NULL : rule;
 }
 
@@ -202,8 +217,10 @@ static int flow_destroy(
 	struct rte_eth_dev *dev, struct rte_flow *rule, struct rte_flow_error *error)
 {
 	struct hf_vnic *vnic = vnic_of(dev);
-	int rc = check_handle(vnic, rule, error);
+	int rc = enter(dev, HF_VNIC_OP_DESTROY, error);
 
+	if (rc == 0)
+		rc = check_handle(vnic, rule, error);
 	if (rc < 0)
 		return rc;
 	hf_vnic_table_del(&vnic->table, rule);
@@ -212,6 +229,10 @@ static int flow_destroy(
 
 static int flow_flush(struct rte_eth_dev *dev, struct rte_flow_error *error)
 {
+	int rc = enter(dev, HF_VNIC_OP_FLUSH, error);
+
+	if (rc < 0)
+		return rc;
 	if (hf_vnic_table_flush(&vnic_of(dev)->table) < 0)
 		return fail(error, ENOMEM, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "out of memory");
 	return 0;
@@ -248,8 +269,10 @@ static int query_rss(
 static int flow_query(struct rte_eth_dev *dev, struct rte_flow *rule,
 	const struct rte_flow_action *actions, void *data, struct rte_flow_error *error)
 {
-	int rc = check_handle(vnic_of(dev), rule, error);
+	int rc = enter(dev, HF_VNIC_OP_QUERY, error);
 
+	if (rc == 0)
+		rc = check_handle(vnic_of(dev), rule, error);
 	for (; rc == 0 && actions->type != RTE_FLOW_ACTION_TYPE_END; actions++) {
 		switch ((int)actions->type) {
 		case RTE_FLOW_ACTION_TYPE_VOID:
@@ -300,6 +323,8 @@ static void dump_rule(const struct rte_flow *rule, FILE *out)
 	}
 	if (rule->danger != HF_F_MAX_)
 		fprintf(out, ", %s not matched as asked", hf_field_info(rule->danger)->name);
+	if (!rule->group)
+		fprintf(out, ", lost");
 	fprintf(out, ", %" PRIu64 " hits %" PRIu64 " bytes\n", (uint64_t)atomic_load(&rule->hits),
 		(uint64_t)atomic_load(&rule->bytes));
 }

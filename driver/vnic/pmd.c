@@ -7,70 +7,25 @@
 
 #include <bus_vdev_driver.h>
 #include <ethdev_vdev.h>
-#include <rte_kvargs.h>
 #include <rte_malloc.h>
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ARG_PROFILE "profile"
-#define ARG_DEV	    "dev="
-
 RTE_LOG_REGISTER(hf_vnic_log, pmd.net.vnic, NOTICE);
 
-/* Everything behind "dev=" is the sub-device's, commas included. */
-static const char *find_sub(const char *text)
+/* capacity=: a smaller card than the profile's. */
+static void shrink(struct hf_nic *nic, uint32_t capacity)
 {
-	const char *at = text;
+	size_t i;
 
-	while (at && strncmp(at, ARG_DEV, strlen(ARG_DEV)) != 0) {
-		at = strchr(at, ',');
-		at = at ? at + 1 : NULL;
+	for (i = 0; capacity && i < nic->n_engines; i++) {
+		struct hf_engine *engine = &nic->engine[i];
+
+		if (!engine->capacity || engine->capacity > capacity)
+			engine->capacity = capacity;
 	}
-	return at;
-}
-
-static int take_text(const char *key, const char *value, void *arg)
-{
-	char **ret = arg;
-
-	RTE_SET_USED(key);
-	if (*ret || !value || !*value)
-		return -EINVAL;
-	*ret = strdup(value);
-	return *ret ? 0 : -ENOMEM;
-}
-
-static int parse_own(const char *text, char **ret_profile)
-{
-	static const char *const keys[] = {ARG_PROFILE, NULL};
-	struct rte_kvargs *kv = rte_kvargs_parse(text, keys);
-	int rc = kv ? rte_kvargs_process(kv, ARG_PROFILE, take_text, ret_profile) : -EINVAL;
-
-	rte_kvargs_free(kv);
-	if (rc == 0 && !*ret_profile)
-		rc = -EINVAL;
-	if (rc < 0)
-		VNIC_LOG(ERR,
-			"arguments are profile=NAME|FILE, once, and then dev=DEVICE[,...]: \"%s\"",
-			text);
-	return rc < 0 ? -EINVAL : 0;
-}
-
-static int parse_args(const char *text, char **ret_profile, const char **ret_sub)
-{
-	const char *sub = find_sub(text);
-	size_t len = sub ? (size_t)(sub - text) : strlen(text);
-	char *own = strndup(text, len && sub ? len - 1 : len);
-	int rc;
-
-	if (!own)
-		return -ENOMEM;
-	rc = parse_own(own, ret_profile);
-	free(own);
-	*ret_sub = sub ? sub + strlen(ARG_DEV) : NULL;
-	return rc;
 }
 
 static int load_profile(struct hf_vnic *vnic, const char *name)
@@ -79,6 +34,7 @@ static int load_profile(struct hf_vnic *vnic, const char *name)
 	int rc = hf_profile_find(name, &vnic->nic, &err);
 
 	if (rc == 0) {
+		shrink(vnic->nic, vnic->faults.capacity);
 		rc = hf_vnic_table_init(&vnic->table, vnic->nic);
 		if (rc == 0)
 			return 0;
@@ -104,15 +60,18 @@ static int set_mac(struct rte_eth_dev *dev)
 	return 0;
 }
 
-static int open_port(struct rte_eth_dev *dev, const char *profile, const char *sub)
+static int open_port(struct rte_eth_dev *dev, const struct hf_vnic_args *args)
 {
 	struct hf_vnic *vnic = dev->data->dev_private;
-	int rc = load_profile(vnic, profile);
+	int rc;
 
+	vnic->faults = args->faults;
+	atomic_store(&vnic->fault.cut, args->faults.link_down);
+	rc = load_profile(vnic, args->profile);
 	if (rc < 0)
 		return rc;
 	vnic->port = dev->data->port_id;
-	rc = sub ? hf_vnic_sub_open(&vnic->sub, sub) : 0;
+	rc = args->sub ? hf_vnic_sub_open(&vnic->sub, args->sub) : 0;
 	if (rc == 0)
 		rc = set_mac(dev);
 	if (rc < 0) {
@@ -124,17 +83,19 @@ static int open_port(struct rte_eth_dev *dev, const char *profile, const char *s
 	dev->tx_pkt_burst = hf_vnic_tx_burst;
 	dev->tx_pkt_prepare = hf_vnic_tx_prepare;
 	dev->data->dev_flags |= RTE_ETH_DEV_AUTOFILL_QUEUE_XSTATS;
+	if (args->faults.remove)
+		dev->data->dev_flags |= RTE_ETH_DEV_INTR_RMV;
 	return 0;
 }
 
-static int make_port(struct rte_vdev_device *vdev, const char *profile, const char *sub)
+static int make_port(struct rte_vdev_device *vdev, const struct hf_vnic_args *args)
 {
 	struct rte_eth_dev *dev = rte_eth_vdev_allocate(vdev, sizeof(struct hf_vnic));
 	int rc;
 
 	if (!dev)
 		return -ENOMEM;
-	rc = open_port(dev, profile, sub);
+	rc = open_port(dev, args);
 	if (rc < 0) {
 		rte_eth_dev_release_port(dev);
 		return rc;
@@ -145,8 +106,8 @@ static int make_port(struct rte_vdev_device *vdev, const char *profile, const ch
 
 static int vnic_probe(struct rte_vdev_device *vdev)
 {
-	const char *text = rte_vdev_device_args(vdev), *sub = NULL;
-	char *profile = NULL;
+	const char *text = rte_vdev_device_args(vdev);
+	struct hf_vnic_args args;
 	int rc;
 
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY) {
@@ -154,10 +115,11 @@ static int vnic_probe(struct rte_vdev_device *vdev)
 			"secondary processes cannot use it: rules live in the primary's memory");
 		return -ENOTSUP;
 	}
-	rc = parse_args(text ? text : "", &profile, &sub);
-	if (rc == 0)
-		rc = make_port(vdev, profile, sub);
-	free(profile);
+	rc = hf_vnic_args_parse(text ? text : "", &args);
+	if (rc < 0)
+		return rc;
+	rc = make_port(vdev, &args);
+	hf_vnic_args_fini(&args);
 	return rc;
 }
 
@@ -178,5 +140,6 @@ static struct rte_vdev_driver vnic_driver = {
 };
 
 RTE_PMD_REGISTER_VDEV(net_vnic, vnic_driver);
-RTE_PMD_REGISTER_PARAM_STRING(
-	net_vnic, ARG_PROFILE "=<name or file> " ARG_DEV "<device and its arguments>");
+RTE_PMD_REGISTER_PARAM_STRING(net_vnic,
+	"profile=<name or file> fail=<op:n[:errno];...> lose=<n> delay=<op:us;...> "
+	"capacity=<n> link=down event=remove:<n> dev=<device and its arguments>");

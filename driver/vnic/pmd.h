@@ -14,6 +14,7 @@
 
 #pragma once
 
+#include "fault.h"
 #include "vnic.h"
 
 #include <ethdev_driver.h>
@@ -76,6 +77,8 @@ struct hf_vnic {
 	struct hf_nic *nic;
 	struct hf_vnic_table table;
 	struct hf_vnic_sub sub;
+	struct hf_vnic_faults faults;
+	struct hf_vnic_fault_state fault;
 	bool isolated;
 	uint16_t port;
 	uint16_t n_rx;
@@ -85,6 +88,17 @@ struct hf_vnic {
 extern int hf_vnic_log;
 #define VNIC_LOG(level, fmt, ...)                                                                  \
 	rte_log(RTE_LOG_##level, hf_vnic_log, "net_vnic: " fmt "\n", ##__VA_ARGS__)
+
+/* What a port is made from. */
+struct hf_vnic_args {
+	char *profile;
+	const char *sub; /* into the text that was parsed; NULL: none */
+	struct hf_vnic_faults faults;
+};
+
+/* args.c: 0 or a negative errno, and logged. fini only after success. */
+int hf_vnic_args_parse(const char *text, struct hf_vnic_args *ret);
+void hf_vnic_args_fini(struct hf_vnic_args *args);
 
 /* sub.c: errors are negative errno, and logged. */
 int hf_vnic_sub_open(struct hf_vnic_sub *sub, const char *devargs);

@@ -93,6 +93,12 @@ static uint16_t distribute(struct hf_vnic_rxq *rxq, const struct hf_vnic_root *r
 	return ours;
 }
 
+/* The device is gone, or has no link. */
+static bool is_cut(const struct hf_vnic *vnic)
+{
+	return atomic_load_explicit(&vnic->fault.cut, memory_order_relaxed);
+}
+
 static uint16_t poll_sub(struct hf_vnic_rxq *rxq, struct rte_mbuf **pkts, uint16_t room)
 {
 	struct hf_vnic *vnic = rxq->vnic;
@@ -119,7 +125,7 @@ uint16_t hf_vnic_rx_burst(void *queue, struct rte_mbuf **pkts, uint16_t n)
 	uint64_t bytes = 0;
 	uint16_t i;
 
-	if (got < n && rxq->id < rxq->vnic->sub.n_rx)
+	if (got < n && rxq->id < rxq->vnic->sub.n_rx && !is_cut(rxq->vnic))
 		got += poll_sub(rxq, &pkts[got], n - got);
 	for (i = 0; i < got; i++) {
 		pkts[i]->port = rxq->vnic->port;
@@ -208,7 +214,7 @@ uint16_t hf_vnic_tx_burst(void *queue, struct rte_mbuf **pkts, uint16_t n)
 	struct hf_vnic_table *table = &txq->vnic->table;
 	const struct hf_vnic_root *root;
 
-	if (txq->n_held && send_held(txq))
+	if (is_cut(txq->vnic) || (txq->n_held && send_held(txq)))
 		return 0;
 	root = hf_vnic_enter(table, HF_VNIC_TX, txq->id);
 	n = hf_vnic_idle(root) ? pass_on(txq, pkts, n) : filter(txq, root, pkts, n);

@@ -342,7 +342,7 @@ static int install(
 	HASH_ADD_PTR(table->rules, self, rule);
 	if (!rule->hh.tbl)
 		return -ENOMEM;
-	rc = put_in_groups(table, ask, rule);
+	rc = ask->lost ? 0 : put_in_groups(table, ask, rule);
 	if (rc < 0)
 		HASH_DEL(table->rules, rule);
 	return rc;
@@ -383,13 +383,19 @@ bool hf_vnic_table_has(const struct hf_vnic_table *table, const struct rte_flow 
 	return found;
 }
 
-void hf_vnic_table_del(struct hf_vnic_table *table, struct rte_flow *rule)
+static void take_from_group(struct hf_vnic_table *table, struct rte_flow *rule)
 {
 	struct hf_vnic_list *list = list_of(rule->group);
 
 	atomic_store_explicit(&list->slot[rule->slot], NULL, memory_order_release);
 	rule->group->n_rules--;
 	wait_for_readers(table);
+}
+
+void hf_vnic_table_del(struct hf_vnic_table *table, struct rte_flow *rule)
+{
+	if (rule->group)
+		take_from_group(table, rule);
 	note_removed(table, rule);
 	HASH_DEL(table->rules, rule);
 	free(rule);

@@ -95,7 +95,7 @@ struct rte_flow {
 	/* Control thread only. */
 	const struct hf_engine *engine;
 	enum hf_vnic_dir dir;
-	struct hf_vnic_group *group;
+	struct hf_vnic_group *group; /* NULL: lost */
 	uint32_t asked_group;
 	uint32_t asked_priority;
 	enum hf_field danger; /* a field that is not matched as asked, or HF_F_MAX_ */
@@ -139,6 +139,7 @@ struct hf_vnic_ask {
 	uint16_t n_queues;
 	const uint16_t *queues;
 	uint64_t rss_types;
+	bool lost; /* it is on the books, and never where packets come by */
 };
 
 enum hf_vnic_fate {

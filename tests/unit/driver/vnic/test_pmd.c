@@ -54,7 +54,15 @@ Test(pmd, wrong_arguments_make_no_port)
 	static const char *const wrong[] = {"", "profile=", "profile=no-such-nic", "colour=red",
 		"profile=none,profile=none", "profile=none,dev=", "profile=none,dev=net_nosuch0",
 		"dev=net_null0", "profile=none,colour=red,dev=net_null0",
-		"profile=none,dev=crypto_null0"};
+		"profile=none,dev=crypto_null0", "profile=none,fail=make:1",
+		"profile=none,fail=", "profile=none,fail=create", "profile=none,fail=create:0",
+		"profile=none,fail=create:1:ENOSUCH", "profile=none,fail=create:1:ENOMEM:2",
+		"profile=none,fail=create:1;", "profile=none,fail=create:1,fail=create:2",
+		"profile=none,lose=0", "profile=none,lose=-1", "profile=none,lose=1x",
+		"profile=none,delay=create", "profile=none,delay=create:1;create:2",
+		"profile=none,delay=create:10000001", "profile=none,capacity=4294967296",
+		"profile=none,capacity", "profile=none,link=up", "profile=none,event=remove",
+		"profile=none,event=reset:1", "profile=none,Lose=1"};
 	uint16_t p, other;
 	size_t i;
 
