@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * hw-profile: what NIC profiles there are and what is in them. docs/man/hw-profile.1
+ * hw-profile: what NIC profiles there are, what is in them, and which rules they take.
+ * docs/man/hw-profile.1
  */
+
+#include "cmd.h"
 
 #include <hepflow/base/opts.h>
 
@@ -16,38 +19,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXIT_NOT_FOUND 1
-#define EXIT_USAGE     2   /* wrong use or broken input */
-#define CELL	       320 /* text of one column of the table: the names of all engines fit */
-
-struct options {
-	const char *format;
-	bool help;
-	bool version;
-	bool json;
-};
+#define CELL 320 /* text of one column of the table: the names of all engines fit */
 
 static const struct hf_opt table[] = {
-	{'f', "format", "text|json", "how to print", offsetof(struct options, format)},
-	{'h', "help", NULL, "print this", offsetof(struct options, help)},
-	{'V', "version", NULL, "print the version", offsetof(struct options, version)},
+	{'f', "format", "text|json", "how to print", offsetof(struct cmd_options, format)},
+	{'r', "rules", "FILE|-", "rules to try, one a line; default: standard input",
+		offsetof(struct cmd_options, rules)},
+	{'h', "help", NULL, "print this", offsetof(struct cmd_options, help)},
+	{'V', "version", NULL, "print the version", offsetof(struct cmd_options, version)},
 };
 
 #define N_OPTIONS (sizeof(table) / sizeof(*table))
 
-static int fail(const struct hf_err *err)
+int cmd_fail(const struct hf_err *err)
 {
 	fprintf(stderr, "hw-profile: %s\n", err->text);
-	return err->code == -ENOENT ? EXIT_NOT_FOUND : EXIT_USAGE;
+	return err->code == -ENOENT ? CMD_NOT_FOUND : CMD_USAGE;
 }
 
 static void usage(FILE *out)
 {
 	fputs("usage: hw-profile [OPTIONS] list\n"
 	      "       hw-profile [OPTIONS] show NAME|FILE\n"
-	      "       hw-profile [OPTIONS] check FILE...\n\n",
+	      "       hw-profile [OPTIONS] check FILE...\n"
+	      "       hw-profile [--rules FILE|-] try NAME|FILE\n\n",
 		out);
 	hf_opts_print(table, N_OPTIONS, out);
+}
+
+int cmd_usage(void)
+{
+	usage(stderr);
+	return CMD_USAGE;
 }
 
 /* Greatest number of usable priorities in any group; 1 where there is no order. */
@@ -204,7 +207,7 @@ static int print_json(struct hf_nic *const *nics, size_t n)
 	json_decref(root);
 	if (rc < 0) {
 		fprintf(stderr, "hw-profile: out of memory\n");
-		return EXIT_USAGE;
+		return CMD_USAGE;
 	}
 	putchar('\n');
 	return 0;
@@ -267,7 +270,7 @@ static int print_table(struct hf_nic *const *nics, size_t n)
 
 	if (!cell) {
 		fprintf(stderr, "hw-profile: out of memory\n");
-		return EXIT_USAGE;
+		return CMD_USAGE;
 	}
 	for (c = 0; c < N_HEADS; c++)
 		(void)snprintf(cell[0][c], CELL, "%s", heads[c]);
@@ -289,20 +292,18 @@ static int print_table(struct hf_nic *const *nics, size_t n)
 	return 0;
 }
 
-static int run_list(const struct options *opts, int argc, char **)
+static int run_list(const struct cmd_options *opts, int argc, char **)
 {
 	struct hf_err err = {0};
 	struct hf_nic **nics;
 	size_t n;
 	int rc;
 
-	if (argc != 0) {
-		usage(stderr);
-		return EXIT_USAGE;
-	}
+	if (argc != 0)
+		return cmd_usage();
 	rc = hf_profile_all(&nics, &n, &err);
 	if (rc < 0)
-		return fail(&err);
+		return cmd_fail(&err);
 	rc = opts->json ? print_json(nics, n) : print_table(nics, n);
 	hf_profile_free_all(nics, n);
 	return rc;
@@ -443,18 +444,16 @@ static void show_text(const struct hf_nic *nic)
 		show_engine(&nic->engine[i]);
 }
 
-static int run_show(const struct options *opts, int argc, char **argv)
+static int run_show(const struct cmd_options *opts, int argc, char **argv)
 {
 	struct hf_err err = {0};
 	struct hf_nic *nic;
 	int rc = 0;
 
-	if (argc != 1) {
-		usage(stderr);
-		return EXIT_USAGE;
-	}
+	if (argc != 1)
+		return cmd_usage();
 	if (hf_profile_find(argv[0], &nic, &err) < 0)
-		return fail(&err);
+		return cmd_fail(&err);
 	if (opts->json)
 		rc = print_json(&nic, 1);
 	else
@@ -463,21 +462,19 @@ static int run_show(const struct options *opts, int argc, char **argv)
 	return rc;
 }
 
-static int run_check(const struct options *, int argc, char **argv)
+static int run_check(const struct cmd_options *, int argc, char **argv)
 {
 	struct hf_err err = {0};
 	struct hf_nic *nic;
 	int rc = 0;
 	int i;
 
-	if (argc == 0) {
-		usage(stderr);
-		return EXIT_USAGE;
-	}
+	if (argc == 0)
+		return cmd_usage();
 	for (i = 0; i < argc; i++) {
 		if (hf_profile_read(argv[i], &nic, &err) < 0) {
 			fprintf(stderr, "%s\n", err.text);
-			rc = EXIT_USAGE;
+			rc = CMD_USAGE;
 			continue;
 		}
 		printf("%s: ok (%s)\n", argv[i], nic->name);
@@ -488,23 +485,24 @@ static int run_check(const struct options *, int argc, char **argv)
 
 static const struct {
 	const char *name;
-	int (*run)(const struct options *opts, int argc, char **argv);
+	int (*run)(const struct cmd_options *opts, int argc, char **argv);
 } verbs[] = {
 	{"list", run_list},
 	{"show", run_show},
 	{"check", run_check},
+	{"try", cmd_try},
 };
 
 int main(int argc, char **argv)
 {
-	struct options opts = {.format = "text"};
+	struct cmd_options opts = {.format = "text"};
 	struct hf_err err = {0};
 	int first;
 	size_t i;
 
 	if (hf_opts_parse(table, N_OPTIONS, argc, argv, &opts, &first, &err) < 0) {
 		usage(stderr);
-		return fail(&err);
+		return cmd_fail(&err);
 	}
 	if (opts.help) {
 		usage(stdout);
@@ -517,7 +515,7 @@ int main(int argc, char **argv)
 	opts.json = strcmp(opts.format, "json") == 0;
 	if (!opts.json && strcmp(opts.format, "text") != 0) {
 		fprintf(stderr, "hw-profile: --format is text or json, not '%s'\n", opts.format);
-		return EXIT_USAGE;
+		return CMD_USAGE;
 	}
 	for (i = 0; first < argc && i < sizeof(verbs) / sizeof(*verbs); i++) {
 		if (strcmp(verbs[i].name, argv[first]) != 0)
@@ -525,12 +523,11 @@ int main(int argc, char **argv)
 		i = (size_t)verbs[i].run(&opts, argc - first - 1, argv + first + 1);
 		if (fflush(stdout) != 0 || ferror(stdout)) {
 			fprintf(stderr, "hw-profile: cannot write: %s\n", strerror(errno));
-			return EXIT_USAGE;
+			return CMD_USAGE;
 		}
 		return (int)i;
 	}
 	if (first < argc)
 		fprintf(stderr, "hw-profile: unknown verb '%s'\n", argv[first]);
-	usage(stderr);
-	return EXIT_USAGE;
+	return cmd_usage();
 }

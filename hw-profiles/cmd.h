@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The hw-profile command: what its verbs share. Errors end up on standard error and in the exit
+ * code.
+ */
+
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct hf_err;
+struct hf_nic;
+
+/* docs/man/hw-profile.1, "EXIT STATUS". */
+#define CMD_NOT_FOUND 1
+#define CMD_USAGE     2 /* wrong use or broken input */
+
+struct cmd_options {
+	const char *format;
+	const char *rules;
+	bool help;
+	bool version;
+	bool json;
+};
+
+/* Prints "hw-profile: text" and returns the exit code that fits. */
+int cmd_fail(const struct hf_err *err);
+/* Prints how the command is used; returns CMD_USAGE. */
+int cmd_usage(void);
+
+/* Verbs; each returns an exit code. */
+int cmd_try(const struct cmd_options *opts, int argc, char **argv);
