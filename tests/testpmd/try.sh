@@ -1,0 +1,101 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# hw-profile try: an answer for each rule, in the driver's own words; nothing but one error for what
+# is no rule.
+. "$(dirname "$0")/lib.sh"
+
+hw_profile=$HF_BUILD/hw-profiles/hw-profile
+work=$(mktemp -d)
+trap 'rm -rf "$work" ${tmp:+"$tmp"}' EXIT
+
+# run CODE ARGUMENT... <RULES: what was printed is then in $out and $err
+run() {
+	local want=$1 got=0
+	shift
+	"$hw_profile" "$@" >"$work/out" 2>"$work/err" || got=$?
+	out=$(cat "$work/out")
+	err=$(cat "$work/err")
+	[ $got = "$want" ] && return
+	echo "hw-profile $*: exit code $got, not $want: $err"
+	exit 1
+}
+
+# is TEXT WANTED
+is() {
+	[ "$1" = "$2" ] && return
+	printf 'got:\n%s\nwanted:\n%s\n' "$1" "$2"
+	exit 1
+}
+
+cat >"$work/rules" <<'END'
+# exact, a partial mask, no drop with it, another direction
+ingress pattern eth / ipv4 dst is 10.0.0.1 / end actions drop / end
+
+flow create 0 ingress pattern eth / ipv4 dst spec 10.0.0.0 dst mask 255.0.0.0 / end actions drop / end
+  flow validate 0	ingress pattern eth / ipv4 src is 10.0.0.1 proto is 6 / tcp / end actions drop / end
+transfer pattern eth / end actions drop / end
+END
+run 0 try i40e-x710 --rules "$work/rules"
+is "$out" "# exact, a partial mask, no drop with it, another direction
+accept
+
+danger	ipv4.dst is not matched: the rule takes more packets than it says
+reject	-22	ITEM	Invalid IPv4 item
+reject	-22	ITEM	NULL eth spec/mask."
+is "$err" ""
+
+# By standard input; nothing of what is there already stands in the way of the next rule.
+run 0 try X540-perfect <<'END'
+ingress group 1 pattern eth / ipv4 dst is 10.0.0.1 / end actions drop / end
+ingress pattern eth / ipv4 dst is 10.0.0.1 / end actions drop / end
+ingress pattern eth / ipv4 dst spec 10.0.0.0 dst mask 255.0.0.0 / end actions drop / end
+END
+is "$out" "danger	the group is not looked at: the rule is in group 0
+accept
+accept"
+
+# A rejection without a message; a card without flow rules.
+run 0 try mlx5-cx6dx --rules - <<<'transfer pattern eth / end actions drop / end'
+is "$out" "reject	-95	UNSPECIFIED	"
+run 0 try none <<<'ingress pattern eth / end actions drop / end'
+is "$out" "reject	-38	UNSPECIFIED	Function not implemented"
+run 0 try mlx5-cx6dx </dev/null
+is "$out" ""
+
+# What is no rule: one error with its place, and no answers.
+run 2 try mlx5-cx6dx --rules - <<<'ingress pattern eth / end actions drop / end
+ingress pattern eth / nonsense / end actions drop / end'
+is "$out" ""
+is "$err" "stdin:2:1: Bad arguments"
+printf '# one\nflow flush 0\n' >"$work/rules"
+run 2 try mlx5-cx6dx --rules "$work/rules"
+is "$err" "$work/rules:2:1: Bad arguments"
+long="ingress pattern eth / end actions drop / $(printf '%512s' end)"
+for line in 'ingress pattern ?' $'ingress pattern eth \x01' "$long"; do
+	run 2 try mlx5-cx6dx <<<"$line"
+	is "$err" "stdin:1:1: a command of dpdk-testpmd has 1 to 512 printable characters and no '?'"
+done
+printf 'ingress\0pattern\n' >"$work/rules"
+run 2 try mlx5-cx6dx --rules "$work/rules"
+is "$err" "$work/rules:1:1: NUL character in line"
+run 2 try mlx5-cx6dx --rules "$work/none"
+is "$err" "hw-profile: $work/none: No such file or directory"
+run 1 try nothing
+is "$out" ""
+run 2 try
+run 2 try none none
+
+# From a folder that everybody may write to the plugin is loaded all the same, and no copy stays.
+run_dir=$(mktemp -d -p "${XDG_RUNTIME_DIR:-/run}" hepflow-test.XXXXXX)
+trap 'rm -rf "$work" "$run_dir" ${tmp:+"$tmp"}' EXIT
+mkdir -m 777 "$work/open"
+cp "$plugin" "$work/open/"
+HEPFLOW_VNIC=$work/open/${plugin##*/} XDG_RUNTIME_DIR=$run_dir \
+	run 0 try tap <<<'ingress pattern eth / end actions drop / end'
+is "$out" "accept"
+is "$(ls "$run_dir")" ""
+HEPFLOW_VNIC=$work/none run 2 try tap </dev/null
+is "$err" "hw-profile: no virtual NIC: $work/none: No such file or directory (HEPFLOW_VNIC names it)"
+HEPFLOW_VNIC=$work/rules run 2 try tap </dev/null
+[[ $err == 'hw-profile: dpdk-testpmd does not start (it ended): '* ]] || is "$err" "does not start"
