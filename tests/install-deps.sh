@@ -22,6 +22,7 @@ packages=(
 	libdpdk-dev libyaml-dev libjansson-dev libevent-dev uthash-dev
 	# tests and lint
 	libcriterion-dev dpdk-dev python3 iproute2 ethtool nftables procps iputils-ping
+	iptables ipset conntrack
 	clang-format-14 cppcheck mandoc git
 	# this script: unpacking a Debian source package
 	dpkg-dev xz-utils

@@ -5,7 +5,7 @@
 #
 #   tests/run.sh [--quick] [SUITE...]
 #
-#   SUITE     lint unit cases equiv net testpmd asan clang fuzz; all of them when none is named
+#   SUITE     lint unit cases equiv kernel net testpmd asan clang fuzz; all when none is named
 #             asan:  the unit and cases suites again, built with address and UB sanitizers
 #             clang: everything compiles with clang 14, warnings are errors
 #             fuzz:  libFuzzer looks for bad input, each target HF_FUZZ_SECONDS (20) long
@@ -18,7 +18,7 @@ export LC_ALL=C.UTF-8
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 1
-all_suites=(lint unit cases equiv net testpmd asan clang fuzz)
+all_suites=(lint unit cases equiv kernel net testpmd asan clang fuzz)
 suites=()
 named=''
 results=$(mktemp)
@@ -99,7 +99,7 @@ choose_suites() {
 
 run_main() {
 	local s rc meson_suites=()
-	for s in unit cases equiv net testpmd; do
+	for s in unit cases equiv kernel net testpmd; do
 		wanted $s && meson_suites+=("$s")
 	done
 	wanted lint || [ ${#meson_suites[@]} -gt 0 ] || return
