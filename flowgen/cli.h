@@ -35,6 +35,7 @@ struct cli {
 	const char *packets;
 	const char *calico;
 	const char *iface;
+	const char *device;
 	bool quiet;
 	bool help;
 	bool version;
@@ -86,6 +87,13 @@ bool cli_is_packet(const char *arg);
  */
 int cli_parse_packet(
 	const char *name, size_t line, const char *text, struct hf_packet *ret, struct hf_err *err);
+/* Takes a line of a packet file, without its end. */
+typedef int cli_line_fn(
+	void *arg, const char *name, size_t number, const char *line, struct hf_err *err);
+/* Reads a packet file, - for standard input, wholly; then gives its lines until one fails. */
+int cli_read_lines(const char *path, cli_line_fn *take, void *arg, struct hf_err *err);
+/* Whether standard input would have to be both packets (--packets) and policy. */
+bool cli_reads_input_twice(const struct cli *cli, char **files, size_t n);
 /* Turns an error of hf_ref_eval() ("in: text") into the same form. */
 int cli_place_error(const char *name, size_t line, const char *text, struct hf_err *err);
 
@@ -97,3 +105,4 @@ int cli_plan(const struct cli *cli);
 int cli_flows(const struct cli *cli);
 int cli_eval(const struct cli *cli);
 int cli_explain(const struct cli *cli);
+int cli_validate(const struct cli *cli);

@@ -13,14 +13,9 @@
 #include <hepflow/ref.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define PACKETS_MAX ((size_t)1 << 30) /* bytes of a packet file: some ten million packets */
-#define LINE_MAX_   4096	      /* a packet line with every key has about 300 characters */
 
 /* Where results go. */
 struct sink {
@@ -76,87 +71,15 @@ static int judge(
 
 /* One line of a packet file; comments and empty lines are kept in text, and left out of JSON. */
 static int take_line(
-	struct sink *sink, const char *name, size_t number, const char *line, struct hf_err *err)
+	void *arg, const char *name, size_t number, const char *line, struct hf_err *err)
 {
+	struct sink *sink = arg;
+
 	if (line[0] != '#' && line[strspn(line, " \t")] != '\0')
 		return judge(sink, name, number, line, err);
 	if (!sink->json)
 		fprintf(sink->out, "%s\n", line);
 	return 0;
-}
-
-static int judge_text(
-	struct sink *sink, const char *name, const char *text, size_t size, struct hf_err *err)
-{
-	const char *p = text, *end = text + size;
-	char line[LINE_MAX_];
-	size_t number = 0;
-	int rc = 0;
-
-	while (p < end && rc == 0) {
-		const char *eol = memchr(p, '\n', (size_t)(end - p));
-		size_t len = (size_t)((eol ? eol : end) - p);
-
-		number++;
-		if (len >= sizeof(line) || memchr(p, '\0', len))
-			return hf_fail(err, -EINVAL, "%s:%zu:1: %s", name, number,
-				len >= sizeof(line) ? "line too long" : "NUL character in line");
-		memcpy(line, p, len);
-		p += len + 1;
-		if (len && line[len - 1] == '\r')
-			len--;
-		line[len] = '\0';
-		rc = take_line(sink, name, number, line, err);
-	}
-	return rc;
-}
-
-/* The whole of a file or of standard input. *ret is freed by the caller. */
-static int read_packets(const char *path, char **ret, size_t *ret_size, struct hf_err *err)
-{
-	int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-	char *text = NULL;
-	size_t size = 0;
-	ssize_t got = 1;
-	FILE *grow = open_memstream(&text, &size);
-	static char piece[1 << 16];
-
-	while (fd >= 0 && grow && got > 0 && size <= PACKETS_MAX) {
-		got = read(fd, piece, sizeof(piece));
-		if (got > 0)
-			(void)fwrite(piece, 1, (size_t)got, grow); /* ferror() below */
-		(void)fflush(grow);
-	}
-	if (fd < 0 || got < 0)
-		(void)hf_fail(err, -errno, "%s: %s", path, strerror(errno));
-	else if (!grow || ferror(grow))
-		(void)hf_fail(err, -ENOMEM, "%s: out of memory", path);
-	else if (size > PACKETS_MAX)
-		(void)hf_fail(err, -E2BIG, "%s: larger than %zu bytes", path, PACKETS_MAX);
-	if (fd >= 0)
-		(void)close(fd);
-	if (grow)
-		(void)fclose(grow);
-	if (err->code == 0) {
-		*ret = text;
-		*ret_size = size;
-		return 0;
-	}
-	free(text);
-	return err->code;
-}
-
-static int judge_file(struct sink *sink, const char *path, struct hf_err *err)
-{
-	char *text = NULL;
-	size_t size = 0;
-	int rc = read_packets(path, &text, &size, err);
-
-	if (rc < 0)
-		return rc;
-	rc = judge_text(sink, strcmp(path, "-") == 0 ? "stdin" : path, text, size, err);
-	free(text);
-	return rc;
 }
 
 static int judge_all(const struct cli *cli, struct sink *sink, struct hf_err *err)
@@ -167,7 +90,7 @@ static int judge_all(const struct cli *cli, struct sink *sink, struct hf_err *er
 	if (sink->json)
 		fputs("{\"schema\":1,\"results\":[", sink->out);
 	if (cli->packets)
-		rc = judge_file(sink, cli->packets, err);
+		rc = cli_read_lines(cli->packets, take_line, sink, err);
 	for (i = 0; i < cli->n_args && rc == 0; i++) {
 		if (cli_is_packet(cli->args[i]))
 			rc = judge(sink, "PACKET", ++number, cli->args[i], err);
@@ -195,19 +118,6 @@ static int judge_held_back(const struct cli *cli, const struct hf_model *model, 
 		(void)fwrite(text, 1, size, stdout); /* cli_finish() sees what was lost */
 	free(text);
 	return rc < 0 ? cli_fail(rc, &err) : cli_finish();
-}
-
-/* Standard input cannot be both policy and packets. */
-static bool reads_input_twice(const struct cli *cli, char **files, size_t n)
-{
-	bool twice = cli->packets && strcmp(cli->packets, "-") == 0;
-	size_t i;
-
-	for (i = 0; twice && i < n; i++) {
-		if (strcmp(files[i], "-") == 0)
-			return true;
-	}
-	return twice && cli->host && strcmp(cli->host, "-") == 0;
 }
 
 /* What of the operands is not a packet. */
@@ -241,7 +151,7 @@ int cli_eval(const struct cli *cli)
 		return cli_fail(-ENOMEM, &(struct hf_err){0});
 	if (!cli->packets && n == cli->n_args)
 		rc = cli_usage("eval: no packet given");
-	else if (reads_input_twice(cli, files, n))
+	else if (cli_reads_input_twice(cli, files, n))
 		rc = cli_usage("eval: standard input cannot be policy and packets");
 	else
 		rc = cli_build(cli, files, n, CLI_MODEL, NULL, &built);

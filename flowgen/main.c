@@ -22,8 +22,11 @@ static const struct hf_opt options[] = {
 		offsetof(struct cli, fallback)},
 	{0, "format", "FORMAT", "text (the default), json, testpmd or dot",
 		offsetof(struct cli, format)},
-	{0, "packets", "PACKETFILE", "packets of eval, one a line; - reads standard input",
+	{0, "packets", "PACKETFILE",
+		"packets of eval and validate, one a line; - reads standard input",
 		offsetof(struct cli, packets)},
+	{0, "device", "DEVARGS", "the port to validate on; default: a virtual NIC of the profile",
+		offsetof(struct cli, device)},
 	{0, "calico-version", "vX.YY", "the Calico release to be like; default: the newest",
 		offsetof(struct cli, calico)},
 	{'q', "quiet", NULL, "no notes and no warnings", offsetof(struct cli, quiet)},
@@ -52,6 +55,10 @@ static const struct verb {
 		cli_eval},
 	{"explain", "say step by step what happens to one packet",
 		"[-n NODE] [--host HOSTFACTS] [-p PROFILE] FILE|DIR... PACKET", cli_explain},
+	{"validate", "have dpdk-testpmd install the flows, and send it packets",
+		"[-n NODE] [--host HOSTFACTS] -p PROFILE [--device DEVARGS]\n"
+		"                  [--packets PACKETFILE] FILE|DIR...",
+		cli_validate},
 };
 
 static int help(void)
@@ -60,7 +67,7 @@ static int help(void)
 
 	puts("flowgen: Calico host-endpoint policy, from YAML to NIC flows\n");
 	for (i = 0; i < N(verbs); i++)
-		printf("  flowgen %-8s%s\n                    %s\n", verbs[i].name, verbs[i].form,
+		printf("  flowgen %-9s%s\n                    %s\n", verbs[i].name, verbs[i].form,
 			verbs[i].help);
 	puts("");
 	hf_opts_print(options, N(options), stdout);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define PROMPT	    "testpmd> "
+#define STOPPED	    "Waiting for lcores to finish"
 #define PROGRAM	    "dpdk-testpmd"
 #define OUTPUT_MAX  (16u << 20) /* of one command; a dump of all rules is far below */
 #define START_MS    60000	/* hugepages and real ports take their time */
@@ -34,7 +35,8 @@ struct hf_testpmd {
 	pid_t pid;
 	int fd; /* both directions */
 	size_t len, cap;
-	char *out; /* what has been printed since the last command; with a NUL */
+	const char *until; /* of hf_testpmd_forward() */
+	char *out;	   /* what has been printed since the last command; with a NUL */
 };
 
 /* Command line of the child. */
@@ -131,6 +133,10 @@ static int build_args(struct args *args, const struct hf_testpmd_opts *opts, con
 	put(args, "--rxd=128");
 	put(args, "--txd=128");
 	put(args, "--total-num-mbufs=16384");
+	/* What net_pcap plays is not to be thrown away; and few packets at once, for what is said
+	 * of a burst is cut at 8192 characters (app/test-pmd/util.c). */
+	put(args, "--no-flush-rx");
+	put(args, "--burst=8");
 	args->v[args->n] = NULL;
 	return 0;
 }
@@ -200,14 +206,27 @@ static int grow(struct hf_testpmd *pmd)
 	return 0;
 }
 
-/* Collects output up to the next prompt. -EPIPE at its end, -ETIMEDOUT. */
-static int collect(struct hf_testpmd *pmd, long ms)
+/* Whether the text stands on a line that has ended. */
+static bool has_until(const struct hf_testpmd *pmd)
 {
-	long until = now_ms() + ms;
+	const char *found = strstr(pmd->out, pmd->until);
+
+	return found && strchr(found, '\n');
+}
+
+static bool is_forwarding_done(const struct hf_testpmd *pmd)
+{
+	return strstr(pmd->out, STOPPED) && at_prompt(pmd);
+}
+
+/* Collects output until it is all there. -EPIPE at its end, -ETIMEDOUT. */
+static int collect(struct hf_testpmd *pmd, bool (*done)(const struct hf_testpmd *), long ms)
+{
+	long deadline = now_ms() + ms;
 
 	for (;;) {
 		struct pollfd p = {.fd = pmd->fd, .events = POLLIN};
-		long left = until - now_ms();
+		long left = deadline - now_ms();
 		ssize_t n;
 		int rc = grow(pmd);
 
@@ -224,7 +243,7 @@ static int collect(struct hf_testpmd *pmd, long ms)
 			return -EPIPE;
 		pmd->len += (size_t)n;
 		pmd->out[pmd->len] = '\0';
-		if (at_prompt(pmd))
+		if (done(pmd))
 			return 0;
 	}
 }
@@ -270,7 +289,7 @@ int hf_testpmd_open(const struct hf_testpmd_opts *opts, struct hf_testpmd **ret,
 	if (rc == 0)
 		rc = start(pmd, &args, err);
 	if (rc == 0) {
-		rc = collect(pmd, START_MS);
+		rc = collect(pmd, at_prompt, START_MS);
 		if (rc < 0)
 			rc = fail_with_last_words(pmd, rc, "does not start", err);
 	}
@@ -303,7 +322,7 @@ void hf_testpmd_close(struct hf_testpmd *pmd)
 		return;
 	if (pmd->fd >= 0 && send(pmd->fd, quit, strlen(quit), MSG_NOSIGNAL) > 0) {
 		pmd->len = 0;
-		(void)collect(pmd, END_MS); /* until it ends; it must find room for its farewell */
+		(void)collect(pmd, at_prompt, END_MS); /* to its end: there must be room to write */
 	}
 	if (pmd->fd >= 0)
 		(void)close(pmd->fd);
@@ -342,6 +361,31 @@ static int send_line(struct hf_testpmd *pmd, const char *command)
 	return 0;
 }
 
+/*
+ * While packets are forwarded other threads print, and a prompt, which testpmd writes character by
+ * character, may have their lines in it. So only what follows the end of forwarding is waited for
+ * as a prompt.
+ */
+int hf_testpmd_forward(struct hf_testpmd *pmd, const char *until, unsigned int seconds,
+	const char **ret, struct hf_err *err)
+{
+	int rc;
+
+	pmd->len = 0;
+	pmd->until = until;
+	rc = send_line(pmd, "start");
+	if (rc == 0)
+		rc = collect(pmd, has_until, seconds * 1000L);
+	if (rc == 0)
+		rc = send_line(pmd, "stop");
+	if (rc == 0)
+		rc = collect(pmd, is_forwarding_done, ANSWER_MS);
+	if (rc < 0)
+		return fail_with_last_words(pmd, rc, "does not forward", err);
+	*ret = pmd->out;
+	return 0;
+}
+
 int hf_testpmd_ask(
 	struct hf_testpmd *pmd, const char *command, const char **ret, struct hf_err *err)
 {
@@ -355,7 +399,7 @@ int hf_testpmd_ask(
 	pmd->len = 0;
 	rc = send_line(pmd, command);
 	if (rc == 0)
-		rc = collect(pmd, ANSWER_MS);
+		rc = collect(pmd, at_prompt, ANSWER_MS);
 	if (rc < 0)
 		return fail_with_last_words(pmd, rc, "does not answer", err);
 	pmd->out[pmd->len - strlen(PROMPT)] = '\0';

@@ -69,6 +69,13 @@ int hf_testpmd_ask(
 	struct hf_testpmd *pmd, const char *command, const char **ret, struct hf_err *err);
 
 /*
+ * Forwards packets ("start") until a line has the text until, stops, and returns all that was
+ * printed meanwhile. -EIO when that line does not come for so many seconds.
+ */
+int hf_testpmd_forward(struct hf_testpmd *pmd, const char *until, unsigned int seconds,
+	const char **ret, struct hf_err *err);
+
+/*
  * Offers a rule, "ingress pattern ... / end actions ... / end"; "flow create N " or "flow validate
  * N " may stand in front. An answer of whatever kind is 0; errors are those of hf_testpmd_ask(),
  * but what cannot be typed is HF_TESTPMD_BAD.

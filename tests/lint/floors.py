@@ -41,6 +41,7 @@ FLOORS = {
     'flowgen/flows/rte_flow.': (BASE | {'rules', 'nic', 'plan', 'flows', 'rteflow'}, [], DPDK),
     'flowgen/flows/template.': (BASE | {'rules', 'nic', 'plan', 'flows', 'rteflow'}, [], DPDK),
     'flowgen/check': (BASE | {'model', 'ref', 'rules', 'nic', 'plan', 'check'}, [], {'bdd'}),
+    'flowgen/validate': (BASE | {'frames'}, [], set()),
     'hw-profiles': (BASE | {'nic', 'profile', 'accept', 'testpmd'}, [], {'yaml', 'verbs'}),
     'driver/port': (ANY, [], DPDK),
     'driver/flow': (ANY, ['driver/port/*'], DPDK),
