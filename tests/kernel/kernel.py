@@ -6,11 +6,19 @@ import collections
 import glob
 import json
 import os
+import random
+import signal
 import sys
+import tempfile
+import time
 
 from lab import Lab, LabError
-from trial import Flowgen, Packet, Tools, Trial
+from trial import NOT_REWRITTEN, Flowgen, Packet, Tools, Trial
+from world import World, packet as make_packet
 
+SEED, SEEDS = 1, 200  # HF_SEED and HF_SEEDS, when nobody says otherwise
+PACKETS = 50
+SHOWN = 3
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -72,7 +80,9 @@ def compare(trial, flowgen, policy, args, lines, count):
         text = trial.difference(packet, answer, seen[packet])
         count.compared += 1
         count.delivered += bool(seen[packet])
-        if text:
+        if text == NOT_REWRITTEN:
+            count.skipped["a known difference, docs/semantics.md 20.1"] += 1
+        elif text:
             found.append((packet, text))
     return found
 
@@ -96,15 +106,99 @@ def golden(flowgen, tools, labs, count, names):
             print(f"{name}: {text}")
 
 
+class Random:
+    """Seeded worlds; a failing one is made small before it is shown."""
+
+    def __init__(self, flowgen, tools, labs, count):
+        self.flowgen, self.tools, self.labs, self.count = flowgen, tools, labs, count
+        self.file = tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8")
+
+    def close(self):
+        self.file.close()
+
+    def trial(self, world):
+        self.file.seek(0)
+        self.file.truncate()
+        self.file.write(world.text())
+        self.file.flush()
+        model = self.flowgen.model(self.file.name, world.args)
+        return Trial(self.labs.get(model), self.tools, model)
+
+    def differences(self, world, lines, count):
+        return compare(self.trial(world), self.flowgen, self.file.name, world.args, lines, count)
+
+    def still(self, world, line):
+        """Whether the packet still differs; a world that flowgen refuses does not."""
+        try:
+            return self.differences(world, [line], Count())
+        except LabError:
+            return []
+
+    def shrink(self, world, line):
+        """Leaves out objects, then rules, as long as the packet differs."""
+        for holder in [world.docs] + [d["spec"][k] for d in world.docs if "spec" in d and d["spec"]
+                                      for k in ("ingress", "egress") if k in d["spec"]]:
+            for i in reversed(range(len(holder))):
+                one = holder.pop(i)
+                if not self.still(world, line):
+                    holder.insert(i, one)
+
+    def show(self, seed, world, packet):
+        self.shrink(world, packet.line)
+        found = self.still(world, packet.line)
+        print(f"\nHF_SEED={seed} HF_SEEDS=1 repeats this:")
+        print(found[0][1] if found else f"{packet.line}: differs only beside the others")
+        print(f"flowgen {' '.join(world.args)} on\n{world.text()}")
+        rules = self.trial(world).rules
+        print(rules["ipset"] + rules[6 if ":" in packet.pkt["src"] else 4])
+
+    def run(self, seed):
+        world = World(seed)
+        r = random.Random(seed + 1)
+        lines = [make_packet(r) for _ in range(PACKETS)]
+        found = self.differences(world, lines, self.count)
+        self.count.failed += len(found)
+        if found:
+            self.show(seed, world, found[0][0])
+        return not found
+
+
+def seeds():
+    text = os.environ.get("HF_SEED", str(SEED))
+    first = int(time.time()) if text == "time" else int(text, 0)
+    return range(first, first + int(os.environ.get("HF_SEEDS", SEEDS)))
+
+
+def random_worlds(flowgen, tools, labs, count):
+    todo = seeds()
+    print(f"random policies: HF_SEED={todo.start} HF_SEEDS={len(todo)}, {PACKETS} packets each")
+    rand = Random(flowgen, tools, labs, count)
+    failed = 0
+    try:
+        for seed in todo:
+            failed += not rand.run(seed)
+            if failed == SHOWN:
+                print(f"{SHOWN} policies failed; the rest is not tried")
+                return
+    finally:
+        rand.close()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
+    parser.add_argument("--cases", action="store_true")
+    parser.add_argument("--random", action="store_true")
     parser.add_argument("names", nargs="*")
     opts = parser.parse_args()
+    both = opts.cases == opts.random
     flowgen, tools, labs, count = Flowgen(opts.build), Tools(), Labs(), Count()
     print(f"iptables: {tools.kind}")
     try:
-        golden(flowgen, tools, labs, count, opts.names)
+        if both or opts.cases:
+            golden(flowgen, tools, labs, count, opts.names)
+        if (both and not opts.names) or opts.random:
+            random_worlds(flowgen, tools, labs, count)
     except LabError as e:
         print(f"error: {e}")
         return 1
@@ -118,4 +212,5 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sys.exit(main())

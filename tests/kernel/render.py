@@ -385,7 +385,7 @@ class Family:
               f"{has(ACCEPT)} -j {self.filter_allow}")
         t.chains["pod-to-host"] = []
         if self.fam == 6:
-            t.add("pod-to-host", *(f"-p 58 -m icmp6 --icmpv6-type {n} -j ACCEPT"
+            t.add("pod-to-host", *(f"-p 58 -m icmp6 --icmpv6-type {n} -j {self.filter_allow}"
                                    for n in POD_ICMPV6))
         t.add("pod-to-host", "-j from-pod", f"-j {self.config['endpoint_to_host'].upper()}")
 

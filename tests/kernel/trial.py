@@ -11,7 +11,8 @@ import render
 import wire
 from lab import CONNTRACK_SETTINGS, LabError, run, sysctl
 
-# Answers of the host that would disturb connections while they are made.
+# Without answers of the host, which would disturb connections while they are made. The rule in
+# filter makes the kernel track connections at all.
 OPENING = """*raw
 -A OUTPUT -p 6 --tcp-flags RST RST -j DROP
 -A OUTPUT -p {icmp} -m {name} --{name}-type {unreachable} -j DROP
@@ -19,12 +20,14 @@ COMMIT
 *mangle
 COMMIT
 {nat}*filter
+-A INPUT -m conntrack --ctstate NEW
 COMMIT
 """
 ECHO = {1: (8, 0), 58: (128, 129)}
 # Types that never open a connection: answers and errors (nf_conntrack_proto_icmp.c, ..._icmpv6.c).
 NEVER_NEW = {1: set(range(256)) - {8, 13, 15, 17},
              58: set(range(256)) - {128, 139, *range(130, 138), 143}}
+NOT_REWRITTEN = "docs/semantics.md 20.1"
 FIRST_PORT = 20000  # source ports of packets that name none
 
 
@@ -137,6 +140,10 @@ class Trial:
             return "the kernel calls no packet of that protocol invalid"
         if p["ct"] == "invalid" and p["proto"] == 17 and not p["in"]:
             return "the kernel trusts checksums of its own"
+        if p["proto"] == 136:
+            return "UDPLite, whose checksums conntrack finds wrong"
+        if p["ct"] == "established" and p["proto"] == 132:
+            return "an SCTP connection, which has secrets"
         if p["ct"] in ("established", "invalid") and p["proto"] in (1, 58) and \
                 p["type"] not in ECHO[p["proto"]]:
             return "not an echo"
@@ -280,6 +287,17 @@ class Trial:
             return kernel["input"] == "accept"
         return None
 
+    def not_rewritten(self, p, places):
+        """docs/semantics.md 20.1: Linux does not rewrite what is invalid or not tracked."""
+        if self.rewritten(p) == (p["dst"], p["dport"]):
+            return False
+        name = p["in"] or self.exit(p["dst"])
+        hep = [i.get("host_endpoint") for i in self.model["interfaces"] if i["name"] == name]
+        raw = any(e["untracked"] for e in self.model["endpoints"]
+                  if e["kind"] == "host" and e["name"] in hep)
+        return (p["ct"] == "invalid" or raw) and \
+            places in (set(), {self.exit(p["dst"]) or "host"})
+
     def many(self, dst):
         """Broadcast and multicast go out and come in."""
         addr = ipaddress.ip_address(dst)
@@ -299,6 +317,8 @@ class Trial:
             good = bool(places)
         if (want and good) or (not want and not places):
             return None
+        if self.not_rewritten(packet.pkt, places):
+            return NOT_REWRITTEN
         where = " ".join(sorted(places)) or "nowhere"
         return (f"{packet.line}\n    flowgen eval: {verdict} {path} {origin}\n"
                 f"    kernel: arrived {where} (destination {dst})")

@@ -61,13 +61,9 @@ def crc32c(data):
 
 
 def sctp(pkt, payload):
-    """INIT opens a connection; any other chunk is none's."""
-    if pkt.get("chunk", 1) == 1:
-        chunk = struct.pack("!BBHIIHHI", 1, 0, 20, 7, 65535, 1, 1, 1)
-    else:
-        chunk = struct.pack("!BBH", pkt["chunk"], 0, 4)
-    head = struct.pack("!HHII", pkt["sport"], pkt["dport"], pkt.get("tag", 0), 0)
-    # The payload is a parameter of INIT that receivers skip (RFC 9260, 3.2.1).
+    """The chunk that opens a connection."""
+    chunk = struct.pack("!BBHIIHHI", 1, 0, 20 + len(payload), 7, 65535, 1, 1, 1)
+    head = struct.pack("!HHII", pkt["sport"], pkt["dport"], 0, 0)
     body = chunk + payload
     return head[:8] + crc32c(head + body) + body
 
@@ -126,10 +122,10 @@ def build(pkt, ident=None, broken=False):
 def find_id(fam, proto, data):
     """The number of a packet whose IP header is taken off, or None."""
     if proto in ERRORS and data and data[0] in ERRORS[proto]:
-        if len(data) < 8 + 40:
+        quoted, skip = data[8:], 20 if fam == 4 else 40
+        if len(quoted) < skip:
             return None
-        quoted = data[8:]
-        inner, skip = (quoted[9], 20) if fam == 4 else (quoted[6], 40)
+        inner = quoted[9 if fam == 4 else 6]
         at, magic = 8 + skip + HEADER.get(inner, 0), MAGIC_QUOTED
     else:
         at, magic = HEADER.get(proto, 0) + (20 if proto == 132 else 0), MAGIC
