@@ -48,11 +48,16 @@ static struct answer no_decision(const char *origin)
 	return (struct answer){HF_VERDICT_NO_DECISION, origin};
 }
 
+static struct answer allow(const char *origin)
+{
+	return (struct answer){HF_VERDICT_ALLOW, origin};
+}
+
 /* docs/semantics.md 1.1: accepted by the filter table, which may leave it to the rules after it. */
 static struct answer accept(const struct eval *e, const char *origin)
 {
 	if (!e->model->config.filter_return)
-		return (struct answer){HF_VERDICT_ALLOW, origin};
+		return allow(origin);
 	hf_ref_say(&e->trace, "accepted, but the allow action is Return: left to the host");
 	return no_decision(origin);
 }
@@ -280,7 +285,7 @@ static struct answer pod_to_host(const struct eval *e)
 		end = walk(e, HF_CHAIN_NORMAL, true, e->iif->wep, &e->nat);
 	if (end.outcome == HF_REF_DENY)
 		return deny(end.origin);
-	if (end.outcome == HF_REF_ACCEPT_NOW)
+	if (end.outcome == HF_REF_ACCEPT_NOW && !e->model->config.filter_return)
 		return accept(e, end.origin);
 	switch (e->model->config.epha) {
 	case HF_TARGET_DROP:
@@ -288,7 +293,7 @@ static struct answer pod_to_host(const struct eval *e)
 		return deny("epha");
 	case HF_TARGET_ACCEPT:
 		hf_ref_say(&e->trace, "input from pod: default endpoint to host action: accept");
-		return accept(e, "epha");
+		return allow("epha");
 	case HF_TARGET_RETURN:
 		break;
 	}
@@ -309,6 +314,8 @@ static struct answer normal_filter(
 		return no_decision("no-endpoint");
 	}
 	end = walk(e, HF_CHAIN_NORMAL, egress, ep, &e->nat);
+	if (end.outcome == HF_REF_FAILSAFE)
+		return allow(end.origin);
 	return end.outcome == HF_REF_DENY ? deny(end.origin) : accept(e, end.origin);
 }
 
@@ -347,6 +354,7 @@ static struct answer filter_forward(const struct eval *e)
 		{HF_CHAIN_FORWARD, true, governor(e, e->oif)},
 	};
 	struct answer last = no_decision("no-endpoint");
+	bool known;
 	size_t i;
 
 	if (e->accepted)
@@ -359,10 +367,11 @@ static struct answer filter_forward(const struct eval *e)
 		end = hf_ref_chain_walk(e->model, &chains[i], &e->nat, &e->trace);
 		if (end.outcome == HF_REF_DENY)
 			return deny(end.origin);
-		if (end.outcome == HF_REF_ACCEPT_NOW)
+		known = end.outcome == HF_REF_ACCEPT_NOW;
+		if (known && !e->model->config.filter_return)
 			return accept(e, end.origin);
-		last = end.outcome == HF_REF_ACCEPT ? accept(e, end.origin)
-						    : no_decision(end.origin);
+		last = known || end.outcome == HF_REF_ACCEPT ? accept(e, end.origin)
+							     : no_decision(end.origin);
 	}
 	if (service_loops(e)) {
 		hf_ref_say(&e->trace, "forward: service address without a service: deny");
@@ -419,7 +428,7 @@ static struct answer mangle_postrouting(const struct eval *e)
 	end = walk(e, HF_CHAIN_NORMAL, true, ep, &e->nat);
 	if (end.outcome == HF_REF_DENY)
 		return deny(end.origin);
-	return (struct answer){HF_VERDICT_ALLOW, end.origin};
+	return allow(end.origin);
 }
 
 /* docs/semantics.md 19, egress: paths P4, P5 and the outside of P10 (5.1). */

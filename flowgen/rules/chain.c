@@ -238,6 +238,16 @@ static uint32_t build_tier(const struct chain *c, size_t from)
 	return hf_add_memo(c->b, &key, hf_finish_block(c->b, &v, name_block(c, tier->name)));
 }
 
+/* docs/semantics.md 1.1: failsafe ports are accepted even where policy only has no objection. */
+static struct cont failsafe_cont(const struct chain *c)
+{
+	struct cont cont = c->conts->accept;
+
+	if (cont.how == HOW_VERDICT)
+		cont.verdict = HF_VERDICT_ALLOW;
+	return cont;
+}
+
 /* Behind the look at the connection's state: failsafes, pods' tunnels, tiers. */
 static uint32_t build_body(const struct chain *c)
 {
@@ -252,7 +262,7 @@ static uint32_t build_body(const struct chain *c)
 	if (c->ep->workload && c->flags & CHAIN_EGRESS)
 		hf_emit_encap_pod(c->b, &v);
 	if (!c->ep->workload && c->chain == HF_CHAIN_NORMAL)
-		hf_emit_failsafes(c->b, &v, c->chain, c->flags, c->conts->accept);
+		hf_emit_failsafes(c->b, &v, c->chain, c->flags, failsafe_cont(c));
 	else if (!c->ep->workload && c->chain != HF_CHAIN_FORWARD &&
 		 next_tier(c, 0) < c->ep->tiers[c->chain].n)
 		hf_emit_failsafes(c->b, &v, c->chain, c->flags, c->conts->none);

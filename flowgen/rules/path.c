@@ -74,11 +74,16 @@ static struct cont forwarded(const struct build *b, enum hf_verdict verdict)
 /* docs/semantics.md 4.1: the last chain decides, so one without a match undoes an acceptance. */
 static struct conts forward_conts(struct build *b, bool untracked)
 {
-	return (struct conts){
+	struct conts conts = {
 		.accept = forwarded(b, hf_filter_allow(b, untracked)),
 		.none = forwarded(b, HF_VERDICT_NO_DECISION),
-		.known = hf_decide(hf_filter_allow(b, false), OWN_ORIGIN),
+		.known = forwarded(b, HF_VERDICT_NO_DECISION),
 	};
+
+	/* With the allow action Return (1.1) even known connections go on to what follows. */
+	if (!b->model->config.filter_return)
+		conts.known = hf_decide(HF_VERDICT_ALLOW, OWN_ORIGIN);
+	return conts;
 }
 
 /* Whether a chain of the leaving interface follows. */
@@ -230,14 +235,13 @@ static struct cont build_pod_to_host(const struct arrival *a)
 	struct build *b = a->b;
 	enum hf_verdict verdict = verdicts[b->model->config.epha];
 	uint32_t own = hf_add_origin(b, "epha");
-	struct cont epha =
-		hf_decide(verdict == HF_VERDICT_ALLOW ? hf_filter_allow(b, false) : verdict, own);
-	struct conts conts = {.accept = epha,
-		.none = epha,
-		.known = hf_decide(hf_filter_allow(b, false), OWN_ORIGIN)};
+	struct cont epha = hf_decide(verdict, own);
+	struct conts conts = {.accept = epha, .none = epha, .known = epha};
 	const struct hf_match all = HF_MATCH_ALL;
 	rule_vec v = {0};
 
+	if (!b->model->config.filter_return)
+		conts.known = hf_decide(HF_VERDICT_ALLOW, OWN_ORIGIN);
 	hf_emit_neighbour(b, &v);
 	if (pod_of(a->iface))
 		epha = hf_go_to(

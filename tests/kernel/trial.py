@@ -273,12 +273,14 @@ class Trial:
 
     # What it should be.
 
-    def delivered(self, verdict, path):
+    def delivered(self, verdict, path, rewritten):
         """True, False, or None when the line leaves it open."""
         kernel = self.model["config"]["kernel"]
+        source, owner = path.split("->")
+        if verdict == "allow" and source == "host" and owner != "host" and rewritten:
+            return kernel["output"] == "accept"  # docs/semantics.md 20.5
         if verdict != "no-decision":
             return verdict != "deny"
-        source, owner = path.split("->")
         if source != "host":
             return kernel["input" if owner == "host" else "forward"] == "accept"
         if owner != "host":
@@ -307,7 +309,9 @@ class Trial:
     def difference(self, packet, answer, places):
         """Text, or None when kernel and answer agree."""
         verdict, path, origin = answer
-        want = self.delivered(verdict, path)
+        p = packet.pkt
+        rewritten = self.rewritten(p) != (p["dst"], p["dport"])
+        want = self.delivered(verdict, path, rewritten)
         if want is None or places is None:
             return None
         dst = self.rewritten(packet.pkt)[0]

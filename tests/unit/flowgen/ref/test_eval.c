@@ -581,7 +581,7 @@ Test(eval, allow_action_return_leaves_what_the_filter_table_accepts_to_the_host)
 	cr_expect_str_eq(ask(FROM_HOST), "no-decision host->remote allow");
 	cr_expect_str_eq(ask(FROM_HOST "dnat=203.0.113.1:1"), "allow host->remote allow",
 		"accepted by the mangle table");
-	cr_expect_str_eq(ask(POD_HOST), "no-decision workload->host epha");
+	cr_expect_str_eq(ask(POD_HOST), "allow workload->host epha");
 	cr_expect_str_eq(ask(TO_HOST "ct=established"), "no-decision uplink->host conntrack");
 	set_tiers(&hep, HF_CHAIN_UNTRACKED, allow);
 	cr_expect_str_eq(ask(TO_HOST), "no-decision uplink->host allow");
