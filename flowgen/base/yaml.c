@@ -191,7 +191,8 @@ static int read_items(struct reader *r, struct hf_yaml *node, unsigned int depth
 			break;
 		}
 		if (weight + r->weight > HF_YAML_NODES_MAX || keys.n > KEYS_MAX) {
-			rc = fail_at(r, mark, -E2BIG, "too many nodes");
+			rc = fail_at(r, mark, -E2BIG,
+				keys.n > KEYS_MAX ? "too many keys" : "too many nodes");
 			break;
 		}
 		rc = want_key ? check_key(r, item, keys.v, keys.n, mark) : 0;

@@ -24,8 +24,12 @@
 #include <uthash.h>
 
 /* Limits of what one model may hold; docs/limits.md. */
-#define HF_MODEL_IFACES_MAX   16384u   /* indexes are 16 bits wide and 0xffff is taken */
-#define HF_MODEL_MEMBERS_MAX  4000000u /* nets and members of one set: memory, about 100 MB */
+#define HF_MODEL_IFACES_MAX   16384u	/* indexes are 16 bits wide and 0xffff is taken */
+#define HF_MODEL_MEMBERS_MAX  4000000u	/* nets and members of one set: memory, about 100 MB */
+#define HF_MODEL_TOTAL_MAX    16000000u /* nets and members of all sets: memory, about 400 MB */
+#define HF_MODEL_LABELS_MAX   5000000u	/* of all endpoints and sets, inherited ones too: 500 MB */
+#define HF_MODEL_WORK_MAX     1000000000u /* labels looked at for selectors: half a minute */
+#define HF_MODEL_TIERS_MAX    16000000u	  /* policies of the tiers of all endpoints: 1 GB */
 #define HF_MODEL_DNATS_MAX    1000000u
 #define HF_MODEL_BACKENDS_MAX 65535u /* n_to of struct hf_dnat is 16 bits wide */
 
@@ -68,6 +72,20 @@ struct hf_scope {
 	struct hf_scope_part parts[4];
 	const char *ns;		  /* only this namespace; NULL = any */
 	struct hf_names sa_names; /* only these service accounts; n == 0 = any */
+	uint64_t cost;		  /* labels that one hf_scope_has() looks at */
+};
+
+/* One label of a subject, sorted by key, value and subject. */
+struct hf_label_slot {
+	const char *key;
+	const char *value;
+	uint32_t subject;
+};
+
+/* The subjects that a scope may mean: those of n slots, or (v NULL) the first n. */
+struct hf_pick {
+	const struct hf_label_slot *v;
+	size_t n;
 };
 
 /* A policy on its way into tiers: rules are built when the first endpoint is selected. */
@@ -130,8 +148,16 @@ struct hf_build {
 	size_t n_subjects;
 	struct hf_subject *subjects; /* hosts, pods, sets: each in the order of objs */
 
+	size_t n_labels;	      /* of all subjects */
+	struct hf_label_slot *labels; /* NULL until a set asks for it */
+	uint64_t work;
+	uint64_t n_tier_pols; /* of all endpoints */
+	uint64_t n_set_items; /* nets and members of all sets */
+
 	size_t n_pols;
-	struct hf_pol *pols; /* by tier, then in order of evaluation */
+	struct hf_pol **picked;		 /* room for all of pols */
+	struct hf_model_tier *tier_room; /* room for all tiers */
+	struct hf_pol *pols;		 /* by tier, then in order of evaluation */
 	size_t n_tiers;
 	struct hf_tier_slot *tiers;
 
@@ -169,7 +195,7 @@ int hf_special_init(struct hf_build *b, unsigned int calico);
 /* Peers and service nets, which are sets. */
 int hf_special_sets(struct hf_build *b);
 
-/* scope.c */
+/* scope.c, index.c */
 int hf_scope_init(struct hf_build *b);
 /* Which endpoints a policy is for. */
 int hf_scope_policy(struct hf_build *b, const struct hf_policy_obj *obj, struct hf_scope *ret);
@@ -178,6 +204,11 @@ int hf_scope_entity(struct hf_build *b, const struct hf_entity *e, const char *n
 	struct hf_scope *ret, struct hf_scope *ret_not);
 bool hf_scope_given(const struct hf_scope *scope);
 bool hf_scope_has(const struct hf_scope *scope, const struct hf_subject *subject);
+/* Counts n comparisons of labels made for what stands at place; -E2BIG when it is enough. */
+int hf_build_work(struct hf_build *b, uint64_t n, const char *place);
+/* Whom to ask with hf_scope_has(); the work is counted. */
+int hf_index_pick(struct hf_build *b, const struct hf_scope *scope, struct hf_pick *ret);
+struct hf_subject *hf_index_at(struct hf_build *b, const struct hf_pick *pick, size_t i);
 /* Canonical text in tmp, or NULL: out of memory. */
 const char *hf_scope_text(struct hf_build *b, const struct hf_scope *scope);
 

@@ -45,7 +45,11 @@ static int resolve_iface(struct hf_build *b, size_t iface, bool *met)
 	int rc = 0;
 
 	for (i = 0; rc == 0 && i < b->objs->hep.n; i++) {
-		if (!b->heps[i] || is_star(&hep[i]) || !matches(b, &hep[i], iface))
+		if (!b->heps[i] || is_star(&hep[i]))
+			continue;
+		rc = hf_build_work(
+			b, 1 + hep[i].expected.n * b->infos.v[iface].addrs.n, hep[i].meta.name);
+		if (rc < 0 || !matches(b, &hep[i], iface))
 			continue;
 		met[i] = true;
 		if (winner) {

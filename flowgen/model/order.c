@@ -8,6 +8,7 @@
 #include "model/build.h"
 
 #include <math.h>
+#include <errno.h>
 #include <string.h>
 
 /* Tiers that are there without an object. */
@@ -258,6 +259,11 @@ static int fill_dir(struct hf_build *b, struct hf_pol *const *pols, size_t n, un
 
 	for (i = 0; i < n; i++)
 		k += (chains_of(pols[i]->obj, workload) & chain) && has_dir(pols[i]->obj, egress);
+	b->n_tier_pols += k;
+	if (b->n_tier_pols > HF_MODEL_TIERS_MAX)
+		return hf_fail(b->err, -E2BIG,
+			"%s: policies apply to endpoints of this node more than %u times", b->where,
+			HF_MODEL_TIERS_MAX);
 	v = hf_arena_calloc(b->arena, k, sizeof(*v));
 	if (!v)
 		return hf_build_oom(b);
@@ -271,10 +277,10 @@ static int fill_dir(struct hf_build *b, struct hf_pol *const *pols, size_t n, un
 
 /* One tier of one list, or nothing when none of the policies is of that category. */
 static int fill_tier(struct hf_build *b, const struct hf_tier_slot *t, struct hf_pol *const *pols,
-	size_t n, enum hf_chain chain, struct hf_model_endpoint *ep, struct hf_model_tier *v)
+	size_t n, enum hf_chain chain, struct hf_model_endpoint *ep)
 {
 	struct hf_model_tiers *list = &ep->tiers[chain];
-	struct hf_model_tier *tier = &v[list->n];
+	struct hf_model_tier *tier = &b->tier_room[chain * b->n_tiers + list->n];
 	int rc;
 
 	rc = fill_dir(b, pols, n, 1u << chain, ep->workload, false, &tier->in);
@@ -294,9 +300,15 @@ static int select_pols(struct hf_build *b, const struct hf_tier_slot *t,
 	const struct hf_subject *subject, struct hf_pol **v, size_t *ret_n)
 {
 	bool workload = subject->kind == HF_SUBJECT_WEP;
+	uint64_t cost = 0;
 	size_t i, n = 0;
 	int rc;
 
+	for (i = t->first; i < t->first + t->n; i++)
+		cost += b->pols[i].scope.cost;
+	rc = hf_build_work(b, cost, b->where);
+	if (rc < 0)
+		return rc;
 	for (i = t->first; i < t->first + t->n; i++) {
 		struct hf_pol *p = &b->pols[i];
 
@@ -312,28 +324,34 @@ static int select_pols(struct hf_build *b, const struct hf_tier_slot *t,
 	return 0;
 }
 
+static int room(struct hf_build *b)
+{
+	if (b->picked)
+		return 0;
+	b->picked = hf_arena_calloc(b->tmp, b->n_pols + 1, sizeof(*b->picked));
+	b->tier_room =
+		hf_arena_calloc(b->tmp, b->n_tiers * HF_CHAIN_MAX_ + 1, sizeof(*b->tier_room));
+	return b->picked && b->tier_room ? 0 : hf_build_oom(b);
+}
+
 int hf_order_endpoint(
 	struct hf_build *b, const struct hf_subject *subject, struct hf_model_endpoint *ep)
 {
-	struct hf_model_tier *v[HF_CHAIN_MAX_];
-	struct hf_pol **pols = hf_arena_calloc(b->tmp, b->n_pols, sizeof(*pols));
-	size_t i, n;
-	int c, rc;
+	struct hf_model_tiers *list;
+	size_t i, n = 0;
+	int c, rc = room(b);
 
-	if (!pols)
-		return hf_build_oom(b);
-	for (c = 0; c < HF_CHAIN_MAX_; c++) {
-		v[c] = hf_arena_calloc(b->arena, b->n_tiers, sizeof(*v[c]));
-		if (!v[c])
-			return hf_build_oom(b);
-		ep->tiers[c].v = v[c];
-	}
-	for (i = 0; i < b->n_tiers; i++) {
-		rc = select_pols(b, &b->tiers[i], subject, pols, &n);
+	for (i = 0; rc == 0 && i < b->n_tiers; i++) {
+		rc = select_pols(b, &b->tiers[i], subject, b->picked, &n);
 		for (c = 0; rc == 0 && n && c < HF_CHAIN_MAX_; c++)
-			rc = fill_tier(b, &b->tiers[i], pols, n, (enum hf_chain)c, ep, v[c]);
-		if (rc < 0)
-			return rc;
+			rc = fill_tier(b, &b->tiers[i], b->picked, n, (enum hf_chain)c, ep);
 	}
-	return 0;
+	for (c = 0; rc == 0 && c < HF_CHAIN_MAX_; c++) {
+		list = &ep->tiers[c];
+		list->v = hf_arena_dup(b->arena, &b->tier_room[(size_t)c * b->n_tiers],
+			list->n * sizeof(*list->v));
+		if (!list->v)
+			rc = hf_build_oom(b);
+	}
+	return rc;
 }

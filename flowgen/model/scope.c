@@ -7,6 +7,7 @@
 
 #include "model/build.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -120,7 +121,15 @@ static int subject_labels(struct hf_build *b, struct hf_subject *s, const char *
 	if (!rc)
 		rc = merge_done(b, &mg, &s->labels);
 	hf_vec_fini(&mg.v);
-	return rc ? hf_build_oom(b) : 0;
+	if (rc)
+		return hf_build_oom(b);
+	b->n_labels += s->labels.n;
+	if (b->n_labels > HF_MODEL_LABELS_MAX)
+		return hf_fail(b->err, -E2BIG,
+			"%s: endpoints and network sets have more than %u labels with those they "
+			"inherit",
+			hf_build_place(b, &s->meta->place), HF_MODEL_LABELS_MAX);
+	return 0;
 }
 
 /* docs/semantics.md 8: a host endpoint adds its expectedIPs and nothing learned. */
@@ -175,6 +184,7 @@ static void add_part(
 	struct hf_scope *scope, const struct hf_selector *sel, const char *prefix, bool negate)
 {
 	scope->parts[scope->n_parts++] = (struct hf_scope_part){sel, prefix, negate};
+	scope->cost += hf_selector_cost(sel);
 }
 
 /* A selector that speaks of other labels: all() and global() become has(label) and its negation. */
@@ -196,7 +206,7 @@ static int add_rewritten(struct hf_build *b, struct hf_scope *scope, const struc
  */
 int hf_scope_policy(struct hf_build *b, const struct hf_policy_obj *obj, struct hf_scope *ret)
 {
-	struct hf_scope s = {0};
+	struct hf_scope s = {.cost = 1};
 	int rc = 0;
 
 	if (obj->kind != HF_POLICY_GNP)
@@ -219,7 +229,8 @@ int hf_scope_policy(struct hf_build *b, const struct hf_policy_obj *obj, struct 
 int hf_scope_entity(struct hf_build *b, const struct hf_entity *e, const char *ns,
 	struct hf_scope *ret, struct hf_scope *ret_not)
 {
-	struct hf_scope s = {.sa_names = e->sa_names}, none = {0};
+	struct hf_scope s = {.sa_names = e->sa_names, .cost = 1 + e->sa_names.n};
+	struct hf_scope none = {.cost = 1};
 	int rc = 0;
 
 	if (e->selector.sel)

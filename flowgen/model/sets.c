@@ -70,6 +70,10 @@ static int set_push(struct hf_build *b, const char *name, struct collect *c, uin
 	set.members = hf_arena_dup(b->arena, c->members.v, set.n_members * sizeof(*set.members));
 	if (!set.name || !set.nets || !set.members || hf_vec_push(&b->sets, set))
 		return hf_build_oom(b);
+	b->n_set_items += set.n_nets + set.n_members;
+	if (b->n_set_items > HF_MODEL_TOTAL_MAX)
+		return hf_fail(b->err, -E2BIG, "%s: all sets together have more than %u members",
+			b->where, HF_MODEL_TOTAL_MAX);
 	*ret = (uint32_t)(b->sets.n - 1);
 	return 0;
 }
@@ -124,11 +128,14 @@ static int collect_nets(
 	struct hf_build *b, const struct hf_scope *scope, const char *name, struct collect *c)
 {
 	struct hf_subject *s;
+	struct hf_pick pick;
 	size_t i, k;
-	int rc;
+	int rc = hf_index_pick(b, scope, &pick);
 
-	for (i = 0; i < b->n_subjects; i++) {
-		s = &b->subjects[i];
+	if (rc < 0)
+		return rc;
+	for (i = 0; i < pick.n; i++) {
+		s = hf_index_at(b, &pick, i);
 		if (!hf_scope_has(scope, s))
 			continue;
 		rc = warn_invisible(b, s, name);
@@ -191,10 +198,14 @@ static int push_ports(struct collect *c, const struct hf_subject *s, const char 
 static int collect_ports(struct hf_build *b, const struct hf_scope *scope, const char *name,
 	int proto, struct collect *c)
 {
+	struct hf_pick pick;
 	size_t i;
+	int rc = hf_index_pick(b, scope, &pick);
 
-	for (i = 0; i < b->n_subjects; i++) {
-		const struct hf_subject *s = &b->subjects[i];
+	if (rc < 0)
+		return rc;
+	for (i = 0; i < pick.n; i++) {
+		const struct hf_subject *s = hf_index_at(b, &pick, i);
 
 		if (!s->ports.n || !hf_scope_has(scope, s))
 			continue;
@@ -285,6 +296,7 @@ int hf_sets_service(struct hf_build *b, const char *ns, const char *name, bool p
 		return hf_build_oom(b);
 	if (set_known(b, key, ret))
 		return 0;
+	rc = hf_build_work(b, b->objs->slice.n, b->where);
 	for (i = 0; rc == 0 && i < b->objs->slice.n; i++) {
 		const struct hf_slice_obj *s = &b->objs->slice.v[i];
 

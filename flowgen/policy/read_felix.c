@@ -8,7 +8,13 @@
 #include <hepflow/base/arena.h>
 
 #include <regex.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Of an interfaceExclude pattern: bound the memory of the C library's regular expressions. Names of
+ * interfaces have at most 15 characters. */
+#define PATTERN_MAX 255
+#define REPEATS_MAX 1024
 
 /* What iptables and nftables each have a field of their own for. */
 struct felix_in {
@@ -186,6 +192,22 @@ static int rd_prefixes(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 	return rc;
 }
 
+/*
+ * The C library writes {n} out n times and + twice, and those within each other multiply. Counted
+ * as if all were within each other; escaped ones count too.
+ */
+static bool repeats_much(const char *pattern)
+{
+	unsigned long product = 1, n;
+	const char *p;
+
+	for (p = strpbrk(pattern, "+{"); p && product <= REPEATS_MAX; p = strpbrk(p + 1, "+{")) {
+		n = *p == '+' ? 2 : strtoul(p + 1, NULL, 10);
+		product *= n > REPEATS_MAX ? REPEATS_MAX + 1 : n ? n : 1;
+	}
+	return product > REPEATS_MAX;
+}
+
 /* A name, or a regular expression between slashes. */
 static int rd_exclude(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 {
@@ -203,6 +225,11 @@ static int rd_exclude(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 		inside = len > 2 && names->v[i][len - 1] == '/'
 				 ? hf_arena_strndup(rd->arena, names->v[i] + 1, len - 2)
 				 : NULL;
+		if (len > PATTERN_MAX || (inside && repeats_much(inside)))
+			return hf_rd_bad(rd, node,
+				"'%.64s' is longer than %d characters, or its repetitions multiply "
+				"to more than %d",
+				names->v[i], PATTERN_MAX, REPEATS_MAX);
 		if (!inside || regcomp(&re, inside, REG_EXTENDED | REG_NOSUB) != 0)
 			return hf_rd_bad(
 				rd, node, "'%.64s' is not a regular expression", names->v[i]);

@@ -27,6 +27,13 @@ typedef const char *(*hf_label_fn)(void *arg, const char *key);
  */
 int hf_selector_parse(struct hf_arena *arena, const char *text, const struct hf_selector **ret,
 	struct hf_err *err);
+/* Labels that are looked at: what one hf_selector_has() costs. At least 1. */
+size_t hf_selector_cost(const struct hf_selector *sel);
+/*
+ * A label that an object must have for the selector to hold (value NULL: with any value), or NULL
+ * when the selector names none. Of several it is one with a value if there is such.
+ */
+const char *hf_selector_needs(const struct hf_selector *sel, const char **ret_value);
 /* global() is true here; its meaning comes from the scope of the rule (11.5). */
 bool hf_selector_has(const struct hf_selector *sel, hf_label_fn label, void *arg);
 /* Whether the text of the parsed selector contains a global() operator (13, V6). */

@@ -70,6 +70,35 @@ bool hf_selector_has(const struct hf_selector *sel, hf_label_fn label, void *arg
 	return false;
 }
 
+size_t hf_selector_cost(const struct hf_selector *sel)
+{
+	size_t i, cost = sel->kids ? 0 : 1;
+
+	for (i = 0; sel->kids && i < sel->n; i++)
+		cost += hf_selector_cost(sel->kids[i]);
+	return cost;
+}
+
+const char *hf_selector_needs(const struct hf_selector *sel, const char **ret_value)
+{
+	const char *key = NULL, *found;
+	size_t i;
+
+	*ret_value = NULL;
+	if (sel->op == OP_EQ || (sel->op == OP_IN && sel->n == 1)) {
+		*ret_value = sel->values[0];
+		return sel->key;
+	}
+	if (sel->op == OP_HAS || sel->op == OP_IN || sel->op == OP_CONTAINS ||
+		sel->op == OP_STARTS || sel->op == OP_ENDS)
+		return sel->key;
+	for (i = 0; sel->op == OP_AND && i < sel->n && !*ret_value; i++) {
+		found = hf_selector_needs(sel->kids[i], ret_value);
+		key = found && (!key || *ret_value) ? found : key;
+	}
+	return key;
+}
+
 bool hf_selector_has_global(const struct hf_selector *sel)
 {
 	size_t i;

@@ -27,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct hf_arena *arena = hf_arena_new();
 	char first[TEXT_MAX], second[TEXT_MAX];
 	struct hf_err err = {0};
+	const char *key, *want, *got;
 	char *text, *value;
 	int len;
 
@@ -51,6 +52,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(strcmp(first, second) == 0);
 	FUZZ_CHECK(hf_selector_has(sel, label, value) == hf_selector_has(again, label, value));
 	FUZZ_CHECK(hf_selector_has_global(sel) == hf_selector_has_global(again));
+	key = hf_selector_needs(sel, &want);
+	got = key ? label(value, key) : NULL;
+	if (key && (!got || (want && strcmp(got, want) != 0)))
+		FUZZ_CHECK(!hf_selector_has(sel, label, value));
+	FUZZ_CHECK(hf_selector_cost(sel) > 0);
 	/* Two characters more leave every label's length odd or even. */
 	FUZZ_CHECK(hf_selector_prefixed(arena, sel, "p.", "ns.", &moved, NULL) == 0);
 	if (!hf_selector_has_global(sel) && !strstr(first, "all()"))

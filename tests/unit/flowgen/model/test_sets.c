@@ -224,3 +224,28 @@ Test(sets, random_nets_mean_the_same_when_packed)
 	hf_model_free(m);
 	free(yaml);
 }
+
+/* The index must find whoever the selector means, by whichever label it goes. */
+Test(sets, selectors_that_need_a_label_find_all_that_have_it)
+{
+	struct hf_model *m = make_model(
+		ETH0 H GNS("a", "x: y, z: w", "10.0.0.0/16") GNS("b", "x: y", "10.1.0.0/16")
+			GNS("c", "x: q", "10.2.0.0/16") GNS("d", "z: w", "10.3.0.0/16") GNP("a",
+				"selector: \"who == 'me'\", ingress: ["
+				"{action: Allow, source: {selector: \"x == 'y'\"}},"
+				"{action: Allow, source: {selector: \"has(x)\"}},"
+				"{action: Allow, source: {selector: \"x != 'y' && has(z)\"}},"
+				"{action: Allow, source: {selector: \"has(z) && x == 'y'\"}},"
+				"{action: Allow, source: {selector: \"x == 'no'\"}},"
+				"{action: Allow, source: {selector: \"has(z)\", notSelector: "
+				"\"x == 'y'\"}}]"));
+	const struct hf_model_rule *r = first_rule(m, "h", false);
+
+	expect_text(set_text(m, r[0].src.set), "10.0.0.0/16 10.1.0.0/16");
+	expect_text(set_text(m, r[1].src.set), "10.0.0.0/16 10.1.0.0/16 10.2.0.0/16");
+	expect_text(set_text(m, r[2].src.set), "10.3.0.0/16");
+	expect_text(set_text(m, r[3].src.set), "10.0.0.0/16");
+	expect_text(set_text(m, r[4].src.set), "");
+	expect_text(set_text(m, r[5].src.set), "10.3.0.0/16");
+	hf_model_free(m);
+}

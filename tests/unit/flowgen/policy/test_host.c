@@ -138,6 +138,12 @@ Test(host, felix_fields_that_are_wrong)
 		"t.yaml:4:26: interfaceExclude: '/a(/' is not a regular expression");
 	expect_bad(FELIX("{interfacePrefix: 'a,b c*'}"),
 		"t.yaml:4:25: interfacePrefix: 'c*' cannot begin an interface name");
+	expect_bad(FELIX("{interfaceExclude: '/(((a{99}){99}){99})/'}"),
+		"t.yaml:4:26: interfaceExclude: '/(((a{99}){99}){99})/' is longer than 255 "
+		"characters, or its repetitions multiply to more than 1024");
+	expect_bad(FELIX("{interfaceExclude: '/(((((((((((a+)+)+)+)+)+)+)+)+)+)+)+/'}"),
+		"t.yaml:4:26: interfaceExclude: '/(((((((((((a+)+)+)+)+)+)+)+)+)+)+)+/' is longer "
+		"than 255 characters, or its repetitions multiply to more than 1024");
 	expect_bad(FELIX("{vxlanPort: 0}"),
 		"t.yaml:4:19: vxlanPort: must be a port number, 1 to 65535");
 	expect_bad(FELIX("{externalNodesList: ['::1']}"),

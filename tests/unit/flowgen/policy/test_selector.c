@@ -326,3 +326,51 @@ Test(selector, a_prefixed_copy_asks_for_prefixed_labels)
 	cr_expect(hf_selector_has(copy, label, (void *)"ns=1"));
 	hf_arena_free(to);
 }
+
+/* "key", "key=value" or "" */
+static const char *needs(const char *text, size_t *ret_cost)
+{
+	static char buf[256];
+	struct hf_arena *arena = hf_arena_new();
+	const struct hf_selector *sel = NULL;
+	const char *key, *value;
+
+	cr_assert_eq(hf_selector_parse(arena, text, &sel, NULL), 0, "%s", text);
+	key = hf_selector_needs(sel, &value);
+	(void)snprintf(
+		buf, sizeof(buf), "%s%s%s", key ? key : "", value ? "=" : "", value ? value : "");
+	*ret_cost = hf_selector_cost(sel);
+	hf_arena_free(arena);
+	return buf;
+}
+
+Test(selector, a_label_that_must_be_there_is_known)
+{
+	static const struct {
+		const char *text;
+		const char *needs;
+		size_t cost;
+	} cases[] = {
+		{"a == 'x'", "a=x", 1},
+		{"a in {'x'}", "a=x", 1},
+		{"a in {'x', 'y'}", "a", 1},
+		{"has(a)", "a", 1},
+		{"a starts with 'x'", "a", 1},
+		{"a contains 'x'", "a", 1},
+		{"a ends with 'x'", "a", 1},
+		{"a != 'x'", "", 1},
+		{"a not in {'x'}", "", 1},
+		{"!has(a)", "", 1},
+		{"all()", "", 1},
+		{"a == 'x' || b == 'y'", "", 2},
+		{"a != 'x' && has(b) && (c == 'z' && d != 'w')", "c=z", 4},
+		{"c == 'z' && has(b)", "c=z", 2},
+		{"!(a == 'x')", "", 1},
+	};
+	size_t i, cost;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		cr_expect_str_eq(needs(cases[i].text, &cost), cases[i].needs, "%s", cases[i].text);
+		cr_expect_eq(cost, cases[i].cost, "%s: %zu", cases[i].text, cost);
+	}
+}
