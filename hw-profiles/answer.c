@@ -51,6 +51,7 @@ static const struct hf_nic_error defaults[HF_REJECT_MAX_] = {
 	ROW(HF_REJECT_CAPACITY, ENOSPC, TYPE_UNSPECIFIED, "no room for another rule"),
 	ROW(HF_REJECT_EXISTS, EEXIST, TYPE_UNSPECIFIED, "the rule is there already"),
 	ROW(HF_REJECT_JUMP, EINVAL, TYPE_ACTION, "jump target not supported"),
+	ROW(HF_REJECT_SYNC, ENOTSUP, TYPE_UNSPECIFIED, "rules are made by flow queues only"),
 };
 
 const struct hf_nic_error *hf_nic_error(const struct hf_nic *nic, enum hf_reject reject)

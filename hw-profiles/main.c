@@ -184,13 +184,13 @@ static json_t *nic_json(const struct hf_nic *nic)
 	for (i = 0; i < nic->n_engines; i++)
 		json_array_append_new(engines, engine_json(&nic->engine[i]));
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, "
-			 "s:b, s:o}",
+			 "s:b, s:b, s:o}",
 		"name", nic->name, "chips", nic->chips, "driver", nic->driver, "devargs",
 		nic->devargs, "aliases", aliases, "pci", pci, "ingress", nic->ingress, "egress",
 		nic->egress, "transfer", nic->transfer, "fragments_match_l4",
 		nic->fragments_match_l4, "extensions_match_l4", nic->ext_match_l4, "flush_on_stop",
 		nic->flush_on_stop, "bifurcated", nic->bifurcated, "isolate", nic->isolate, "async",
-		nic->async, "engines", engines);
+		nic->async, "async_only", nic->async_only, "engines", engines);
 }
 
 static int print_json(struct hf_nic *const *nics, size_t n)
@@ -439,6 +439,9 @@ static void show_text(const struct hf_nic *nic)
 	printf("ipv6 ext.  %s an L4 item\n", nic->ext_match_l4 ? "may match" : "need not match");
 	printf("rules      %s a stop of the port\n",
 		nic->flush_on_stop ? "are lost at" : "outlive");
+	if (nic->async)
+		printf("templates  %s\n",
+			nic->async_only ? "are the only way to make rules" : "yes");
 	printf("leftovers  %s\n", nic->bifurcated ? "stay with the kernel" : "go to the DPDK port");
 	for (i = 0; i < nic->n_engines; i++)
 		show_engine(&nic->engine[i]);

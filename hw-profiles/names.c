@@ -53,6 +53,7 @@ static const char *const reject[HF_REJECT_MAX_] = {
 	[HF_REJECT_CAPACITY] = "capacity",
 	[HF_REJECT_EXISTS] = "exists",
 	[HF_REJECT_JUMP] = "jump",
+	[HF_REJECT_SYNC] = "sync",
 };
 NAMES(reject, "reason");
 

@@ -24,6 +24,7 @@
 struct flag {
 	const char *key;
 	size_t offset; /* in struct hf_nic */
+	bool optional; /* false when it is not given */
 };
 
 static int read_path(const char *path, unsigned int depth, struct hf_nic **ret, struct hf_err *err);
@@ -46,10 +47,11 @@ static const struct flag lifecycle[] = {
 	{"bifurcated", offsetof(struct hf_nic, bifurcated)},
 	{"isolate", offsetof(struct hf_nic, isolate)},
 	{"async", offsetof(struct hf_nic, async)},
+	{"async_only", offsetof(struct hf_nic, async_only), .optional = true},
 	{NULL, 0},
 };
 
-/* A block of truth values, all of which must be given. */
+/* A block of truth values, which must be given unless they are optional. */
 static int read_flags(const struct reader *r, const struct hf_yaml *block, const struct flag *flags,
 	struct hf_nic *nic)
 {
@@ -63,9 +65,14 @@ static int read_flags(const struct reader *r, const struct hf_yaml *block, const
 	if (hf_read_map(r, block, keys) < 0 || hf_read_src(r, block) < 0)
 		return -EINVAL;
 	for (n = 0; flags[n].key; n++) {
-		const struct hf_yaml *node = hf_read_need(r, block, flags[n].key);
+		const struct hf_yaml *node = hf_yaml_get(block, flags[n].key);
+		bool *at = (bool *)((char *)nic + flags[n].offset);
 
-		if (!node || hf_read_bool(r, node, (bool *)((char *)nic + flags[n].offset)) < 0)
+		*at = false;
+		if (!node && flags[n].optional)
+			continue;
+		node = hf_read_need(r, block, flags[n].key);
+		if (!node || hf_read_bool(r, node, at) < 0)
 			return -EINVAL;
 	}
 	return 0;
@@ -278,7 +285,11 @@ static int read_parsing(const struct reader *r, const struct hf_yaml *node, stru
 
 static int read_lifecycle(const struct reader *r, const struct hf_yaml *node, struct hf_nic *nic)
 {
-	return read_flags(r, node, lifecycle, nic);
+	if (read_flags(r, node, lifecycle, nic) < 0)
+		return -EINVAL;
+	if (nic->async_only && !nic->async)
+		return hf_read_fail(r, node, "async_only, but not async");
+	return 0;
 }
 
 /*

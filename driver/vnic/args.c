@@ -137,6 +137,23 @@ static int set_event(struct hf_vnic_args *args, char *value)
 	return read_number(value, HF_VNIC_NTH_MAX, &args->faults.remove) ? 0 : -EINVAL;
 }
 
+/* late:N or lost:N, [;...] */
+static int set_pull(struct hf_vnic_args *args, char *value)
+{
+	char *one;
+
+	while ((one = strsep(&value, ";"))) {
+		char *what = strsep(&one, ":");
+		uint32_t *to = strcmp(what, "late") == 0   ? &args->faults.pull_late
+			       : strcmp(what, "lost") == 0 ? &args->faults.pull_lost
+							   : NULL;
+
+		if (!to || *to || !read_number(one, HF_VNIC_NTH_MAX, to))
+			return -EINVAL;
+	}
+	return 0;
+}
+
 static const struct arg {
 	const char *key;
 	const char *form;
@@ -149,6 +166,7 @@ static const struct arg {
 	{"capacity", "N", set_capacity},
 	{"link", "down", set_link},
 	{"event", "remove:N", set_event},
+	{"pull", "late:N or lost:N", set_pull},
 };
 
 static const struct arg *find_arg(const char *key)

@@ -182,6 +182,8 @@ static void cook_actions(const struct hf_vnic_ask *ask, struct rte_flow *ret)
 		ret->acts |= HF_ACT_BIT(a->act);
 		if (a->act == HF_ACT_MARK)
 			ret->mark = a->value;
+		else if (a->act == HF_ACT_JUMP)
+			ret->jump_id = a->value;
 		else if (a->act == HF_ACT_SET_TAG)
 			ret->tag = a->value;
 		else if (a->act == HF_ACT_SET_META)

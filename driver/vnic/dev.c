@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-#include "pmd.h"
+#include "async.h"
 
 #include <hepflow/profile.h>
 
@@ -96,7 +96,7 @@ static int dev_stop(struct rte_eth_dev *dev)
 	if (rc < 0)
 		return rc;
 	if (vnic->nic->flush_on_stop)
-		rc = hf_vnic_table_flush(&vnic->table);
+		rc = hf_vnic_flush(vnic);
 	if (rc < 0)
 		return rc;
 	for (q = 0; q < dev->data->nb_rx_queues; q++) {
@@ -184,7 +184,9 @@ void hf_vnic_dev_fini(struct rte_eth_dev *dev, bool removing)
 	dev->data->nb_tx_queues = 0;
 	hf_vnic_fault_fini(dev);
 	hf_vnic_sub_close(&vnic->sub, removing);
+	hf_vnic_async_fini(vnic);
 	hf_vnic_table_fini(&vnic->table);
+	pthread_mutex_destroy(&vnic->lock);
 	hf_profile_free(vnic->nic);
 	vnic->nic = NULL;
 }
@@ -291,7 +293,11 @@ static int rx_metadata_negotiate(struct rte_eth_dev *dev, uint64_t *features)
 
 static int flow_ops_get(struct rte_eth_dev *dev, const struct rte_flow_ops **ret)
 {
-	*ret = vnic_of(dev)->nic->n_engines ? &hf_vnic_flow_ops : NULL;
+	const struct hf_vnic *vnic = vnic_of(dev);
+
+	*ret = vnic->async ? &hf_vnic_async_flow_ops : &hf_vnic_flow_ops;
+	if (!vnic->nic->n_engines)
+		*ret = NULL;
 	return 0;
 }
 

@@ -40,9 +40,11 @@ struct hf_vnic_faults {
 	size_t n_fails;
 	struct hf_vnic_fail fails[HF_VNIC_FAILS_MAX];
 	uint32_t delay_us[HF_VNIC_OPS];
-	uint32_t lose;	   /* every so many rules that are taken */
-	uint32_t capacity; /* rules that each engine holds at most */
-	uint32_t remove;   /* the device is gone after so many operations */
+	uint32_t lose;	    /* every so many rules that are taken */
+	uint32_t capacity;  /* rules that each engine holds at most */
+	uint32_t remove;    /* the device is gone after so many operations */
+	uint32_t pull_late; /* a completion is there so many pulls later */
+	uint32_t pull_lost; /* every so many completions */
 	bool link_down;
 };
 

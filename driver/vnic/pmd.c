@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-#include "pmd.h"
+#include "async.h"
 
 #include <hepflow/err.h>
 #include <hepflow/profile.h>
@@ -28,20 +28,36 @@ static void shrink(struct hf_nic *nic, uint32_t capacity)
 	}
 }
 
+static int init_rules(struct hf_vnic *vnic)
+{
+	int rc;
+
+	if (vnic->nic->async) {
+		vnic->async = calloc(1, sizeof(*vnic->async));
+		if (!vnic->async)
+			return -ENOMEM;
+	}
+	rc = hf_vnic_table_init(&vnic->table, vnic->nic);
+	if (rc < 0) {
+		free(vnic->async);
+		return rc;
+	}
+	return -pthread_mutex_init(&vnic->lock, NULL); /* never fails on Linux */
+}
+
 static int load_profile(struct hf_vnic *vnic, const char *name)
 {
 	struct hf_err err = {};
 	int rc = hf_profile_find(name, &vnic->nic, &err);
 
-	if (rc == 0) {
-		shrink(vnic->nic, vnic->faults.capacity);
-		rc = hf_vnic_table_init(&vnic->table, vnic->nic);
-		if (rc == 0)
-			return 0;
-		hf_profile_free(vnic->nic);
+	if (rc < 0) {
+		VNIC_LOG(ERR, "profile=%s: %s", name, err.text);
 		return rc;
 	}
-	VNIC_LOG(ERR, "profile=%s: %s", name, err.text);
+	shrink(vnic->nic, vnic->faults.capacity);
+	rc = init_rules(vnic);
+	if (rc < 0)
+		hf_profile_free(vnic->nic);
 	return rc;
 }
 
@@ -142,4 +158,5 @@ static struct rte_vdev_driver vnic_driver = {
 RTE_PMD_REGISTER_VDEV(net_vnic, vnic_driver);
 RTE_PMD_REGISTER_PARAM_STRING(net_vnic,
 	"profile=<name or file> fail=<op:n[:errno];...> lose=<n> delay=<op:us;...> "
-	"capacity=<n> link=down event=remove:<n> dev=<device and its arguments>");
+	"capacity=<n> link=down event=remove:<n> pull=<late|lost:n;...> dev=<device and its "
+	"arguments>");

@@ -19,6 +19,8 @@
 
 #include <ethdev_driver.h>
 
+#include <pthread.h>
+
 #define HF_VNIC_RING_SIZE 1024 /* packets that wait for their queue; more are dropped, counted */
 #define HF_VNIC_BURST	  64   /* packets taken from a sub-queue at once */
 #define HF_VNIC_NAME_SIZE 64   /* RTE_DEV_NAME_MAX_LEN */
@@ -72,10 +74,14 @@ struct hf_vnic_sub {
 	char name[HF_VNIC_NAME_SIZE];
 };
 
+struct hf_vnic_async;
+
 /* dev_private of the port. */
 struct hf_vnic {
 	struct hf_nic *nic;
+	pthread_mutex_t lock; /* of whoever changes rules; packets never take it */
 	struct hf_vnic_table table;
+	struct hf_vnic_async *async; /* NULL: this NIC has no flow queues */
 	struct hf_vnic_sub sub;
 	struct hf_vnic_faults faults;
 	struct hf_vnic_fault_state fault;
@@ -127,3 +133,6 @@ int hf_vnic_xstats_get_names(
 
 /* ops.c */
 extern const struct rte_flow_ops hf_vnic_flow_ops;
+extern const struct rte_flow_ops hf_vnic_async_flow_ops;
+/* All rules of the port at once. 0 or -ENOMEM. */
+int hf_vnic_flush(struct hf_vnic *vnic);

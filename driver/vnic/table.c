@@ -312,20 +312,18 @@ static uint32_t group_id(const struct hf_vnic_ask *ask)
 	return jumps && !ask->engine->group_ignored ? ask->flow->group : 0;
 }
 
-static int put_in_groups(
-	struct hf_vnic_table *table, const struct hf_vnic_ask *ask, struct rte_flow *rule)
+int hf_vnic_table_place(struct hf_vnic_table *table, struct rte_flow *rule)
 {
 	struct hf_vnic_root *root =
 		atomic_load_explicit(&table->root[rule->dir], memory_order_relaxed);
-	struct hf_vnic_group *group = group_get(root, group_id(ask));
-	size_t i;
+	struct hf_vnic_group *group = group_get(root, rule->group_id);
 
+	if (rule->lost)
+		return 0;
 	if (!group)
 		return -ENOMEM;
-	for (i = 0; i < ask->flow->n_actions; i++) {
-		if (ask->flow->actions[i].act != HF_ACT_JUMP)
-			continue;
-		rule->jump = group_get(root, ask->flow->actions[i].value);
+	if (rule->acts & HF_ACT_BIT(HF_ACT_JUMP)) {
+		rule->jump = group_get(root, rule->jump_id);
 		if (!rule->jump)
 			return -ENOMEM;
 	}
@@ -342,7 +340,7 @@ static int install(
 	HASH_ADD_PTR(table->rules, self, rule);
 	if (!rule->hh.tbl)
 		return -ENOMEM;
-	rc = ask->lost ? 0 : put_in_groups(table, ask, rule);
+	rc = ask->later ? 0 : hf_vnic_table_place(table, rule);
 	if (rc < 0)
 		HASH_DEL(table->rules, rule);
 	return rc;
@@ -358,6 +356,8 @@ int hf_vnic_table_add(struct hf_vnic_table *table, const struct hf_vnic_ask *ask
 	if (!rule)
 		return -ENOMEM;
 	hf_vnic_cook(table->nic, ask, rule);
+	rule->group_id = group_id(ask);
+	rule->lost = ask->lost;
 	rule->seq = ++table->seq;
 	reject = check_room(table, rule);
 	if (reject) {

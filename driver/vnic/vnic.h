@@ -95,7 +95,13 @@ struct rte_flow {
 	/* Control thread only. */
 	const struct hf_engine *engine;
 	enum hf_vnic_dir dir;
-	struct hf_vnic_group *group; /* NULL: lost */
+	struct hf_vnic_group *group; /* NULL: lost, or not yet placed */
+	uint32_t group_id;
+	uint32_t jump_id;
+	bool lost;
+	struct rte_flow_template_table *made_by; /* NULL: by a synchronous call */
+	uint32_t flow_queue;
+	bool dying; /* its destruction is on a queue */
 	uint32_t asked_group;
 	uint32_t asked_priority;
 	enum hf_field danger; /* a field that is not matched as asked, or HF_F_MAX_ */
@@ -139,7 +145,8 @@ struct hf_vnic_ask {
 	uint16_t n_queues;
 	const uint16_t *queues;
 	uint64_t rss_types;
-	bool lost; /* it is on the books, and never where packets come by */
+	bool lost;  /* it is on the books, and never where packets come by */
+	bool later; /* on the books for now; see hf_vnic_table_place() */
 };
 
 enum hf_vnic_fate {
@@ -179,6 +186,8 @@ void hf_vnic_table_fini(struct hf_vnic_table *table);
  */
 int hf_vnic_table_add(struct hf_vnic_table *table, const struct hf_vnic_ask *ask,
 	struct rte_flow **ret, enum hf_reject *ret_reject);
+/* Puts a rule that was added "later" where packets come by. 0, or -ENOMEM: it is still later. */
+int hf_vnic_table_place(struct hf_vnic_table *table, struct rte_flow *rule);
 /* Whether the rule is (still) one of this table. */
 bool hf_vnic_table_has(const struct hf_vnic_table *table, const struct rte_flow *rule);
 void hf_vnic_table_del(struct hf_vnic_table *table, struct rte_flow *rule);

@@ -131,6 +131,7 @@ enum hf_reject {
 	HF_REJECT_CAPACITY, /* create: full */
 	HF_REJECT_EXISTS,   /* create: the same pattern is installed */
 	HF_REJECT_JUMP,
+	HF_REJECT_SYNC, /* rte_flow_create(): rules are made by queues only */
 	HF_REJECT_MAX_,
 };
 
@@ -268,7 +269,8 @@ struct hf_nic {
 	bool flush_on_stop;	 /* rules are gone after port stop */
 	bool bifurcated;	 /* what is not taken stays with the kernel */
 	bool isolate;
-	bool async; /* template API */
+	bool async;	 /* template API */
+	bool async_only; /* and no rte_flow_create() */
 	size_t n_engines;
 	struct hf_engine engine[HF_NIC_ENGINES_MAX]; /* tried in order */
 	struct hf_nic_error error[HF_REJECT_MAX_];

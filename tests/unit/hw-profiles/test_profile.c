@@ -92,6 +92,7 @@ Test(profile, all_parts_are_read)
 	cr_expect_str_eq(nic->aliases[0], "other");
 	cr_expect(nic->n_pci == 1 && nic->pci[0].vendor == 0x8086 && nic->pci[0].device == 0x1572);
 	cr_expect(nic->ingress && nic->egress && !nic->transfer);
+	cr_expect(!nic->async && !nic->async_only);
 	cr_expect(!nic->fragments_match_l4 && nic->ext_match_l4 && nic->flush_on_stop);
 	cr_expect(e->groups == 4 && e->prios_root == 2 && e->prios == 8);
 	cr_expect(e->order == HF_PRIO_LOWER && e->mark_max == 9);
@@ -148,6 +149,8 @@ Test(profile, missing_keys_have_their_place)
 
 Test(profile, contradictions_have_their_place)
 {
+	expect_error("async: false,", "async: false, async_only: true,", "10:12",
+		"async_only, but not async");
 	expect_error("danger: true, ", "", "18:16", "mask: widen needs danger: true");
 	expect_error("mask: any", "mask: any, danger: true", "17:37", "danger goes with");
 	expect_error("order: lower", "order: none", "14:17", "several priorities without an order");

@@ -50,9 +50,10 @@ struct model {
 	size_t answers;	  /* sayable, refused by both, and the profile gives the answer */
 	size_t same_answer;
 	size_t listed;
+	size_t apart; /* rows that say nothing about the profile; not among rows */
 };
 
-/* A line of disagreements.txt: model, "verdict" or "answer", reason, rule. */
+/* A line of disagreements.txt: model, "verdict", "answer" or "apart", reason, rule. */
 struct note {
 	char *model;
 	char *kind;
@@ -197,6 +198,10 @@ static void compare(struct state *s, struct model *m, char *const col[])
 	}
 	engine = hf_nic_accept(m->nic, &flow, &why);
 	ours = engine && cannot == HF_REJECT_NONE;
+	if (ours != driver && noted(s, m->name, "apart", col[RULE])) {
+		m->apart++;
+		return;
+	}
 	m->rows++;
 	m->unsayable += cannot != HF_REJECT_NONE;
 	if (ours != driver) {
@@ -254,9 +259,9 @@ static void report(struct state *s)
 		}
 		share = m->rows ? m->same_verdict * 100 / m->rows : 0;
 		printf("%-24s %-16s verdicts %zu/%zu (%zu %%), answers %zu/%zu, listed %zu, "
-		       "cannot be said %zu\n",
+		       "cannot be said %zu, apart %zu\n",
 			m->name, m->nic->name, m->same_verdict, m->rows, share, m->same_answer,
-			m->answers, m->listed, m->unsayable);
+			m->answers, m->listed, m->unsayable, m->apart);
 		covered += m->rows > 0;
 		if (share < SHARE_MIN) {
 			printf("%s: less than %d %% of the verdicts agree\n", m->name, SHARE_MIN);
