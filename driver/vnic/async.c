@@ -19,6 +19,7 @@ int hf_vnic_info_get(struct rte_eth_dev *dev, struct rte_flow_port_info *port,
 	*port = (struct rte_flow_port_info){
 		.max_nb_queues = HF_VNIC_FLOWQS_MAX,
 		.max_nb_counters = HF_VNIC_POOL_MAX,
+		.max_nb_aging_objects = HF_VNIC_POOL_MAX,
 	};
 	*queue = (struct rte_flow_queue_info){.max_size = HF_VNIC_FLOWQ_SIZE_MAX};
 	return 0;
@@ -41,7 +42,8 @@ static int check_queues(
 	uint16_t q;
 
 	if (n == 0 || n > HF_VNIC_FLOWQS_MAX || port->nb_counters > HF_VNIC_POOL_MAX ||
-		port->nb_aging_objects || port->nb_meters || port->nb_conn_tracks)
+		port->nb_aging_objects > HF_VNIC_POOL_MAX || port->nb_meters ||
+		port->nb_conn_tracks || port->flags)
 		return -EINVAL;
 	for (q = 0; q < n; q++) {
 		if (!attr[q] || attr[q]->size < 1 || attr[q]->size > HF_VNIC_FLOWQ_SIZE_MAX ||
@@ -94,6 +96,7 @@ static int configure(struct hf_vnic *vnic, const struct rte_flow_port_attr *port
 	hf_vnic_templates_free(vnic->async);
 	queues_free(vnic->async);
 	vnic->async->n_counters = port->nb_counters;
+	vnic->async->n_ages = port->nb_aging_objects;
 	return queues_new(vnic->async, n, attr[0]->size);
 }
 
@@ -117,10 +120,15 @@ static struct hf_vnic_flow_op *op_at(struct hf_vnic_flowq *queue, uint64_t i)
 	return &queue->ops[i % queue->size];
 }
 
+static bool has(const struct rte_flow *rule, enum hf_act act)
+{
+	return rule->acts & HF_ACT_BIT(act);
+}
+
 static void remove_rule(struct hf_vnic *vnic, struct rte_flow *rule)
 {
-	if (rule->acts & HF_ACT_BIT(HF_ACT_COUNT))
-		vnic->async->n_counted--;
+	vnic->async->n_counted -= has(rule, HF_ACT_COUNT);
+	vnic->async->n_aging -= has(rule, HF_ACT_AGE);
 	rule->made_by->n_rules--;
 	hf_vnic_table_del(&vnic->table, rule);
 }
@@ -219,14 +227,13 @@ static int check_wish(struct rte_eth_dev *dev, const struct wish *w, struct hf_v
 	return rc;
 }
 
-/* With the lock held. Its counter is one of those that were reserved. */
+/* With the lock held. Its counter and age are of those that were reserved. */
 static struct rte_flow *make_rule(
 	struct rte_eth_dev *dev, const struct wish *w, uint32_t q, struct rte_flow_error *error)
 {
 	struct hf_vnic_async *async = vnic_of(dev)->async;
 	struct rte_flow *rule = NULL;
 	struct hf_vnic_request r;
-	bool counts;
 
 	if (check_wish(dev, w, &r, error) < 0)
 		return NULL;
@@ -236,9 +243,9 @@ static struct rte_flow *make_rule(
 	rule->made_by = w->table;
 	rule->flow_queue = q;
 	w->table->n_rules++;
-	counts = rule->acts & HF_ACT_BIT(HF_ACT_COUNT);
-	async->n_counted += counts;
-	if (counts && async->n_counted > async->n_counters) {
+	async->n_counted += has(rule, HF_ACT_COUNT);
+	async->n_aging += has(rule, HF_ACT_AGE);
+	if (async->n_counted > async->n_counters || async->n_aging > async->n_ages) {
 		remove_rule(vnic_of(dev), rule);
 		hf_vnic_flow_fail(
 			error, ENOMEM, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "fail to create rte flow");
@@ -368,6 +375,7 @@ void hf_vnic_async_forget(struct hf_vnic *vnic)
 	LIST_FOREACH(t, &vnic->async->tables, next)
 	t->n_rules = 0;
 	vnic->async->n_counted = 0;
+	vnic->async->n_aging = 0;
 }
 
 void hf_vnic_async_fini(struct hf_vnic *vnic)

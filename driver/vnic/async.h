@@ -14,7 +14,7 @@
 
 #define HF_VNIC_FLOWQS_MAX     64
 #define HF_VNIC_FLOWQ_SIZE_MAX 65536	/* operations; memory for them is taken at configure */
-#define HF_VNIC_POOL_MAX       0x800000 /* counters, as mlx5 (mlx5_hws_cnt.c) */
+#define HF_VNIC_POOL_MAX       0x800000 /* counters and ages, as mlx5 (mlx5_hws_cnt.c) */
 /* Of one table, as mlx5 has it (drivers/net/mlx5/mlx5_flow.h, MLX5_HW_TBL_MAX_*). */
 #define HF_VNIC_PATTERNS_MAX  2
 #define HF_VNIC_PATTERNS_ROOT 1
@@ -71,6 +71,8 @@ struct hf_vnic_async {
 	struct hf_vnic_flowq queue[HF_VNIC_FLOWQS_MAX];
 	uint32_t n_counters; /* reserved */
 	uint32_t n_counted;  /* rules with one */
+	uint32_t n_ages;     /* reserved for AGE */
+	uint32_t n_aging;    /* rules with it */
 	LIST_HEAD(, rte_flow_pattern_template) patterns;
 	LIST_HEAD(, rte_flow_actions_template) actions;
 	LIST_HEAD(, rte_flow_template_table) tables;

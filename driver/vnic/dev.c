@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 #include "async.h"
+#include "handle.h"
 
 #include <hepflow/profile.h>
 
@@ -186,6 +187,7 @@ void hf_vnic_dev_fini(struct rte_eth_dev *dev, bool removing)
 	hf_vnic_sub_close(&vnic->sub, removing);
 	hf_vnic_async_fini(vnic);
 	hf_vnic_table_fini(&vnic->table);
+	hf_vnic_handle_fini(vnic);
 	pthread_mutex_destroy(&vnic->lock);
 	hf_profile_free(vnic->nic);
 	vnic->nic = NULL;

@@ -3,6 +3,7 @@
 #include "vnic.h"
 
 #include <rte_byteorder.h>
+#include <rte_cycles.h>
 
 #include <string.h>
 
@@ -81,10 +82,13 @@ static void take_notes(
 
 static void count(struct rte_flow *rule, uint32_t bytes)
 {
+	if (rule->age)
+		atomic_store_explicit(
+			&rule->age->last_hit, rte_get_tsc_cycles(), memory_order_relaxed);
 	if (!(rule->acts & HF_ACT_BIT(HF_ACT_COUNT)))
 		return;
-	atomic_fetch_add_explicit(&rule->hits, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&rule->bytes, bytes, memory_order_relaxed);
+	atomic_fetch_add_explicit(&rule->counter->hits, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&rule->counter->bytes, bytes, memory_order_relaxed);
 }
 
 /*

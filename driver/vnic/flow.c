@@ -2,6 +2,8 @@
 
 #include "flow.h"
 
+#include "handle.h"
+
 #include <hepflow/rteflow.h>
 
 #include <errno.h>
@@ -11,7 +13,7 @@
 #define DOES                                                                                       \
 	(HF_ACT_BIT(HF_ACT_DROP) | HF_ACT_BIT(HF_ACT_QUEUE) | HF_ACT_BIT(HF_ACT_RSS) |             \
 		HF_ACT_BIT(HF_ACT_MARK) | HF_ACT_BIT(HF_ACT_FLAG) | HF_ACT_BIT(HF_ACT_JUMP) |      \
-		HF_ACT_BIT(HF_ACT_COUNT) | HF_ACT_BIT(HF_ACT_PASSTHRU) |                           \
+		HF_ACT_BIT(HF_ACT_COUNT) | HF_ACT_BIT(HF_ACT_AGE) | HF_ACT_BIT(HF_ACT_PASSTHRU) |  \
 		HF_ACT_BIT(HF_ACT_SET_TAG) | HF_ACT_BIT(HF_ACT_SET_META))
 
 int hf_vnic_flow_refuse(const struct hf_nic *nic, enum hf_reject reject, const struct hf_flow *flow,
@@ -128,9 +130,15 @@ int hf_vnic_flow_check(struct rte_eth_dev *dev, const struct rte_flow_attr *attr
 	struct hf_vnic_request *ret, struct rte_flow_error *error)
 {
 	const struct hf_nic *nic = ((struct hf_vnic *)dev->data->dev_private)->nic;
+	struct rte_flow_action plain[HF_FLOW_ACTIONS_MAX + 1];
 	enum hf_reject reject;
+	int rc;
 
 	memset(ret, 0, sizeof(*ret));
+	rc = hf_vnic_handle_resolve(dev->data->dev_private, actions, plain, &ret->ask, error);
+	if (rc < 0)
+		return rc;
+	actions = plain;
 	reject = hf_rte_flow_read(attr, items, actions, &ret->flow);
 	if (reject)
 		return hf_vnic_flow_refuse_unread(nic, reject, error);

@@ -32,7 +32,7 @@ int hf_vnic_flow_refuse_unread(
 	const struct hf_nic *nic, enum hf_reject reject, struct rte_flow_error *error);
 /* Counts the call; what a fault says goes before all else. Without lock: it may sleep. */
 int hf_vnic_flow_enter(struct rte_eth_dev *dev, enum hf_vnic_op op, struct rte_flow_error *error);
-/* Whether the NIC takes it, and we can execute it. */
+/* Whether the NIC takes it, and we can execute it. Lock held. What actions point to must stay. */
 int hf_vnic_flow_check(struct rte_eth_dev *dev, const struct rte_flow_attr *attr,
 	const struct rte_flow_item items[], const struct rte_flow_action actions[],
 	struct hf_vnic_request *ret, struct rte_flow_error *error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 #include "async.h"
+#include "handle.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,12 +17,16 @@ static int flow_validate(struct rte_eth_dev *dev, const struct rte_flow_attr *at
 	const struct rte_flow_item items[], const struct rte_flow_action actions[],
 	struct rte_flow_error *error)
 {
-	const struct hf_nic *nic = vnic_of(dev)->nic;
+	struct hf_vnic *vnic = vnic_of(dev);
 	struct hf_vnic_request r;
+	int rc;
 
-	if (nic->async_only)
-		return hf_vnic_flow_refuse(nic, HF_REJECT_SYNC, NULL, error);
-	return hf_vnic_flow_check(dev, attr, items, actions, &r, error);
+	if (vnic->nic->async_only)
+		return hf_vnic_flow_refuse(vnic->nic, HF_REJECT_SYNC, NULL, error);
+	pthread_mutex_lock(&vnic->lock);
+	rc = hf_vnic_flow_check(dev, attr, items, actions, &r, error);
+	pthread_mutex_unlock(&vnic->lock);
+	return rc;
 }
 
 static struct rte_flow *flow_create(struct rte_eth_dev *dev, const struct rte_flow_attr *attr,
@@ -35,12 +40,12 @@ static struct rte_flow *flow_create(struct rte_eth_dev *dev, const struct rte_fl
 
 	if (rc == 0 && vnic->nic->async_only)
 		rc = hf_vnic_flow_refuse(vnic->nic, HF_REJECT_SYNC, NULL, error);
-	if (rc == 0)
-		rc = hf_vnic_flow_check(dev, attr, items, actions, &r, error);
 	if (rc < 0)
 		return NULL;
 	pthread_mutex_lock(&vnic->lock);
-	rc = hf_vnic_flow_add(dev, &r, &rule, error);
+	rc = hf_vnic_flow_check(dev, attr, items, actions, &r, error);
+	if (rc == 0)
+		rc = hf_vnic_flow_add(dev, &r, &rule, error);
 	pthread_mutex_unlock(&vnic->lock);
 	return rc < 0 ? NULL : rule;
 }
@@ -104,11 +109,17 @@ static int query_count(
 	if (!(rule->acts & HF_ACT_BIT(HF_ACT_COUNT)))
 		return hf_vnic_flow_fail(
 			error, EINVAL, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "the rule has no counter");
-	ret->hits_set = 1;
-	ret->bytes_set = 1;
-	/* Nothing that is counted meanwhile gets lost between reading and resetting. */
-	ret->hits = ret->reset ? atomic_exchange(&rule->hits, 0) : atomic_load(&rule->hits);
-	ret->bytes = ret->reset ? atomic_exchange(&rule->bytes, 0) : atomic_load(&rule->bytes);
+	hf_vnic_query_counter(rule->counter, ret);
+	return 0;
+}
+
+static int query_age(
+	const struct rte_flow *rule, struct rte_flow_query_age *ret, struct rte_flow_error *error)
+{
+	if (!rule->age)
+		return hf_vnic_flow_fail(error, EINVAL, RTE_FLOW_ERROR_TYPE_UNSPECIFIED,
+			"the rule has no AGE action");
+	hf_vnic_query_age(rule->age, ret);
 	return 0;
 }
 
@@ -138,6 +149,9 @@ static int query(struct hf_vnic *vnic, struct rte_flow *rule, const struct rte_f
 			break;
 		case RTE_FLOW_ACTION_TYPE_COUNT:
 			rc = query_count(rule, data, error);
+			break;
+		case RTE_FLOW_ACTION_TYPE_AGE:
+			rc = query_age(rule, data, error);
 			break;
 		case RTE_FLOW_ACTION_TYPE_RSS:
 			rc = query_rss(rule, data, error);
@@ -199,8 +213,9 @@ static void dump_rule(const struct rte_flow *rule, FILE *out)
 		fprintf(out, ", %s not matched as asked", hf_field_info(rule->danger)->name);
 	if (!rule->group)
 		fprintf(out, ", lost");
-	fprintf(out, ", %" PRIu64 " hits %" PRIu64 " bytes\n", (uint64_t)atomic_load(&rule->hits),
-		(uint64_t)atomic_load(&rule->bytes));
+	fprintf(out, ", %" PRIu64 " hits %" PRIu64 " bytes\n",
+		(uint64_t)atomic_load(&rule->counter->hits),
+		(uint64_t)atomic_load(&rule->counter->bytes));
 }
 
 static int flow_dev_dump(
@@ -273,7 +288,10 @@ static int async_handle_query(struct rte_eth_dev *dev, uint32_t q,
 #define FLOW_OPS                                                                                   \
 	.validate = flow_validate, .create = flow_create, .destroy = flow_destroy,                 \
 	.flush = flow_flush, .query = flow_query, .isolate = flow_isolate,                         \
-	.dev_dump = flow_dev_dump
+	.dev_dump = flow_dev_dump, .get_aged_flows = hf_vnic_get_aged_flows,                       \
+	.action_handle_create = hf_vnic_handle_create,                                             \
+	.action_handle_destroy = hf_vnic_handle_destroy,                                           \
+	.action_handle_query = hf_vnic_handle_query
 
 const struct rte_flow_ops hf_vnic_flow_ops = {FLOW_OPS};
 

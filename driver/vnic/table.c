@@ -132,13 +132,41 @@ int hf_vnic_table_init(struct hf_vnic_table *table, const struct hf_nic *nic)
 	return 0;
 }
 
+/* What it counts with and ages by. */
+static void use_shared(const struct hf_vnic_ask *ask, struct rte_flow *rule)
+{
+	rule->shared_counter = ask->shared_counter;
+	rule->shared_age = ask->shared_age;
+	rule->counter = &rule->own_counter;
+	if (rule->shared_counter) {
+		rule->counter = &rule->shared_counter->counter;
+		rule->shared_counter->n_users++;
+	}
+	if (rule->shared_age) {
+		rule->age = &rule->shared_age->age;
+		rule->shared_age->n_users++;
+	} else if (ask->age) {
+		hf_vnic_age_init(&rule->own_age, ask->age, rule);
+		rule->age = &rule->own_age;
+	}
+}
+
+static void rule_free(struct rte_flow *rule)
+{
+	if (rule->shared_counter)
+		rule->shared_counter->n_users--;
+	if (rule->shared_age)
+		rule->shared_age->n_users--;
+	free(rule);
+}
+
 static void free_rules(struct hf_vnic_table *table)
 {
 	struct rte_flow *rule, *next;
 
 	HASH_ITER (hh, table->rules, rule, next) {
 		HASH_DEL(table->rules, rule);
-		free(rule);
+		rule_free(rule);
 	}
 }
 
@@ -356,18 +384,19 @@ int hf_vnic_table_add(struct hf_vnic_table *table, const struct hf_vnic_ask *ask
 	if (!rule)
 		return -ENOMEM;
 	hf_vnic_cook(table->nic, ask, rule);
+	use_shared(ask, rule);
 	rule->group_id = group_id(ask);
 	rule->lost = ask->lost;
 	rule->seq = ++table->seq;
 	reject = check_room(table, rule);
 	if (reject) {
-		free(rule);
+		rule_free(rule);
 		*ret_reject = reject;
 		return -EBUSY;
 	}
 	rc = install(table, ask, rule);
 	if (rc < 0) {
-		free(rule);
+		rule_free(rule);
 		return rc;
 	}
 	note_added(table, rule);
@@ -398,7 +427,7 @@ void hf_vnic_table_del(struct hf_vnic_table *table, struct rte_flow *rule)
 		take_from_group(table, rule);
 	note_removed(table, rule);
 	HASH_DEL(table->rules, rule);
-	free(rule);
+	rule_free(rule);
 }
 
 int hf_vnic_table_flush(struct hf_vnic_table *table)

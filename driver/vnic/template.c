@@ -275,7 +275,7 @@ static int check_actions(struct hf_vnic *vnic, const struct rte_flow_actions_tem
 	if (has_action(t, RTE_FLOW_ACTION_TYPE_COUNT) && !vnic->async->n_counters)
 		return hf_vnic_flow_fail(
 			error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION, "counters pool not initialized");
-	if (has_action(t, RTE_FLOW_ACTION_TYPE_AGE))
+	if (has_action(t, RTE_FLOW_ACTION_TYPE_AGE) && !vnic->async->n_ages)
 		return hf_vnic_flow_fail(
 			error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION, "aging pool not initialized");
 	return 0;

@@ -24,6 +24,7 @@
 #include <rte_flow.h>
 
 #include <stdatomic.h>
+#include <sys/queue.h>
 #include <uthash.h>
 
 struct rte_mbuf;
@@ -73,6 +74,29 @@ struct hf_vnic_list {
 struct hf_vnic_group;
 struct hf_vnic_root;
 
+struct hf_vnic_counter {
+	atomic_ullong hits;
+	atomic_ullong bytes;
+};
+
+/* Times are of the TSC. */
+struct hf_vnic_age {
+	atomic_ullong last_hit; /* or when it was made */
+	uint64_t timeout;
+	void *context;
+	uint64_t reported; /* the last_hit that rte_flow_get_aged_flows() has told of */
+};
+
+/* An indirect action; rte_flow.h leaves the name to drivers. */
+struct rte_flow_action_handle {
+	LIST_ENTRY(rte_flow_action_handle) next;
+	enum hf_act act;  /* COUNT or AGE */
+	uint32_t n_users; /* rules */
+	struct hf_vnic_counter counter;
+	struct hf_vnic_age age;
+	struct rte_flow_action_age age_conf;
+};
+
 /* One rule; rte_flow.h leaves the name to drivers. */
 struct rte_flow {
 	/* Read by the packet path, constant but for the counters. */
@@ -89,8 +113,10 @@ struct rte_flow {
 	struct hf_vnic_group *jump;
 	uint16_t n_queues;
 	uint16_t queues[HF_VNIC_QUEUES_MAX];
-	atomic_ullong hits;
-	atomic_ullong bytes;
+	struct hf_vnic_counter *counter; /* its own or a shared one */
+	struct hf_vnic_age *age;	 /* so too; NULL: it does not age */
+	struct hf_vnic_counter own_counter;
+	struct hf_vnic_age own_age;
 
 	/* Control thread only. */
 	const struct hf_engine *engine;
@@ -101,6 +127,8 @@ struct rte_flow {
 	bool lost;
 	struct rte_flow_template_table *made_by; /* NULL: by a synchronous call */
 	uint32_t flow_queue;
+	struct rte_flow_action_handle *shared_counter;
+	struct rte_flow_action_handle *shared_age;
 	bool dying; /* its destruction is on a queue */
 	uint32_t asked_group;
 	uint32_t asked_priority;
@@ -145,6 +173,9 @@ struct hf_vnic_ask {
 	uint16_t n_queues;
 	const uint16_t *queues;
 	uint64_t rss_types;
+	struct rte_flow_action_handle *shared_counter; /* NULL: one of its own */
+	struct rte_flow_action_handle *shared_age;
+	const struct rte_flow_action_age *age; /* NULL: it does not age */
 	bool lost;  /* it is on the books, and never where packets come by */
 	bool later; /* on the books for now; see hf_vnic_table_place() */
 };
@@ -193,6 +224,10 @@ bool hf_vnic_table_has(const struct hf_vnic_table *table, const struct rte_flow 
 void hf_vnic_table_del(struct hf_vnic_table *table, struct rte_flow *rule);
 /* All rules at once: no packet sees only some of them gone. 0 or -ENOMEM. */
 int hf_vnic_table_flush(struct hf_vnic_table *table);
+
+/* handle.c: it is hit now. */
+void hf_vnic_age_init(
+	struct hf_vnic_age *age, const struct rte_flow_action_age *conf, void *default_context);
 
 /* cook.c: fills what the packet path reads, group and jump excepted. */
 void hf_vnic_cook(const struct hf_nic *nic, const struct hf_vnic_ask *ask, struct rte_flow *ret);

@@ -76,3 +76,27 @@ testpmd profile=none,dev=net_null0 <<-END
 	quit
 END
 expect 1 'Function not implemented'
+
+# One counter for two rules; and a rule that is old when nothing has come for a second.
+testpmd profile=mlx5-cx6dx,dev=net_ring0 <<-END
+	flow indirect_action 0 create action_id 5 ingress action count / end
+	flow create 0 ingress pattern eth / ipv4 / udp src is 9 / end actions indirect 5 / drop / end
+	flow create 0 ingress pattern eth / ipv4 / udp dst is 9 / end actions indirect 5 / drop / end
+	flow create 0 ingress pattern eth / ipv6 / end actions age timeout 1 / drop / end
+	flow indirect_action 0 destroy action_id 5
+	$burst
+	flow indirect_action 0 query 5
+	flow query 0 1 count
+	flow query 0 2 age
+	flow aged 0
+	flow flush 0
+	flow indirect_action 0 destroy action_id 5
+	quit
+END
+expect 1 'Indirect action #5 created'
+expect 4 ' created'
+expect 1 'the indirect action is in use'
+expect 2 ' hits: 32'
+expect 1 ' aged: 0'
+expect 1 'Port 0 total aged flows: 0'
+expect 1 'Indirect action #5 destroyed'

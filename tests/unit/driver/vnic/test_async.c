@@ -224,12 +224,18 @@ Test(async, counters_are_those_that_were_reserved)
 {
 	static const struct rte_flow_action counts[] = {{.type = RTE_FLOW_ACTION_TYPE_COUNT},
 		{.type = RTE_FLOW_ACTION_TYPE_DROP}, {.type = RTE_FLOW_ACTION_TYPE_END}};
+	static const struct rte_flow_action_age age = {.timeout = 1};
+	static const struct rte_flow_action ages[] = {
+		{.type = RTE_FLOW_ACTION_TYPE_AGE, .conf = &age},
+		{.type = RTE_FLOW_ACTION_TYPE_DROP}, {.type = RTE_FLOW_ACTION_TYPE_END}};
 	struct rte_flow_actions_template_attr attr = {.ingress = 1};
 
 	open_port(HWS, 1);
 	configure(1, 0);
 	cr_expect(!rte_flow_actions_template_create(port, &attr, counts, counts, &error));
 	cr_expect(strcmp(error.message, "counters pool not initialized") == 0);
+	cr_expect(!rte_flow_actions_template_create(port, &attr, ages, ages, &error));
+	cr_expect(strcmp(error.message, "aging pool not initialized") == 0);
 	configure(1, 1);
 	make_templates("ingress pattern eth / ipv4 dst is 0.0.0.0 / end actions drop / end");
 	make_table(0, 4);

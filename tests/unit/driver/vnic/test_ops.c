@@ -76,9 +76,12 @@ Test(ops, what_it_cannot_execute_it_does_not_take)
 	struct rte_flow_attr attr = {.ingress = 1, .group = 1};
 	struct rte_flow_item items[] = {
 		{.type = RTE_FLOW_ITEM_TYPE_ETH}, {.type = RTE_FLOW_ITEM_TYPE_END}};
-	struct rte_flow_action_age age = {.timeout = 10};
-	struct rte_flow_action actions[] = {{.type = RTE_FLOW_ACTION_TYPE_AGE, .conf = &age},
-		{.type = RTE_FLOW_ACTION_TYPE_DROP}, {.type = RTE_FLOW_ACTION_TYPE_END}};
+	struct rte_flow_action_modify_field modify = {.width = 1};
+	struct rte_flow_action_queue queue = {};
+	struct rte_flow_action actions[] = {
+		{.type = RTE_FLOW_ACTION_TYPE_MODIFY_FIELD, .conf = &modify},
+		{.type = RTE_FLOW_ACTION_TYPE_QUEUE, .conf = &queue},
+		{.type = RTE_FLOW_ACTION_TYPE_END}};
 
 	open_port("mlx5-cx6dx", 1);
 	cr_expect(rte_flow_validate(port, &attr, items, actions, &error) == -ENOTSUP);

@@ -192,7 +192,7 @@ Test(table, counted_without_a_fate_goes_out)
 	rule = add("egress group 1 pattern eth / ipv4 / tcp / end actions count / end");
 	add("egress group 1 priority 5 pattern eth / end actions drop / end");
 	cr_expect(run_dir(HF_VNIC_TX, tcp4(1, 80)).fate == HF_VNIC_MISS);
-	cr_expect(rule->hits == 1);
+	cr_expect(rule->counter->hits == 1);
 	close_table();
 }
 
@@ -207,7 +207,7 @@ Test(table, counters_count_what_matched)
 	run(tcp4(1, 80));
 	run(tcp4(1, 80));
 	run(tcp4(1, 81));
-	cr_expect(rule->hits == 2 && rule->bytes == 200);
+	cr_expect(rule->counter->hits == 2 && rule->counter->bytes == 200);
 	close_table();
 }
 
