@@ -106,3 +106,4 @@ int cli_flows(const struct cli *cli);
 int cli_eval(const struct cli *cli);
 int cli_explain(const struct cli *cli);
 int cli_validate(const struct cli *cli);
+int cli_check(const struct cli *cli);

@@ -59,6 +59,8 @@ static const struct verb {
 		"[-n NODE] [--host HOSTFACTS] -p PROFILE [--device DEVARGS]\n"
 		"                  [--packets PACKETFILE] FILE|DIR...",
 		cli_validate},
+	{"check", "prove that what the NIC decides is what policy says",
+		"[-n NODE] [--host HOSTFACTS] -p PROFILE FILE|DIR...", cli_check},
 };
 
 static int help(void)

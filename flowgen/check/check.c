@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <hepflow/check.h>
+
+#include <hepflow/err.h>
+
+#include "device.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct job {
+	const struct hf_model *model;
+	const struct hf_check_view *view;
+	uint16_t in;
+	struct hf_check *check;
+	struct hf_err *err;
+};
+
+/* Narrows a set to the nicer of its packets, if it has some. */
+static BDD prefer(struct dd *dd, BDD set, BDD nice)
+{
+	BDD both = hf_dd_and(dd, set, nice);
+
+	return both == hf_dd_none() ? set : both;
+}
+
+/* A packet that people can read: plain, TCP, from a documentation net (RFC 5737, RFC 3849). */
+static void pick_readable(struct dd *dd, BDD set, struct dd_packet *ret)
+{
+	static const struct hf_prefix from[] = {
+		{{4, {198, 51, 100, 7}}, 32}, {{6, {0x20, 0x01, 0x0d, 0xb8, [15] = 7}}, 128}};
+
+	set = prefer(dd, set, hf_dd_is(dd, DD_EXT, 0));
+	set = prefer(dd, set, hf_dd_is(dd, DD_VLAN, 0));
+	set = prefer(dd, set, hf_dd_is(dd, DD_FRAG, 0));
+	set = prefer(dd, set, hf_dd_is(dd, DD_PROTO, HF_PROTO_TCP));
+	set = prefer(dd, set, hf_dd_is(dd, DD_SYN, 1));
+	set = prefer(dd, set, hf_dd_is(dd, DD_ACK, 0));
+	set = prefer(dd, set, hf_dd_nets(dd, DD_SRC, from, 2));
+	hf_dd_pick(dd, set, ret);
+}
+
+static void measure(const struct job *job, const struct pol *pol, const struct device *dev,
+	const struct fates *certain, struct hf_check_family *ret)
+{
+	/* Without an IP layer an entry is met by packets that are not IP; those are no business
+	 * here.
+	 */
+	const uint32_t ip = HF_LAYER_BIT(HF_LAYER_IPV4) | HF_LAYER_BIT(HF_LAYER_IPV6);
+	struct dd *dd = pol->dd;
+	BDD plain = hf_dd_is(dd, DD_EXT, 0), clear, punted = dev->may[HF_FATE_PUNT];
+	unsigned int c;
+	size_t i;
+
+	plain = hf_dd_and(dd, plain, hf_dd_is(dd, DD_VLAN, 0));
+	plain = hf_dd_and(dd, plain, hf_dd_is(dd, DD_FRAG, 0));
+	clear = hf_dd_or(dd, certain->allow, hf_dd_or(dd, certain->untracked, certain->deny));
+	for (c = 0; c <= HF_CLASS_HOST; c++) {
+		BDD class = hf_dd_and(dd, plain, hf_pol_class(pol, (enum hf_class)c));
+		BDD left = hf_dd_and(dd, class, punted);
+
+		ret->share[c].punted = hf_dd_share(dd, left, class);
+		ret->share[c].decidable = hf_dd_share(dd, hf_dd_and(dd, left, clear), class);
+	}
+	for (i = 0; i < dev->n; i++)
+		job->check->reached[i] |=
+			dev->met[i] != hf_dd_none() || !(job->view->entries[i].match.layers & ip);
+}
+
+static int refute(const struct job *job, const struct pol *pol, const struct device *dev, BDD wrong)
+{
+	struct dd_packet p;
+	char line[512]; /* longer than a packet line with every key */
+
+	pick_readable(pol->dd, wrong, &p);
+	if (pol->dd->failed)
+		return 0;
+	if (hf_device_confirm(dev, pol, job->view, &p, &job->check->wrong))
+		return 0;
+	(void)hf_packet_print(&job->check->wrong.pkt, line, sizeof(line));
+	return hf_fail(job->err, -EPROTO,
+		"check: proof and reference differ, a mistake in flowgen; packet: %s", line);
+}
+
+static int compare(const struct job *job, const struct pol *pol, struct hf_check_family *ret)
+{
+	struct dd *dd = pol->dd;
+	struct fates certain;
+	struct device dev;
+	BDD wrong;
+	int rc;
+
+	hf_pol_certain(pol, &certain);
+	rc = hf_device_init(&dev, dd, pol->all, job->view);
+	if (rc < 0)
+		return hf_fail(job->err, rc,
+			rc == -EINVAL ? "check: a jump leads backwards" : "check: out of memory");
+	wrong = hf_device_wrong(&dev, dd, &certain);
+	if (wrong == hf_dd_none())
+		measure(job, pol, &dev, &certain, ret);
+	else
+		rc = refute(job, pol, &dev, wrong);
+	if (!dd->failed)
+		ret->answer = wrong == hf_dd_none() ? HF_CHECK_PROVEN : HF_CHECK_REFUTED;
+	hf_device_fini(&dev);
+	return rc;
+}
+
+static int check_family(
+	const struct job *job, uint8_t family, size_t max_nodes, struct hf_check_family *ret)
+{
+	unsigned int order;
+	int rc = 0;
+
+	for (order = 0; order < DD_ORDERS && rc == 0 && !ret->answer; order++) {
+		struct dd dd;
+		struct pol pol;
+
+		rc = hf_dd_open(&dd, family, (enum dd_order)order, max_nodes);
+		if (rc < 0)
+			return hf_fail(job->err, rc, "check: no room for decision diagrams");
+		rc = hf_pol_init(&pol, job->model, &dd, job->in);
+		if (rc == 0)
+			rc = compare(job, &pol, ret);
+		else
+			rc = hf_fail(job->err, rc, "check: out of memory");
+		hf_pol_fini(&pol);
+		hf_dd_close(&dd);
+		ret->nodes = dd.peak;
+	}
+	return rc;
+}
+
+static int find_uplink(const struct job *job, uint16_t *ret)
+{
+	const char *name = job->view->iface;
+	int in = hf_model_find_iface(job->model, name);
+
+	if (in <= 0)
+		return hf_fail(job->err, -ENOENT, "no interface '%s' on this host", name);
+	if (job->model->ifaces[in].id.from == HF_FROM_WORKLOAD)
+		return hf_fail(job->err, -ENOTSUP, "check: '%s' is a pod's interface", name);
+	*ret = (uint16_t)in;
+	return 0;
+}
+
+int hf_check_plan(const struct hf_model *model, const struct hf_check_view *view,
+	const struct hf_check_opts *opts, struct hf_check *ret, struct hf_err *err)
+{
+	static const uint8_t families[] = {4, 6};
+	struct hf_check check = {.answer = HF_CHECK_PROVEN, .n_entries = view->n_entries};
+	struct job job = {.model = model, .view = view, .check = &check, .err = err};
+	size_t max = opts->max_nodes ? opts->max_nodes : HF_CHECK_NODES, i;
+	int rc = find_uplink(&job, &job.in);
+
+	if (rc < 0)
+		return rc;
+	check.reached = calloc(view->n_entries + 1, sizeof(*check.reached));
+	if (!check.reached)
+		return hf_fail(err, -ENOMEM, "check: out of memory");
+	for (i = 0; i < 2 && rc == 0 && check.answer != HF_CHECK_REFUTED; i++) {
+		rc = check_family(&job, families[i], max, &check.family[i]);
+		if (check.family[i].answer != HF_CHECK_PROVEN)
+			check.answer = check.family[i].answer;
+	}
+	if (rc < 0) {
+		hf_check_fini(&check);
+		return rc;
+	}
+	*ret = check;
+	return 0;
+}
+
+void hf_check_fini(struct hf_check *check)
+{
+	free(check->reached);
+	check->reached = NULL;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* From a point of the packet space to a packet line that the reference judges. */
+
+#include "device.h"
+
+#include <hepflow/ref.h>
+
+#include <string.h>
+
+#define SOME_TAG 1 /* of a tagged packet; which one does not matter */
+
+static uint16_t two(const uint8_t *v)
+{
+	return (uint16_t)(v[0] << 8 | v[1]);
+}
+
+static void to_packet(const struct pol *pol, const struct dd_packet *p, struct hf_check_wrong *ret)
+{
+	struct hf_packet *pkt = &ret->pkt;
+	bool icmp = p->v[DD_PROTO][0] == (pol->dd->family == 4 ? HF_PROTO_ICMP : HF_PROTO_ICMPV6);
+
+	*ret = (struct hf_check_wrong){.extension = p->v[DD_NEXT][0],
+		.has_ext = p->v[DD_EXT][0],
+		.foreign_tag = pol->foreign_tags && p->v[DD_VLAN][0]};
+	memcpy(pkt->in, pol->iif->id.name, sizeof(pkt->in));
+	pkt->src.family = pkt->dst.family = pol->dd->family;
+	memcpy(pkt->src.b, p->v[DD_SRC], sizeof(pkt->src.b));
+	memcpy(pkt->dst.b, p->v[DD_DST], sizeof(pkt->dst.b));
+	pkt->proto = p->v[DD_PROTO][0];
+	pkt->sport = two(p->v[DD_SPORT]);
+	pkt->dport = icmp ? 0 : two(p->v[DD_DPORT]);
+	pkt->icmp_type = icmp ? p->v[DD_DPORT][0] : 0;
+	pkt->icmp_code = icmp ? p->v[DD_DPORT][1] : 0;
+	pkt->tcp_flags = (p->v[DD_SYN][0] ? HF_TCP_SYN : 0) | (p->v[DD_ACK][0] ? HF_TCP_ACK : 0);
+	pkt->frag = p->v[DD_LATER][0]  ? HF_FRAG_LATER
+		    : p->v[DD_FRAG][0] ? HF_FRAG_FIRST
+				       : HF_FRAG_NONE;
+	pkt->vlan = p->v[DD_VLAN][0] ? SOME_TAG : 0;
+}
+
+static enum hf_verdict verdict_of(const struct pol *pol, const struct hf_packet *pkt)
+{
+	const struct hf_model_config *c = &pol->model->config;
+	struct hf_ref_result r = {0};
+	bool drops;
+
+	if (hf_ref_eval(pol->model, pkt, NULL, NULL, &r, NULL) < 0)
+		return HF_VERDICT_NO_DECISION; /* agrees with no fate */
+	drops = r.class == HF_CLASS_HOST ? c->drop_input : c->drop_forward;
+	if (r.verdict != HF_VERDICT_NO_DECISION)
+		return r.verdict;
+	return drops ? HF_VERDICT_DENY : HF_VERDICT_ALLOW;
+}
+
+static enum hf_verdict verdict_for(enum hf_fate fate)
+{
+	if (fate == HF_FATE_ALLOW)
+		return HF_VERDICT_ALLOW;
+	return fate == HF_FATE_DENY ? HF_VERDICT_DENY : HF_VERDICT_ALLOW_UNTRACKED;
+}
+
+/* One state and every backend. */
+static bool contradicts(
+	const struct pol *pol, struct hf_packet *pkt, enum hf_verdict want, enum hf_verdict *ret)
+{
+	const struct hf_dnat *d = hf_model_find_dnat(pol->model, pkt->proto, &pkt->dst, pkt->dport);
+	size_t n = d ? d->n_to : 0, i;
+
+	pkt->has_dnat = false;
+	*ret = verdict_of(pol, pkt);
+	if (*ret != want)
+		return true;
+	for (i = 1; i < n; i++) { /* the first is taken when the packet does not say */
+		pkt->has_dnat = true;
+		pkt->dnat = d->to[i];
+		*ret = verdict_of(pol, pkt);
+		if (*ret != want)
+			return true;
+	}
+	return false;
+}
+
+static bool wrong_fate(
+	const struct pol *pol, bool opens, enum hf_fate fate, struct hf_check_wrong *ret)
+{
+	enum hf_verdict want = verdict_for(fate);
+
+	ret->fate = fate;
+	ret->pkt.ct = HF_CT_NEW;
+	ret->verdict = verdict_of(pol, &ret->pkt);
+	if (ret->foreign_tag || contradicts(pol, &ret->pkt, want, &ret->verdict))
+		return true;
+	ret->pkt.ct = HF_CT_ESTABLISHED;
+	return !opens && contradicts(pol, &ret->pkt, want, &ret->verdict);
+}
+
+bool hf_device_confirm(const struct device *dev, const struct pol *pol,
+	const struct hf_check_view *view, const struct dd_packet *p, struct hf_check_wrong *ret)
+{
+	bool opens = hf_dd_has(pol->dd, pol->opening, p);
+	size_t i;
+
+	to_packet(pol, p, ret);
+	for (i = 0; i < dev->n; i++) {
+		enum hf_fate fate = view->entries[i].fate;
+
+		if (fate == HF_FATE_JUMP || fate == HF_FATE_PUNT ||
+			!hf_dd_has(pol->dd, dev->met[i], p))
+			continue;
+		ret->entry = i;
+		if (wrong_fate(pol, opens, fate, ret))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What a NIC may do with each packet, as sets, from the entries that are in it.
+ *
+ * Where the order of two matching entries is not defined (equal priority, or an engine without
+ * priorities), either may win, so a packet can be in the sets of several fates. A field that is not
+ * among the variables may match or not. Nothing of flowgen/plan is used to interpret an entry.
+ */
+
+#pragma once
+
+#include "policy.h"
+
+#include <hepflow/check.h>
+
+struct device {
+	BDD may[HF_FATE_JUMP]; /* by enum hf_fate */
+	size_t n;
+	BDD *met; /* per entry: the packets it may decide about */
+};
+
+/* all: the packets there can be. Returns 0, -EINVAL for a jump that leads backwards, or -ENOMEM. */
+int hf_device_init(struct device *dev, struct dd *dd, BDD all, const struct hf_check_view *view);
+void hf_device_fini(struct device *dev);
+
+/* Packets that the device may decide otherwise than every state of them demands. */
+BDD hf_device_wrong(const struct device *dev, struct dd *dd, const struct fates *certain);
+
+/*
+ * Turns a packet that is wrong into one that can be printed, in a state and with a backend in which
+ * the reference gives another verdict than some fate the device may choose. False when there is no
+ * such state: device, policy and reference do not agree then on what is wrong.
+ */
+bool hf_device_confirm(const struct device *dev, const struct pol *pol,
+	const struct hf_check_view *view, const struct dd_packet *p, struct hf_check_wrong *ret);

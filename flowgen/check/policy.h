@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * What policy says of the packets that arrive by one interface, as sets: docs/semantics.md walked
+ * with all packets at once. The walk follows the sections as flowgen/ref does and shares no code
+ * with rules and plan, which it judges.
+ */
+
+#pragma once
+
+#include "dd.h"
+
+#include "model/model.h"
+
+/* Three sets without a packet in common. What is in none of them has no verdict that holds for
+ * certain: which backend a service picks may decide. */
+struct fates {
+	BDD allow;
+	BDD untracked;
+	BDD deny;
+};
+
+struct pol {
+	const struct hf_model *model;
+	struct dd *dd;
+	const struct hf_model_iface *iif;
+	BDD all;     /* packets that there can be */
+	BDD opening; /* of these, those that can only open a connection; docs/architecture.md */
+	BDD ported;  /* protocols whose ports policy compares */
+	BDD local;   /* destination is an address of this host */
+	bool foreign_tags; /* tagged packets belong to a VLAN interface on top of this one */
+	BDD *src_sets;	   /* per set of the model: addresses in its nets */
+	BDD *dst_sets;
+};
+
+/* in: index of an interface that is no pod's. Returns 0 or -ENOMEM. */
+int hf_pol_init(struct pol *pol, const struct hf_model *model, struct dd *dd, uint16_t in);
+void hf_pol_fini(struct pol *pol);
+
+/*
+ * The fates of all packets in one state of their connection: new, or established (which is judged
+ * as related is). NO_DECISION has become the host's own default for the hook.
+ */
+void hf_pol_fates(const struct pol *pol, bool established, struct fates *ret);
+
+/*
+ * Packets whose fate is the same in every state they can be in: what can only open a connection is
+ * new, everything else may be new or established. This is what hardware without connection tracking
+ * may decide (docs/architecture.md, "What hardware may decide").
+ */
+void hf_pol_certain(const struct pol *pol, struct fates *ret);
+
+/* Packets whose destination after DNAT has the class; none that services rewrite. */
+BDD hf_pol_class(const struct pol *pol, enum hf_class class);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * flowgen check: the proof, uplink by uplink, that what the NIC decides is what policy says, or a
+ * packet that shows the contrary.
+ */
+
+#include "cli.h"
+
+#include <hepflow/check.h>
+#include <hepflow/err.h>
+#include <hepflow/facts.h>
+#include <hepflow/nic.h>
+#include <hepflow/plan.h>
+#include <hepflow/rules.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_SIZE 512 /* longer than any packet line with every key, and most patterns */
+
+static void print_entry(const struct hf_plan *plan, size_t i)
+{
+	const struct hf_entry *e = hf_plan_entry(plan, i);
+	const struct hf_table *t = hf_plan_table(plan, e->table);
+	char text[LINE_SIZE];
+
+	(void)hf_pattern_print(&e->match, text, sizeof(text));
+	printf("entry %zu of %s, table %u \"%s\" priority %u: %s -> %s", i, hf_plan_iface(plan),
+		t->group, t->name, e->priority, text, hf_fate_name(e->fate));
+}
+
+static void print_wrong(const struct hf_plan *plan, const struct hf_check_wrong *w)
+{
+	char text[LINE_SIZE];
+
+	(void)hf_packet_print(&w->pkt, text, sizeof(text)); /* fits */
+	printf("packet: %s\n", text);
+	if (w->has_ext)
+		printf("  with IPv6 extension header %u in front\n", w->extension);
+	if (w->foreign_tag)
+		printf("policy: belongs to a VLAN interface of %s\n", hf_plan_iface(plan));
+	else
+		printf("policy: %s\n", hf_verdict_name(w->verdict));
+	printf("hardware: %s by ", hf_fate_name(w->fate));
+	print_entry(plan, w->entry);
+	puts("");
+}
+
+static void print_shares(const struct hf_check *c)
+{
+	static const char *const families[] = {"IPv4", "IPv6"};
+	static const enum hf_class classes[] = {HF_CLASS_HOST, HF_CLASS_WORKLOAD, HF_CLASS_REMOTE};
+	size_t f;
+	unsigned int k;
+
+	puts("  left to software, each combination of header fields counting alike; and what of all"
+	     "\n  packets is left although policy has one verdict whatever the connection's "
+	     "state:");
+	for (f = 0; f < 2; f++) {
+		for (k = 0; k < sizeof(classes) / sizeof(classes[0]); k++) {
+			const struct hf_check_share *share = &c->family[f].share[classes[k]];
+
+			printf("    %s to %-8s  %5.1f %%  %5.1f %%\n", families[f],
+				hf_class_name(classes[k]), 100 * share->punted,
+				100 * share->decidable);
+		}
+	}
+}
+
+static void print_unreached(const struct hf_plan *plan, const struct hf_check *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_entries; i++) {
+		if (c->reached[i])
+			continue;
+		printf("  never met: ");
+		print_entry(plan, i);
+		puts("");
+	}
+}
+
+/* Returns an exit code. */
+static int print_check(const struct hf_plan *plan, const struct hf_check *c)
+{
+	printf("%s on %s: ", hf_plan_iface(plan), hf_plan_nic(plan));
+	switch (c->answer) {
+	case HF_CHECK_PROVEN:
+		printf("proven, %zu entries\n", c->n_entries);
+		print_shares(c);
+		print_unreached(plan, c);
+		return CLI_OK;
+	case HF_CHECK_REFUTED:
+		puts("WRONG");
+		print_wrong(plan, &c->wrong);
+		return CLI_FAILED;
+	case HF_CHECK_UNDECIDED:
+		break;
+	}
+	puts("undecided: node limit");
+	return CLI_FAILED;
+}
+
+static int check_plan(const struct cli_built *built, const struct hf_plan *plan)
+{
+	size_t n = hf_plan_n_entries(plan), i;
+	struct hf_entry *entries = calloc(n + 1, sizeof(*entries));
+	struct hf_check_view view = {.nic = built->nic,
+		.iface = hf_plan_iface(plan),
+		.n_tables = hf_plan_n_tables(plan),
+		.n_entries = n,
+		.entries = entries};
+	struct hf_check_opts opts = {0};
+	struct hf_check check;
+	struct hf_err err = {0};
+	int rc;
+
+	if (!entries)
+		return cli_fail(-ENOMEM, &err);
+	for (i = 0; i < n; i++)
+		entries[i] = *hf_plan_entry(plan, i);
+	rc = hf_check_plan(built->model, &view, &opts, &check, &err);
+	free(entries);
+	if (rc == -EPROTO) {
+		fprintf(stderr, "flowgen: %s\n", err.text);
+		return CLI_FAILED;
+	}
+	if (rc < 0)
+		return cli_fail(rc, &err);
+	rc = print_check(plan, &check);
+	hf_check_fini(&check);
+	return rc;
+}
+
+static int check_uplink(const struct cli_built *built, const char *iface)
+{
+	struct hf_plan_opts opts = {.iface = iface, .fallback = hf_plan_fallback(built->plan)};
+	struct hf_plan *plan;
+	struct hf_err err = {0};
+	int rc = hf_plan_build(built->rules, built->nic, &opts, &plan, &err);
+
+	if (rc < 0)
+		return cli_fail(rc, &err);
+	rc = check_plan(built, plan);
+	hf_plan_free(plan);
+	return rc;
+}
+
+/* Every uplink, the worst exit code of all. */
+static int check_uplinks(const struct cli_built *built)
+{
+	int worst = CLI_OK, rc;
+	size_t i;
+
+	for (i = 1; i < hf_rules_n_ifaces(built->rules); i++) {
+		const struct hf_iface *iface = hf_rules_iface(built->rules, i);
+
+		if (iface->from != HF_FROM_UPLINK || strcmp(iface->name, "lo") == 0)
+			continue;
+		rc = check_uplink(built, iface->name);
+		worst = rc > worst ? rc : worst;
+	}
+	return worst;
+}
+
+int cli_check(const struct cli *cli)
+{
+	static const char *const formats[] = {"text"};
+	struct cli_built built;
+	int rc, out;
+
+	if (cli_format(cli, formats, 1) < 0)
+		return CLI_USAGE;
+	rc = cli_build(cli, cli->args, cli->n_args, CLI_PLAN, cli->iface, &built);
+	if (rc != CLI_OK)
+		return rc;
+	rc = cli->iface ? check_plan(&built, built.plan) : check_uplinks(&built);
+	cli_built_fini(&built);
+	out = cli_finish();
+	return rc != CLI_OK ? rc : out;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Check: the proof that a plan never changes a verdict, over all packets of an uplink.
+ *
+ * Policy is walked with all packets at once, straight from the model; the entries are taken as the
+ * profile says that NIC interprets them. Whatever the NIC may decide must then be the verdict of
+ * policy in every state of a connection the packet can be in. docs/plan.md, "Proof", says what is
+ * claimed and what is outside.
+ *
+ * Not thread-safe: the library for decision diagrams has one table for the whole process.
+ */
+
+#pragma once
+
+#include <hepflow/net.h>
+#include <hepflow/plan.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hf_err;
+struct hf_model;
+struct hf_nic;
+
+/* Nodes of the table unless told otherwise: 20 bytes each and as much again for caches. */
+#define HF_CHECK_NODES 20000000
+
+/* What is in a NIC: entries in any order, as a plan has them. Table 0 is where packets start. */
+struct hf_check_view {
+	const struct hf_nic *nic;
+	const char *iface;
+	size_t n_tables;
+	size_t n_entries;
+	const struct hf_entry *entries;
+};
+
+struct hf_check_opts {
+	size_t max_nodes; /* 0: HF_CHECK_NODES */
+};
+
+enum hf_check_answer {
+	HF_CHECK_UNDECIDED, /* no proof within the limit of nodes, in either order of variables */
+	HF_CHECK_PROVEN,
+	HF_CHECK_REFUTED,
+};
+
+/* A packet that the NIC would judge wrongly, confirmed by the reference. */
+struct hf_check_wrong {
+	struct hf_packet pkt; /* in the state, and with the backend, that contradicts */
+	uint8_t extension;    /* number of an IPv6 extension header in front; with has_ext */
+	bool has_ext;
+	bool foreign_tag;	 /* its tag makes it another interface's */
+	enum hf_fate fate;	 /* of the NIC; of more than one possible if order is not defined */
+	enum hf_verdict verdict; /* of policy, the host's own default put in */
+	size_t entry;
+};
+
+/*
+ * Shares of a destination class' packets that are whole, untagged and without extension headers,
+ * each combination of header fields counting alike.
+ */
+struct hf_check_share {
+	double punted;	  /* left to software */
+	double decidable; /* of all: punted although policy has one verdict in every state */
+};
+
+struct hf_check_family {
+	enum hf_check_answer answer;
+	struct hf_check_share share[3]; /* by enum hf_class */
+	size_t nodes;			/* of the table */
+};
+
+struct hf_check {
+	enum hf_check_answer answer;
+	struct hf_check_family family[2]; /* IPv4, IPv6 */
+	struct hf_check_wrong wrong;	  /* HF_CHECK_REFUTED */
+	size_t n_entries;
+	bool *reached; /* per entry: some packet meets it; not filled unless proven */
+};
+
+/*
+ * Checks both families; stops at the first that is refuted. *ret is freed with hf_check_fini().
+ * Errors: -ENOENT for an interface that the host does not have, -ENOTSUP for one that is no uplink,
+ * -EINVAL for entries that jump backwards, -ENOMEM, -EPROTO when proof and reference contradict
+ * each other (a mistake in hepflow).
+ */
+int hf_check_plan(const struct hf_model *model, const struct hf_check_view *view,
+	const struct hf_check_opts *opts, struct hf_check *ret, struct hf_err *err);
+void hf_check_fini(struct hf_check *check);
