@@ -75,6 +75,12 @@ static bool is_workload(const struct hf_model_iface *iface)
 	return iface->id.from == HF_FROM_WORKLOAD;
 }
 
+/* docs/semantics.md 3.2: no endpoint is known there (yet), and pods' interfaces have no "*". */
+static bool is_unknown_pod(const struct hf_model_iface *iface)
+{
+	return is_workload(iface) && !iface->wep;
+}
+
 /* docs/semantics.md 3.2, normal and forward: the specific endpoint replaces "*" altogether. */
 static const struct hf_model_endpoint *governor(
 	const struct eval *e, const struct hf_model_iface *iface)
@@ -275,14 +281,17 @@ static bool is_pod_icmpv6(const struct hf_packet *pkt)
 /* docs/semantics.md 9: a pod to its own host. Host endpoints have no say. */
 static struct answer pod_to_host(const struct eval *e)
 {
-	struct hf_ref_end end = {.outcome = HF_REF_NO_MATCH};
+	struct hf_ref_end end;
 
 	if (is_pod_icmpv6(&e->nat)) {
 		hf_ref_say(&e->trace, "input from pod: ICMPv6 neighbour discovery: accept");
 		return accept(e, "epha");
 	}
-	if (e->iif->wep)
-		end = walk(e, HF_CHAIN_NORMAL, true, e->iif->wep, &e->nat);
+	if (is_unknown_pod(e->iif)) {
+		hf_ref_say(&e->trace, "input from a pod that nobody knows: deny");
+		return deny("no-endpoint");
+	}
+	end = walk(e, HF_CHAIN_NORMAL, true, e->iif->wep, &e->nat);
 	if (end.outcome == HF_REF_DENY)
 		return deny(end.origin);
 	if (end.outcome == HF_REF_ACCEPT_NOW && !e->model->config.filter_return)
@@ -362,6 +371,10 @@ static struct answer filter_forward(const struct eval *e)
 	for (i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
 		struct hf_ref_end end;
 
+		if ((i == 1 && is_unknown_pod(e->iif)) || (i == 2 && is_unknown_pod(e->oif))) {
+			hf_ref_say(&e->trace, "forward: a pod that nobody knows: deny");
+			return deny("no-endpoint");
+		}
 		if (!chains[i].ep)
 			continue;
 		end = hf_ref_chain_walk(e->model, &chains[i], &e->nat, &e->trace);

@@ -80,16 +80,23 @@ static struct conts forward_conts(struct build *b, bool untracked)
 		.known = forwarded(b, HF_VERDICT_NO_DECISION),
 	};
 
-	/* With the allow action Return (1.1) even known connections go on to what follows. */
 	if (!b->model->config.filter_return)
 		conts.known = hf_decide(HF_VERDICT_ALLOW, OWN_ORIGIN);
 	return conts;
 }
 
+/* Another chain follows. With the allow action Return (1.1) known connections meet it as well. */
+static void lead_on(const struct build *b, struct conts *conts, uint32_t block)
+{
+	conts->accept = conts->none = hf_go_to(block);
+	if (b->model->config.filter_return)
+		conts->known = hf_go_to(block);
+}
+
 /* Whether a chain of the leaving interface follows. */
 static bool has_later(const struct build *b, const struct hf_model_iface *out)
 {
-	return hep_of(b, out) || pod_of(out);
+	return hep_of(b, out) || is_pod(out);
 }
 
 /* The chains of one leaving interface: its pod's, then that of the endpoint on it. */
@@ -102,10 +109,14 @@ static struct cont build_out(
 	uint32_t block = 0;
 
 	*ret_own = NO_ORIGIN;
+	if (is_pod(out) && !pod) {
+		*ret_own = hf_add_origin(b, "no-endpoint");
+		return hf_decide(HF_VERDICT_DENY, OWN_ORIGIN);
+	}
 	if (hep)
 		block = hf_build_chain(b, hep, HF_CHAIN_FORWARD, CHAIN_EGRESS | notrack, &conts);
 	if (pod && hep)
-		conts.accept = hf_go_to(block);
+		lead_on(b, &conts, block);
 	if (pod)
 		block = hf_build_chain(b, pod, HF_CHAIN_NORMAL, notrack, &conts);
 	if (hep || pod)
@@ -133,13 +144,13 @@ static uint32_t build_later(struct build *b, bool untracked)
 	rest = build_out(b, NULL, untracked, &own);
 	for (i = 0; i < model->n_ifaces; i++) {
 		struct hf_match m = match_out(i);
-		uint32_t unused;
+		uint32_t out_own;
 
-		if (!model->ifaces[i].hep && !pod_of(&model->ifaces[i]))
+		if (!model->ifaces[i].hep && !is_pod(&model->ifaces[i]))
 			continue;
-		cont = build_out(b, &model->ifaces[i], untracked, &unused);
-		if (cont.target != rest.target || rest.how != HOW_GOTO)
-			hf_emit(b, &v, &m, cont, NO_ORIGIN, HF_OFFLOAD_PREFER);
+		cont = build_out(b, &model->ifaces[i], untracked, &out_own);
+		if (cont.how != HOW_GOTO || cont.target != rest.target || rest.how != HOW_GOTO)
+			hf_emit(b, &v, &m, cont, out_own, HF_OFFLOAD_PREFER);
 	}
 	hf_emit(b, &v, &all, rest, own, HF_OFFLOAD_PREFER);
 	return hf_add_memo(b, &key, hf_finish_block(b, &v, name_for(b, "leaving", NULL)));
@@ -184,6 +195,17 @@ static struct memo_key arrival_key(
 	return key;
 }
 
+/* docs/semantics.md 3.2: what comes from a pod's interface that no endpoint is known of. */
+static uint32_t build_unknown_pod(struct build *b)
+{
+	const struct hf_match all = HF_MATCH_ALL;
+	rule_vec v = {0};
+
+	hf_emit(b, &v, &all, hf_decide(HF_VERDICT_DENY, OWN_ORIGIN),
+		hf_add_origin(b, "no-endpoint"), HF_OFFLOAD_PREFER);
+	return hf_finish_block(b, &v, name_for(b, "unknown pod", NULL));
+}
+
 /* The chains of the arriving interface. Not to be called when there are none. */
 static uint32_t build_first(
 	const struct arrival *a, const struct hf_model_endpoint *hep, const struct conts *after)
@@ -193,9 +215,11 @@ static uint32_t build_first(
 	struct conts conts = *after;
 	uint32_t block = 0;
 
-	if (pod) {
-		block = hf_build_chain(a->b, pod, HF_CHAIN_NORMAL, CHAIN_EGRESS | flags, &conts);
-		conts.accept = conts.none = hf_go_to(block);
+	if (is_pod(a->iface)) {
+		block = pod ? hf_build_chain(
+				      a->b, pod, HF_CHAIN_NORMAL, CHAIN_EGRESS | flags, &conts)
+			    : build_unknown_pod(a->b);
+		lead_on(a->b, &conts, block);
 	}
 	if (hep)
 		block = hf_build_chain(a->b, hep, HF_CHAIN_FORWARD, flags, &conts);
@@ -212,8 +236,8 @@ static uint32_t build_forward(const struct arrival *a, bool with_hep)
 	rule_vec v = {0};
 	uint32_t block;
 
-	more.accept = more.none = hf_go_to(later);
-	if (!hep && !pod_of(a->iface))
+	lead_on(b, &more, later);
+	if (!hep && !is_pod(a->iface))
 		return later;
 	if (b->model->star)
 		return build_first(a, hep, &more);
@@ -239,14 +263,15 @@ static struct cont build_pod_to_host(const struct arrival *a)
 	struct conts conts = {.accept = epha, .none = epha, .known = epha};
 	const struct hf_match all = HF_MATCH_ALL;
 	rule_vec v = {0};
+	uint32_t block;
 
 	if (!b->model->config.filter_return)
 		conts.known = hf_decide(HF_VERDICT_ALLOW, OWN_ORIGIN);
 	hf_emit_neighbour(b, &v);
-	if (pod_of(a->iface))
-		epha = hf_go_to(
-			hf_build_chain(b, a->iface->wep, HF_CHAIN_NORMAL, CHAIN_EGRESS, &conts));
-	hf_emit(b, &v, &all, epha, epha.how == HOW_GOTO ? NO_ORIGIN : own, HF_OFFLOAD_PREFER);
+	block = a->iface->wep
+			? hf_build_chain(b, a->iface->wep, HF_CHAIN_NORMAL, CHAIN_EGRESS, &conts)
+			: build_unknown_pod(b);
+	hf_emit(b, &v, &all, hf_go_to(block), NO_ORIGIN, HF_OFFLOAD_PREFER);
 	return hf_go_to(hf_finish_block(b, &v, name_for(b, "pod to host", NULL)));
 }
 
@@ -294,7 +319,7 @@ static struct cont build_accepted(const struct arrival *a, enum hf_verdict verdi
 		return cont;
 	}
 	cont.target = build_later(b, a->notrack);
-	if (pod_of(a->iface))
+	if (is_pod(a->iface))
 		return hf_go_to(build_forward(a, false));
 	cont.how = b->model->star ? HOW_GOTO : HOW_OUT;
 	return cont.how == HOW_GOTO ? hf_go_to(cont.target) : cont;

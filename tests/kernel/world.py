@@ -22,6 +22,7 @@ TUNNEL = {4: ["10.65.1.5"], 6: ["fd00:65:1::5"]}
 HOST = {4: ["192.0.2.10", "198.18.0.1", "10.65.0.1"],
         6: ["2001:db8::10", "2001:db8:18::1", "fd00:65::1"]}
 PODS = {4: ["10.65.0.2", "10.65.0.3"], 6: ["fd00:65::2", "fd00:65::3"]}
+UNKNOWN = {4: ["10.65.0.4"], 6: ["fd00:65::4"]}
 SERVICE = {4: ["10.96.0.10", "10.96.0.77"], 6: ["fd00:96::a", "fd00:96::77"]}
 GROUPS = {4: ["224.0.0.1", "255.255.255.255", "192.0.2.255"], 6: ["ff02::1"]}
 PORTS = [1, 22, 53, 68, 80, 443, 1024, 3000, 4789, 8080, 30001, 51820, 51821, 65535]
@@ -93,8 +94,10 @@ class World:
             "interfaces": [
                 {"name": "eth0", "addresses": ["192.0.2.10/24", "2001:db8::10/64"]},
                 {"name": "eth1", "addresses": ["198.18.0.1/24", "2001:db8:18::1/64"]},
-                {"name": "vxlan.calico", "addresses": ["10.65.0.1/32", "fd00:65::1/128"]}],
+                {"name": "vxlan.calico", "addresses": ["10.65.0.1/32", "fd00:65::1/128"]},
+                {"name": "cali3"}],  # a pod that nobody knows
             "routes": [
+                {"dst": "10.65.0.4/32", "dev": "cali3"}, {"dst": "fd00:65::4/128", "dev": "cali3"},
                 {"dst": "198.18.5.0/24", "dev": "eth1"},
                 {"dst": "2001:db8:18:5::/64", "dev": "eth1"},
                 {"dst": "10.65.1.0/24", "dev": "vxlan.calico"},
@@ -282,14 +285,15 @@ LOCAL_GROUP_WIRE = "eth0"
 def packet(r):
     """A packet line."""
     fam = r.choice([4, 4, 6])
-    iface = r.choice(["eth0"] * 4 + ["", "", "", "cali1", "cali1", "cali2", "eth1", "vxlan.calico"])
+    iface = r.choice(["eth0"] * 4 + ["", "", "", "cali1", "cali1", "cali2", "cali3", "eth1",
+                      "vxlan.calico"])
     mine = {"": HOST[fam], "eth0": OUTSIDE[fam], "eth1": REMOTE[fam], "cali1": PODS[fam][:1],
-            "cali2": PODS[fam][1:], "vxlan.calico": TUNNEL[fam]}[iface]
+            "cali2": PODS[fam][1:], "cali3": UNKNOWN[fam], "vxlan.calico": TUNNEL[fam]}[iface]
     src = r.choice(mine)
     if iface and r.randrange(100) < 6:
         src = r.choice(OUTSIDE[fam] + PODS[fam] + REMOTE[fam])
     dst = r.choice(OUTSIDE[fam] + REMOTE[fam] + TUNNEL[fam] + PODS[fam] * 2 + HOST[fam][:1] * 3 +
-                   HOST[fam][1:] + SERVICE[fam])
+                   HOST[fam][1:] + SERVICE[fam] + UNKNOWN[fam])
     if iface == LOCAL_GROUP_WIRE and r.randrange(100) < 4:
         dst = r.choice(GROUPS[fam])
     return line(r, fam, iface, src, dst)

@@ -340,7 +340,7 @@ Test(eval, a_pod_and_its_host_know_only_the_pods_policy_and_one_setting)
 	set_tiers(&pod1, HF_CHAIN_NORMAL, deny80);
 	cr_expect_str_eq(ask(POD_HOST "dport=80"), "deny workload->host deny80");
 	ifaces[POD1].wep = NULL;
-	cr_expect_str_eq(ask(POD_HOST "dport=80"), "no-decision workload->host epha");
+	cr_expect_str_eq(ask(POD_HOST "dport=80"), "deny workload->host no-endpoint");
 }
 
 Test(eval, the_host_reaches_its_pods_unpoliced)
