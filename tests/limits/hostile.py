@@ -119,6 +119,11 @@ CASES = [
 PLACE = re.compile(r'^flowgen: \S*in\.yaml(:\d+:\d+)?: ')
 
 
+def sanitized(program):
+    with open(program, 'rb') as f:
+        return b'__asan_init' in f.read()
+
+
 def limit():
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
 
@@ -145,7 +150,12 @@ def wrong(want, code, text, usage):
 
 
 def main(flowgen):
+    global MEMORY, SECONDS
     failed = 0
+    if sanitized(flowgen):
+        # Red zones, and a quarantine of freed memory.
+        MEMORY *= 4
+        SECONDS *= 4
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, 'in.yaml')
         for name, make, want in CASES:
