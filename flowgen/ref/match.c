@@ -164,7 +164,8 @@ bool hf_ref_rule_has(
 	const struct end src = {.addr = &pkt->src, .proto = pkt->proto, .port = pkt->sport};
 	const struct end dst = {.addr = &pkt->dst, .proto = pkt->proto, .port = pkt->dport};
 
-	return proto_matches(rule, pkt->proto) && hf_ref_rule_in_family(rule, pkt->src.family) &&
-	       icmp_matches(rule, pkt) && side_matches(model, &rule->dst, &dst) &&
-	       side_matches(model, &rule->src, &src);
+	/* All must hold; what is decided soonest comes first. */
+	return proto_matches(rule, pkt->proto) && icmp_matches(rule, pkt) &&
+	       side_matches(model, &rule->dst, &dst) && side_matches(model, &rule->src, &src) &&
+	       hf_ref_rule_in_family(rule, pkt->src.family);
 }
