@@ -20,6 +20,8 @@ struct hf_nic;
 struct cmd_options {
 	const char *format;
 	const char *rules;
+	const char *sysfs; /* NULL: /sys */
+	const char *verbs; /* NULL: ask libibverbs */
 	bool help;
 	bool version;
 	bool json;
@@ -31,4 +33,6 @@ int cmd_fail(const struct hf_err *err);
 int cmd_usage(void);
 
 /* Verbs; each returns an exit code. */
+int cmd_detect(const struct cmd_options *opts, int argc, char **argv);
+int cmd_match(const struct cmd_options *opts, int argc, char **argv);
 int cmd_try(const struct cmd_options *opts, int argc, char **argv);

@@ -25,6 +25,10 @@ static const struct hf_opt table[] = {
 	{'f', "format", "text|json", "how to print", offsetof(struct cmd_options, format)},
 	{'r', "rules", "FILE|-", "rules to try, one a line; default: standard input",
 		offsetof(struct cmd_options, rules)},
+	{0, "sysfs", "DIR", "where to look for cards; default: /sys",
+		offsetof(struct cmd_options, sysfs)},
+	{0, "verbs", "FILE", "verbs devices, one a line, instead of asking libibverbs",
+		offsetof(struct cmd_options, verbs)},
 	{'h', "help", NULL, "print this", offsetof(struct cmd_options, help)},
 	{'V', "version", NULL, "print the version", offsetof(struct cmd_options, version)},
 };
@@ -42,6 +46,8 @@ static void usage(FILE *out)
 	fputs("usage: hw-profile [OPTIONS] list\n"
 	      "       hw-profile [OPTIONS] show NAME|FILE\n"
 	      "       hw-profile [OPTIONS] check FILE...\n"
+	      "       hw-profile [OPTIONS] detect\n"
+	      "       hw-profile [OPTIONS] match PCIADDR|DEVARGS\n"
 	      "       hw-profile [--rules FILE|-] try NAME|FILE\n\n",
 		out);
 	hf_opts_print(table, N_OPTIONS, out);
@@ -493,6 +499,8 @@ static const struct {
 	{"list", run_list},
 	{"show", run_show},
 	{"check", run_check},
+	{"detect", cmd_detect},
+	{"match", cmd_match},
 	{"try", cmd_try},
 };
 

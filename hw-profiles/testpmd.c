@@ -96,7 +96,7 @@ static int put_port(struct args *args, const struct hf_testpmd_opts *opts, struc
 		put(args, "--no-pci");
 		put(args, "--no-huge");
 		put(args, "-m");
-		put(args, "256");
+		put(args, "64");
 	}
 	put(args, args->device);
 	return 0;
@@ -132,7 +132,7 @@ static int build_args(struct args *args, const struct hf_testpmd_opts *opts, con
 	put(args, args->queues);
 	put(args, "--rxd=128");
 	put(args, "--txd=128");
-	put(args, "--total-num-mbufs=16384");
+	put(args, "--total-num-mbufs=2048");
 	/* What net_pcap plays is not to be thrown away; and few packets at once, for what is said
 	 * of a burst is cut at 8192 characters (app/test-pmd/util.c). */
 	put(args, "--no-flush-rx");

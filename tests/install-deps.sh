@@ -19,7 +19,7 @@ packages=(
 	gcc libc6-dev meson ninja-build pkg-config
 	clang-14 libclang-rt-14-dev
 	# libraries
-	libdpdk-dev libyaml-dev libjansson-dev libevent-dev uthash-dev libbdd-dev
+	libdpdk-dev libyaml-dev libjansson-dev libevent-dev uthash-dev libbdd-dev libibverbs-dev
 	# tests and lint
 	libcriterion-dev dpdk-dev python3 iproute2 ethtool nftables procps iputils-ping
 	iptables ipset conntrack

@@ -63,8 +63,8 @@ has out '^usage: hw-profile'
 expect 0 --version
 has out '^hw-profile [0-9]'
 expect 2
-expect 2 detect
-has err "unknown verb 'detect'"
+expect 2 nonsense
+has err "unknown verb 'nonsense'"
 expect 2 list --format xml
 expect 2 list --colour
 
