@@ -51,8 +51,16 @@ struct run {
 /* A packet that only opens a connection cannot belong to one (docs/architecture.md). */
 static bool contradicts_itself(const struct hf_packet *p)
 {
-	return p->ct != HF_CT_NEW && p->ct != HF_CT_UNTRACKED && p->proto == HF_PROTO_TCP &&
-	       (p->tcp_flags & (HF_TCP_SYN | HF_TCP_ACK)) == HF_TCP_SYN;
+	static const uint8_t v4[] = {8, 13, 15, 17}, v6[] = {128, 139};
+
+	if (p->ct != HF_CT_ESTABLISHED && p->ct != HF_CT_RELATED)
+		return false;
+	if (p->proto == HF_PROTO_TCP)
+		return (p->tcp_flags & (HF_TCP_SYN | HF_TCP_ACK)) == HF_TCP_SYN;
+	if (p->proto == HF_PROTO_ICMP && p->src.family == 4)
+		return memchr(v4, p->icmp_type, sizeof(v4)) != NULL;
+	return p->proto == HF_PROTO_ICMPV6 && p->src.family == 6 &&
+	       memchr(v6, p->icmp_type, sizeof(v6)) != NULL;
 }
 
 /*

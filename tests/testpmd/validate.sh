@@ -86,7 +86,7 @@ fake 's|count / drop /|count / queue index 0 / mark id 1 /|'
 PATH=$work/bin:$PATH run 1 -p mlx5-cx6dx --packets "$packets" "$policy"
 has "$out" $'^wrong\tNIC allow, plan deny, reference deny\t'"$packets:[0-9]+\$"
 has "$out" $'^\tin=eth0 .*dport=3000$'
-fake 's|queue index 0 / mark id 1 /|drop /|'
+fake 's~passthru / mark id 1 /~drop /~'
 PATH=$work/bin:$PATH run 1 -p i40e-x710 --packets "$packets" "$policy"
 has "$out" $'^wrong\tNIC deny, plan allow, reference allow\t'
 fake 's|dst is 10.65.0.2|dst spec 10.65.0.0 dst mask 255.255.0.0|'
@@ -123,4 +123,6 @@ refused 'cannot be policy and packets' -p none --packets - -
 printf '# one\nin=eth0 src=198.51.100.7 port=1\n' >"$work/broken"
 refused "^flowgen: $work/broken:2:[0-9]+: " -p none --packets "$work/broken" "$policy"
 refused "does not start" -p none --device net_nothing0 "$policy"
-PATH=/nowhere refused 'dpdk-testpmd is not installed' -p none "$policy"
+mkdir "$work/few"
+ln -s "$(command -v cat)" "$(command -v grep)" "$work/few/"
+PATH=$work/few refused 'dpdk-testpmd is not installed' -p none "$policy"
