@@ -15,7 +15,7 @@
 #include <hepflow/plan.h>
 #include <hepflow/ref.h>
 #include <hepflow/rules.h>
-#include <hepflow/testpmd.h>
+#include <hepflow/testpmd_child.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -317,7 +317,7 @@ int cli_validate(const struct cli *cli)
 	cli_built_fini(&run.built);
 	if (rc < 0) {
 		(void)cli_fail(rc, &err);
-		return CLI_USAGE; /* nothing has been found out; 1 says that something is wrong */
+		return run.pmd ? CLI_FAILED : CLI_USAGE; /* it ended on the way, or never began */
 	}
 	rc = cli_finish();
 	return rc == CLI_OK && run.n_rejected + run.n_danger + run.n_wrong > 0 ? CLI_FAILED : rc;

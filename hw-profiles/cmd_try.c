@@ -10,7 +10,7 @@
 #include <hepflow/err.h>
 #include <hepflow/nic.h>
 #include <hepflow/profile.h>
-#include <hepflow/testpmd.h>
+#include <hepflow/testpmd_child.h>
 
 #include <ctype.h>
 #include <errno.h>

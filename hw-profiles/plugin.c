@@ -3,7 +3,7 @@
 #include "plugin.h"
 
 #include <hepflow/err.h>
-#include <hepflow/testpmd.h>
+#include <hepflow/testpmd_child.h>
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 
 /* What testpmd says about flow rules (app/test-pmd/config.c, DPDK 22.11). */
 
-#include <hepflow/testpmd.h>
+#include <hepflow/testpmd_child.h>
 
 #include "profiles.h"
 

@@ -43,7 +43,7 @@ FLOORS = {
     'flowgen/check': (BASE | {'model', 'ref', 'rules', 'nic', 'plan', 'check'},
                       ['flowgen/model/model.h'], {'bdd'}),
     'flowgen/validate': (BASE | {'frames'}, [], set()),
-    'hw-profiles': (BASE | {'nic', 'profile', 'accept', 'testpmd', 'detect'}, [], {'yaml', 'verbs'}),
+    'hw-profiles': (BASE | {'nic', 'profile', 'accept', 'testpmd_child', 'detect'}, [], {'yaml', 'verbs'}),
     'driver/port': (ANY, [], DPDK),
     'driver/flow': (ANY, ['driver/port/*'], DPDK),
     'driver/soft': (ANY, ['driver/port/*'], DPDK),

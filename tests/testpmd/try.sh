@@ -99,3 +99,38 @@ HEPFLOW_VNIC=$work/none run 2 try tap </dev/null
 is "$err" "hw-profile: no virtual NIC: $work/none: No such file or directory (HEPFLOW_VNIC names it)"
 HEPFLOW_VNIC=$work/rules run 2 try tap </dev/null
 [[ $err == 'hw-profile: dpdk-testpmd does not start (it ended): '* ]] || is "$err" "does not start"
+
+# What other drivers make testpmd print: addresses in it, line ends in messages, words of a log; and
+# a testpmd that dies.
+mkdir "$work/bin"
+cat >"$work/bin/dpdk-testpmd" <<'END'
+#!/bin/bash
+said=(
+	'port_flow_complain(): Caught PMD error type 13 (specific pattern item): cause: 0x7ffc12, no: good: Invalid argument'
+	$'port_flow_complain(): Caught PMD error type 1 (cause unspecified): Not supported\n by filter\n: Operation not supported\nlog: more\n'
+	'port_flow_complain(): Caught PMD error type 4 (priority field): (no stated reason): Unknown error 999'
+	'port_flow_complain(): Caught PMD error type 99 (unknown type): x: No space left on device'
+	'Flow rule #7 made up'
+)
+printf '\ntestpmd> '
+for text in "${said[@]}"; do
+	read -r line
+	printf '%s\r\n%s\ntestpmd> ' "$line" "$text"
+done
+read -r line
+echo "Segmentation fault" >&2
+exit 1
+END
+chmod +x "$work/bin/dpdk-testpmd"
+printf 'ingress\n%.0s' 1 2 3 4 >"$work/rules"
+PATH=$work/bin:$PATH run 0 try tap --rules "$work/rules"
+is "$out" "reject	-22	ITEM	no: good
+reject	-95	UNSPECIFIED	Not supported  by filter
+reject	-999	ATTR_PRIORITY	
+reject	-28	UNKNOWN	x"
+printf 'ingress\n%.0s' 1 2 3 4 5 >"$work/rules"
+PATH=$work/bin:$PATH run 2 try tap --rules "$work/rules"
+is "$err" "$work/rules:5:1: Flow rule #7 made up"
+sed -i 's/ #7 made up/ #7 created/' "$work/bin/dpdk-testpmd"
+PATH=$work/bin:$PATH run 2 try tap --rules "$work/rules"
+[[ $err == *'dpdk-testpmd does not answer (it ended): '*'Segmentation fault' ]] || is "$err" "ended"

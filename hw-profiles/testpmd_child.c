@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-#include <hepflow/testpmd.h>
+#include <hepflow/testpmd_child.h>
 
 #include "plugin.h"
 
