@@ -111,11 +111,11 @@ static int take_packet(
 		return hf_fail(
 			err, -E2BIG, "%s:%zu:1: more than %d packets", name, number, PACKETS_MAX);
 	p.fate = reference_fate(run, &result);
-	p.line = strdup(line);
-	if (!p.line || hf_vec_push(&run->probes, p)) {
-		free(p.line);
+	if (hf_vec_push(&run->probes, p))
 		return hf_fail(err, -ENOMEM, "out of memory");
-	}
+	run->probes.v[run->probes.n - 1].line = strdup(line);
+	if (!run->probes.v[run->probes.n - 1].line)
+		return hf_fail(err, -ENOMEM, "out of memory");
 	return 0;
 }
 

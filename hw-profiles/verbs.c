@@ -97,7 +97,7 @@ static int list_file(const char *path, struct hf_verbs **ret, size_t *ret_n, str
 		rc = hf_fail(err, -ENOMEM, "out of memory");
 	else if (!in)
 		rc = hf_fail(err, -EINVAL, "%s: %s", path, strerror(errno));
-	while (rc == 0 && fgets(line, sizeof(line), in)) {
+	while (rc == 0 && in && fgets(line, sizeof(line), in)) {
 		number++;
 		if (line[0] == '#' || line[strspn(line, " \t\n")] == '\0')
 			continue;
