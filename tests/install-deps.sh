@@ -23,6 +23,7 @@ packages=(
 	# tests and lint
 	libcriterion-dev dpdk-dev python3 iproute2 ethtool nftables procps iputils-ping
 	iptables ipset conntrack
+	openvswitch-switch-dpdk
 	clang-format-14 cppcheck mandoc git
 	# this script: unpacking a Debian source package
 	dpkg-dev xz-utils
