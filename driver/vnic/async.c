@@ -372,8 +372,8 @@ void hf_vnic_async_forget(struct hf_vnic *vnic)
 
 	if (!vnic->async)
 		return;
-	LIST_FOREACH(t, &vnic->async->tables, next)
-	t->n_rules = 0;
+	for (t = vnic->async->tables; t; t = t->next)
+		t->n_rules = 0;
 	vnic->async->n_counted = 0;
 	vnic->async->n_aging = 0;
 }

@@ -10,8 +10,6 @@
 
 #include "flow.h"
 
-#include <sys/queue.h>
-
 #define HF_VNIC_FLOWQS_MAX     64
 #define HF_VNIC_FLOWQ_SIZE_MAX 65536	/* operations; memory for them is taken at configure */
 #define HF_VNIC_POOL_MAX       0x800000 /* counters and ages, as mlx5 (mlx5_hws_cnt.c) */
@@ -22,14 +20,14 @@
 
 /* Templates and tables are copies: what the application gave is its own again. */
 struct rte_flow_pattern_template {
-	LIST_ENTRY(rte_flow_pattern_template) next;
+	struct rte_flow_pattern_template *next;
 	uint32_t n_users; /* tables */
 	struct rte_flow_pattern_template_attr attr;
 	struct rte_flow_item *items;
 };
 
 struct rte_flow_actions_template {
-	LIST_ENTRY(rte_flow_actions_template) next;
+	struct rte_flow_actions_template *next;
 	uint32_t n_users;
 	struct rte_flow_actions_template_attr attr;
 	struct rte_flow_action *actions;
@@ -37,7 +35,7 @@ struct rte_flow_actions_template {
 };
 
 struct rte_flow_template_table {
-	LIST_ENTRY(rte_flow_template_table) next;
+	struct rte_flow_template_table *next;
 	struct rte_flow_template_table_attr attr;
 	uint32_t n_rules;
 	uint8_t n_patterns;
@@ -73,9 +71,9 @@ struct hf_vnic_async {
 	uint32_t n_counted;  /* rules with one */
 	uint32_t n_ages;     /* reserved for AGE */
 	uint32_t n_aging;    /* rules with it */
-	LIST_HEAD(, rte_flow_pattern_template) patterns;
-	LIST_HEAD(, rte_flow_actions_template) actions;
-	LIST_HEAD(, rte_flow_template_table) tables;
+	struct rte_flow_pattern_template *patterns;
+	struct rte_flow_actions_template *actions;
+	struct rte_flow_template_table *tables;
 };
 
 /* template.c */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <utlist.h>
 
 #define AGE_MAX 0xffffffu /* seconds: 24 bits of struct rte_flow_query_age */
 
@@ -18,8 +19,7 @@ static bool has(const struct hf_vnic *vnic, const struct rte_flow_action_handle 
 {
 	const struct rte_flow_action_handle *other;
 
-	LIST_FOREACH(other, &vnic->handles, next)
-	{
+	for (other = vnic->handles; other; other = other->next) {
 		if (other == handle)
 			return true;
 	}
@@ -65,12 +65,13 @@ int hf_vnic_handle_resolve(struct hf_vnic *vnic, const struct rte_flow_action ac
 
 void hf_vnic_handle_fini(struct hf_vnic *vnic)
 {
-	while (!LIST_EMPTY(&vnic->handles)) {
-		struct rte_flow_action_handle *handle = LIST_FIRST(&vnic->handles);
+	struct rte_flow_action_handle *handle, *next;
 
-		LIST_REMOVE(handle, next);
+	for (handle = vnic->handles; handle; handle = next) {
+		next = handle->next;
 		free(handle);
 	}
+	vnic->handles = NULL;
 }
 
 void hf_vnic_age_init(
@@ -126,7 +127,7 @@ struct rte_flow_action_handle *hf_vnic_handle_create(struct rte_eth_dev *dev,
 		hf_vnic_age_init(&handle->age, &handle->age_conf, handle);
 	}
 	pthread_mutex_lock(&vnic->lock);
-	LIST_INSERT_HEAD(&vnic->handles, handle, next);
+	LL_PREPEND(vnic->handles, handle);
 	pthread_mutex_unlock(&vnic->lock);
 	return handle;
 }
@@ -145,7 +146,7 @@ int hf_vnic_handle_destroy(struct rte_eth_dev *dev, struct rte_flow_action_handl
 		rc = hf_vnic_flow_fail(
 			error, EBUSY, RTE_FLOW_ERROR_TYPE_ACTION, "the indirect action is in use");
 	} else {
-		LIST_REMOVE(handle, next);
+		LL_DELETE(vnic->handles, handle);
 		free(handle);
 	}
 	pthread_mutex_unlock(&vnic->lock);
@@ -245,8 +246,7 @@ int hf_vnic_get_aged_flows(
 		if (rule->age == &rule->own_age)
 			look_at(rule->age, &a);
 	}
-	LIST_FOREACH(handle, &vnic->handles, next)
-	{
+	for (handle = vnic->handles; handle; handle = handle->next) {
 		if (handle->act == HF_ACT_AGE && handle->n_users)
 			look_at(&handle->age, &a);
 	}

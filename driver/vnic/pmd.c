@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
+#include "pmd.h"
+
 #include "async.h"
 
 #include <hepflow/err.h>

@@ -81,8 +81,8 @@ struct hf_vnic {
 	struct hf_nic *nic;
 	pthread_mutex_t lock; /* of whoever changes rules; packets never take it */
 	struct hf_vnic_table table;
-	LIST_HEAD(, rte_flow_action_handle) handles; /* indirect actions */
-	struct hf_vnic_async *async;		     /* NULL: this NIC has no flow queues */
+	struct rte_flow_action_handle *handles; /* indirect actions */
+	struct hf_vnic_async *async;		/* NULL: this NIC has no flow queues */
 	struct hf_vnic_sub sub;
 	struct hf_vnic_faults faults;
 	struct hf_vnic_fault_state fault;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 /* Reasons that no value of a rule can do away with. */
 #define FOR_ALL_VALUES                                                                             \
@@ -190,14 +191,14 @@ struct rte_flow_pattern_template *hf_vnic_pattern_template_create(struct rte_eth
 		return NULL;
 	}
 	pthread_mutex_lock(&vnic->lock);
-	LIST_INSERT_HEAD(&vnic->async->patterns, t, next);
+	LL_PREPEND(vnic->async->patterns, t);
 	pthread_mutex_unlock(&vnic->lock);
 	return t;
 }
 
-static void pattern_free(struct rte_flow_pattern_template *t)
+static void pattern_free(struct hf_vnic_async *async, struct rte_flow_pattern_template *t)
 {
-	LIST_REMOVE(t, next);
+	LL_DELETE(async->patterns, t);
 	free(t->items);
 	free(t);
 }
@@ -207,8 +208,7 @@ static bool has_pattern(
 {
 	const struct rte_flow_pattern_template *other;
 
-	LIST_FOREACH(other, &async->patterns, next)
-	{
+	for (other = async->patterns; other; other = other->next) {
 		if (other == t)
 			return true;
 	}
@@ -229,7 +229,7 @@ int hf_vnic_pattern_template_destroy(
 		rc = hf_vnic_flow_fail(
 			error, EBUSY, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "item template in using");
 	else
-		pattern_free(t);
+		pattern_free(vnic->async, t);
 	pthread_mutex_unlock(&vnic->lock);
 	return rc;
 }
@@ -313,7 +313,7 @@ struct rte_flow_actions_template *hf_vnic_actions_template_create(struct rte_eth
 		actions_free(t);
 		t = NULL;
 	} else {
-		LIST_INSERT_HEAD(&vnic->async->actions, t, next);
+		LL_PREPEND(vnic->async->actions, t);
 	}
 	pthread_mutex_unlock(&vnic->lock);
 	return t;
@@ -324,8 +324,7 @@ static bool has_actions(
 {
 	const struct rte_flow_actions_template *other;
 
-	LIST_FOREACH(other, &async->actions, next)
-	{
+	for (other = async->actions; other; other = other->next) {
 		if (other == t)
 			return true;
 	}
@@ -346,7 +345,7 @@ int hf_vnic_actions_template_destroy(
 		rc = hf_vnic_flow_fail(
 			error, EBUSY, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "action template in using");
 	} else {
-		LIST_REMOVE(t, next);
+		LL_DELETE(vnic->async->actions, t);
 		actions_free(t);
 	}
 	pthread_mutex_unlock(&vnic->lock);
@@ -451,7 +450,7 @@ struct rte_flow_template_table *hf_vnic_template_table_create(struct rte_eth_dev
 		t = NULL;
 	} else {
 		use_templates(t, 1);
-		LIST_INSERT_HEAD(&vnic->async->tables, t, next);
+		LL_PREPEND(vnic->async->tables, t);
 	}
 	pthread_mutex_unlock(&vnic->lock);
 	return t;
@@ -461,18 +460,17 @@ bool hf_vnic_has_table(const struct hf_vnic_async *async, const struct rte_flow_
 {
 	const struct rte_flow_template_table *other;
 
-	LIST_FOREACH(other, &async->tables, next)
-	{
+	for (other = async->tables; other; other = other->next) {
 		if (other == t)
 			return true;
 	}
 	return false;
 }
 
-static void table_free(struct rte_flow_template_table *t)
+static void table_free(struct hf_vnic_async *async, struct rte_flow_template_table *t)
 {
 	use_templates(t, -1);
-	LIST_REMOVE(t, next);
+	LL_DELETE(async->tables, t);
 	free(t);
 }
 
@@ -490,21 +488,21 @@ int hf_vnic_template_table_destroy(
 		rc = hf_vnic_flow_fail(
 			error, EBUSY, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "table in using");
 	else
-		table_free(t);
+		table_free(vnic->async, t);
 	pthread_mutex_unlock(&vnic->lock);
 	return rc;
 }
 
 void hf_vnic_templates_free(struct hf_vnic_async *async)
 {
-	while (!LIST_EMPTY(&async->tables))
-		table_free(LIST_FIRST(&async->tables));
-	while (!LIST_EMPTY(&async->patterns))
-		pattern_free(LIST_FIRST(&async->patterns));
-	while (!LIST_EMPTY(&async->actions)) {
-		struct rte_flow_actions_template *t = LIST_FIRST(&async->actions);
+	while (async->tables)
+		table_free(async, async->tables);
+	while (async->patterns)
+		pattern_free(async, async->patterns);
+	while (async->actions) {
+		struct rte_flow_actions_template *t = async->actions;
 
-		LIST_REMOVE(t, next);
+		LL_DELETE(async->actions, t);
 		actions_free(t);
 	}
 }

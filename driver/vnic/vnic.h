@@ -24,7 +24,6 @@
 #include <rte_flow.h>
 
 #include <stdatomic.h>
-#include <sys/queue.h>
 #include <uthash.h>
 
 struct rte_mbuf;
@@ -89,7 +88,7 @@ struct hf_vnic_age {
 
 /* An indirect action; rte_flow.h leaves the name to drivers. */
 struct rte_flow_action_handle {
-	LIST_ENTRY(rte_flow_action_handle) next;
+	struct rte_flow_action_handle *next;
 	enum hf_act act;  /* COUNT or AGE */
 	uint32_t n_users; /* rules */
 	struct hf_vnic_counter counter;

@@ -39,6 +39,7 @@ FLOORS = {
     'flowgen/plan': (BASE | {'rules', 'nic', 'plan'}, ['flowgen/rules/algebra.h'], set()),
     'flowgen/flows': (BASE | {'rules', 'nic', 'plan', 'flows'}, [], set()),
     'flowgen/flows/rte_flow.': (BASE | {'rules', 'nic', 'plan', 'flows', 'rteflow'}, [], DPDK),
+    'flowgen/flows/rte_flow_': (BASE | {'rules', 'nic', 'plan', 'flows', 'rteflow'}, [], DPDK),
     'flowgen/flows/template.': (BASE | {'rules', 'nic', 'plan', 'flows', 'rteflow'}, [], DPDK),
     'flowgen/check': (BASE | {'model', 'ref', 'rules', 'nic', 'plan', 'check'},
                       ['flowgen/model/model.h'], {'bdd'}),
