@@ -26,7 +26,7 @@ print_flows() {
 }
 
 for profile in $("$hw_profile" list | awk 'NR > 1 { print $1 }'); do
-	if "$hw_profile" show "$profile" | grep -q '^templates .*only way'; then
+	if grep -q '^templates .*only way' <<<"$("$hw_profile" show "$profile")"; then
 		echo "$profile: takes no 'flow create' (async.sh has its commands)"
 		continue
 	fi
