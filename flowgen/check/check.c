@@ -95,7 +95,8 @@ static int compare(const struct job *job, const struct pol *pol, struct hf_check
 	rc = hf_device_init(&dev, dd, pol->all, job->view);
 	if (rc < 0)
 		return hf_fail(job->err, rc,
-			rc == -EINVAL ? "check: a jump leads backwards" : "check: out of memory");
+			rc == -EINVAL ? "check: an entry or a jump leads nowhere"
+				      : "check: out of memory");
 	wrong = hf_device_wrong(&dev, dd, &certain);
 	if (wrong == hf_dd_none())
 		measure(job, pol, &dev, &certain, ret);

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include <hepflow/check.h>
+
+#include <hepflow/err.h>
+#include <hepflow/model.h>
+#include <hepflow/nic.h>
+#include <hepflow/policy.h>
+#include <hepflow/profile.h>
+
+#include <hf_test.h>
+
+#include <errno.h>
+#include <string.h>
+
+HF_SUITE(check);
+
+#define FACTS                                                                                      \
+	"apiVersion: hepflow/v1\n"                                                                 \
+	"kind: HostFacts\n"                                                                        \
+	"metadata: {name: n0}\n"                                                                   \
+	"spec:\n"                                                                                  \
+	"  interfaces:\n"                                                                          \
+	"    - {name: eth0, addresses: [192.0.2.10/24, '2001:db8::10/64']}\n"                      \
+	"  dnat:\n"                                                                                \
+	"    - {proto: tcp, dst: 192.0.2.10, port: 30001,\n"                                       \
+	"       to: ['198.51.100.1:3000', '192.0.2.10:3000']}\n"
+#define DOC "---\napiVersion: projectcalico.org/v3\n"
+#define HEP                                                                                        \
+	DOC "kind: HostEndpoint\nmetadata: {name: eth0, labels: {host: n0}}\n"                     \
+	    "spec: {node: n0, interfaceName: eth0}\n"
+/* Untracked: whatever the state, tcp 3000 is dropped. */
+#define FAILSAFE_DENY_3000                                                                         \
+	DOC "kind: GlobalNetworkPolicy\nmetadata: {name: deny}\n"                                  \
+	    "spec: {selector: has(host), doNotTrack: true, applyOnForward: true,\n"                \
+	    "  ingress: [{action: Deny, protocol: TCP, destination: {ports: [3000]}}]}\n"
+#define DENY_3000                                                                                  \
+	FAILSAFE_DENY_3000 DOC                                                                     \
+		"kind: FelixConfiguration\nmetadata: {name: default}\n"                            \
+		"spec: {failsafeInboundHostPorts: [], failsafeOutboundHostPorts: []}\n"
+
+struct host {
+	struct hf_model *model;
+	struct hf_nic *nic;
+};
+
+static void setup(struct host *h, const char *profile, const char *text)
+{
+	struct hf_model_opts opts = {0};
+	struct hf_policy *policy;
+	struct hf_err err = {0};
+
+	cr_assert_eq(hf_policy_new(&policy, &err), 0, "%s", err.text);
+	cr_assert_eq(
+		hf_policy_read_text(policy, "test", text, strlen(text), &err), 0, "%s", err.text);
+	cr_assert_eq(hf_model_build(policy, &opts, &h->model, &err), 0, "%s", err.text);
+	cr_assert_eq(hf_profile_find(profile, &h->nic, &err), 0, "%s", err.text);
+	hf_policy_free(policy);
+}
+
+static void teardown(struct host *h)
+{
+	hf_profile_free(h->nic);
+	hf_model_free(h->model);
+}
+
+/* "to TCP port 3000, drop", in a table of its own. */
+static struct hf_entry drop_port(uint8_t lo)
+{
+	struct hf_entry e = {.fate = HF_FATE_DENY, .detail = HF_F_MAX_};
+
+	e.match.layers = HF_LAYER_BIT(HF_LAYER_ETH) | HF_LAYER_BIT(HF_LAYER_IPV4) |
+			 HF_LAYER_BIT(HF_LAYER_TCP);
+	memcpy(e.match.spec.dport, (uint8_t[]){3000 >> 8, lo}, 2);
+	memset(e.match.mask.dport, 0xff, 2);
+	return e;
+}
+
+static struct hf_check run(
+	const struct host *h, const struct hf_entry *entries, size_t n, size_t max_nodes)
+{
+	struct hf_check_view view = {h->nic, "eth0", 2, n, entries};
+	struct hf_check_opts opts = {.max_nodes = max_nodes};
+	struct hf_check check;
+	struct hf_err err = {0};
+
+	cr_assert_eq(hf_check_plan(h->model, &view, &opts, &check, &err), 0, "%s", err.text);
+	return check;
+}
+
+Test(check, right_entries_are_proven)
+{
+	struct hf_entry e = drop_port(3000 & 0xff);
+	struct hf_check check;
+	struct host h;
+
+	setup(&h, "i40e-x710", FACTS HEP DENY_3000);
+	check = run(&h, &e, 1, 0);
+	cr_expect_eq(check.answer, HF_CHECK_PROVEN);
+	cr_expect(check.reached[0]);
+	hf_check_fini(&check);
+	teardown(&h);
+}
+
+/* docs/semantics.md 6: answers to the host's own failsafe connections, by their source port. */
+Test(check, a_failsafe_port_is_found)
+{
+	struct hf_entry e = drop_port(3000 & 0xff);
+	struct hf_check check;
+	struct host h;
+
+	setup(&h, "i40e-x710", FACTS HEP FAILSAFE_DENY_3000);
+	check = run(&h, &e, 1, 0);
+	cr_expect_eq(check.answer, HF_CHECK_REFUTED);
+	cr_expect_eq(check.wrong.pkt.sport, 179);
+	hf_check_fini(&check);
+	teardown(&h);
+}
+
+Test(check, a_port_off_by_one_is_refuted_by_that_port)
+{
+	struct hf_entry e = drop_port(3001 & 0xff);
+	struct hf_check check;
+	struct host h;
+
+	setup(&h, "i40e-x710", FACTS HEP DENY_3000);
+	check = run(&h, &e, 1, 0);
+	cr_expect_eq(check.answer, HF_CHECK_REFUTED);
+	cr_expect_eq(check.wrong.pkt.dport, 3001);
+	cr_expect_eq(check.wrong.pkt.proto, HF_PROTO_TCP);
+	cr_expect_eq(check.wrong.fate, HF_FATE_DENY);
+	cr_expect_eq(check.wrong.verdict, HF_VERDICT_ALLOW);
+	cr_expect_eq(check.wrong.entry, 0);
+	hf_check_fini(&check);
+	teardown(&h);
+}
+
+/* To the host's own address nothing is allowed there, but connections that are open go on. */
+Test(check, a_tracked_deny_needs_packets_that_open)
+{
+	struct hf_entry e = drop_port(3000 & 0xff);
+	struct hf_check check;
+	struct host h;
+
+	setup(&h, "mlx5-cx6dx", FACTS HEP);
+	memcpy(e.match.spec.ip_dst, (uint8_t[]){192, 0, 2, 10}, 4);
+	memset(e.match.mask.ip_dst, 0xff, 4);
+	check = run(&h, &e, 1, 0);
+	cr_expect_eq(check.answer, HF_CHECK_REFUTED);
+	cr_expect_eq(check.wrong.pkt.ct, HF_CT_ESTABLISHED);
+	hf_check_fini(&check);
+	e.match.spec.tcp_flags = HF_TCP_SYN;
+	e.match.mask.tcp_flags = HF_TCP_SYN | HF_TCP_ACK;
+	check = run(&h, &e, 1, 0);
+	cr_expect_eq(check.answer, HF_CHECK_PROVEN);
+	hf_check_fini(&check);
+	teardown(&h);
+}
+
+/* One backend is forwarded and allowed, the other is the host itself, which denies. */
+Test(check, backends_that_differ_must_be_punted)
+{
+	static const enum hf_fate fates[] = {HF_FATE_ALLOW, HF_FATE_DENY};
+	struct hf_entry e = drop_port(30001 & 0xff);
+	struct hf_check check;
+	struct host h;
+	size_t i;
+
+	setup(&h, "mlx5-cx6dx", FACTS HEP);
+	e.match.spec.dport[0] = 30001 >> 8;
+	memcpy(e.match.spec.ip_dst, (uint8_t[]){192, 0, 2, 10}, 4);
+	memset(e.match.mask.ip_dst, 0xff, 4);
+	e.match.spec.tcp_flags = HF_TCP_SYN;
+	e.match.mask.tcp_flags = HF_TCP_SYN | HF_TCP_ACK;
+	for (i = 0; i < 2; i++) {
+		e.fate = fates[i];
+		check = run(&h, &e, 1, 0);
+		cr_expect_eq(check.answer, HF_CHECK_REFUTED);
+		cr_expect_eq(check.wrong.pkt.dport, 30001);
+		hf_check_fini(&check);
+	}
+	teardown(&h);
+}
+
+/* What the protocol field of IPv6 shows may be an extension header's number (RFC 8200, 4.1). */
+Test(check, extension_headers_hide_the_protocol)
+{
+	struct hf_entry e = {.fate = HF_FATE_ALLOW, .detail = HF_F_MAX_};
+	struct hf_check check;
+	struct host h;
+
+	setup(&h, "mlx5-cx6dx", FACTS HEP DENY_3000);
+	e.match.layers = HF_LAYER_BIT(HF_LAYER_ETH) | HF_LAYER_BIT(HF_LAYER_IPV6);
+	e.match.spec.ip_proto = 60;
+	e.match.mask.ip_proto = 0xff;
+	memset(e.match.spec.ip_dst, 0x20, 1); /* forwarded: allowed but for untracked policy */
+	memset(e.match.mask.ip_dst, 0xff, 1);
+	memset(&e.match.spec.ip_dst[1], 0x02, 1);
+	memset(&e.match.mask.ip_dst[1], 0xff, 1);
+	check = run(&h, &e, 1, 0);
+	cr_expect_eq(check.answer, HF_CHECK_REFUTED);
+	cr_expect(check.wrong.has_ext);
+	cr_expect_eq(check.wrong.extension, 60);
+	cr_expect_eq(check.wrong.pkt.dport, 3000);
+	hf_check_fini(&check);
+	teardown(&h);
+}
+
+Test(check, an_engine_without_order_may_do_either)
+{
+	struct hf_entry two[] = {drop_port(3000 & 0xff), drop_port(3000 & 0xff)};
+	struct hf_check check;
+	struct host h;
+
+	setup(&h, "i40e-x710", FACTS HEP DENY_3000);
+	two[1].fate = HF_FATE_ALLOW;
+	check = run(&h, two, 2, 0);
+	cr_expect_eq(check.answer, HF_CHECK_REFUTED);
+	cr_expect_eq(check.wrong.entry, 1);
+	hf_check_fini(&check);
+	teardown(&h);
+	setup(&h, "mlx5-cx6dx", FACTS HEP DENY_3000);
+	two[1].priority = 1;
+	check = run(&h, two, 2, 0);
+	cr_expect_eq(check.answer, HF_CHECK_PROVEN, "the first is stronger there");
+	cr_expect_not(check.reached[1]);
+	hf_check_fini(&check);
+	teardown(&h);
+}
+
+Test(check, without_room_the_answer_is_undecided)
+{
+	struct hf_entry e = drop_port(3001 & 0xff);
+	struct hf_check check;
+	struct host h;
+
+	setup(&h, "i40e-x710", FACTS HEP DENY_3000);
+	check = run(&h, &e, 1, 1000);
+	cr_expect_eq(check.answer, HF_CHECK_UNDECIDED);
+	hf_check_fini(&check);
+	check = run(&h, &e, 1, 0);
+	cr_expect_eq(check.answer, HF_CHECK_REFUTED, "the next one starts afresh");
+	hf_check_fini(&check);
+	teardown(&h);
+}
+
+Test(check, a_tag_of_a_vlan_interface_is_not_this_uplinks)
+{
+	struct hf_entry e = drop_port(3000 & 0xff);
+	struct hf_check check;
+	struct host h;
+
+	setup(&h, "mlx5-cx6dx",
+		"apiVersion: hepflow/v1\nkind: HostFacts\nmetadata: {name: n0}\n"
+		"spec: {interfaces: [{name: eth0}, {name: eth0.7, addresses: "
+		"[192.0.2.9/24]}]}\n" HEP DENY_3000);
+	check = run(&h, &e, 1, 0);
+	cr_expect_eq(check.answer, HF_CHECK_REFUTED);
+	cr_expect(check.wrong.foreign_tag);
+	cr_expect_neq(check.wrong.pkt.vlan, 0);
+	hf_check_fini(&check);
+	teardown(&h);
+}
+
+static int refused(const struct host *h, const struct hf_check_view *view)
+{
+	struct hf_check_opts opts = {0};
+	struct hf_check check;
+	struct hf_err err = {0};
+	int rc = hf_check_plan(h->model, view, &opts, &check, &err);
+
+	cr_expect(err.text[0]);
+	return rc;
+}
+
+Test(check, what_is_no_plan_is_refused)
+{
+	struct hf_entry e = {.table = 1, .fate = HF_FATE_JUMP, .jump = 1};
+	struct hf_check_view view = {.iface = "eth0", .n_tables = 2, .n_entries = 1, .entries = &e};
+	struct host h;
+
+	setup(&h, "mlx5-cx6dx", FACTS HEP);
+	view.nic = h.nic;
+	cr_expect_eq(refused(&h, &view), -EINVAL, "a jump that leads nowhere new");
+	e.table = 2;
+	cr_expect_eq(refused(&h, &view), -EINVAL, "a table that is not there");
+	view.iface = "eth9";
+	cr_expect_eq(refused(&h, &view), -ENOENT);
+	teardown(&h);
+}
