@@ -62,6 +62,8 @@ static void print_shares(const struct hf_check *c)
 		for (k = 0; k < sizeof(classes) / sizeof(classes[0]); k++) {
 			const struct hf_check_share *share = &c->family[f].share[classes[k]];
 
+			if (!share->any)
+				continue;
 			printf("    %s to %-8s  %5.1f %%  %5.1f %%\n", families[f],
 				hf_class_name(classes[k]), 100 * share->punted,
 				100 * share->decidable);

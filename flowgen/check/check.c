@@ -60,6 +60,7 @@ static void measure(const struct job *job, const struct pol *pol, const struct d
 		BDD class = hf_dd_and(dd, plain, hf_pol_class(pol, (enum hf_class)c));
 		BDD left = hf_dd_and(dd, class, punted);
 
+		ret->share[c].any = class != hf_dd_none();
 		ret->share[c].punted = hf_dd_share(dd, left, class);
 		ret->share[c].decidable = hf_dd_share(dd, hf_dd_and(dd, left, clear), class);
 	}

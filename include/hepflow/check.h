@@ -62,6 +62,7 @@ struct hf_check_wrong {
  * each combination of header fields counting alike.
  */
 struct hf_check_share {
+	bool any;	  /* there are such packets: the host has destinations of the class */
 	double punted;	  /* left to software */
 	double decidable; /* of all: punted although policy has one verdict in every state */
 };

@@ -57,6 +57,10 @@ check 'release' 2 '' "'3.29x' is not like v3.29 $hint" eval --calico-version 3.2
 check 'fallback' 2 '' "'nowhere' is not software or kernel $hint" model --fallback nowhere "$policy"
 check 'plan of what' 2 '' "plan: needs a NIC profile \(-p\) $hint" plan "$policy"
 check 'flows of what' 2 '' "flows: needs a NIC profile \(-p\) $hint" flows "$policy"
+check 'check of what' 2 '' "check: needs a NIC profile \(-p\) $hint" check "$policy"
+check 'check format' 2 '' "check has no format 'json' $hint" check -p none --format json "$policy"
+check 'check uplink' 2 '' '^flowgen: .*eth9' check -p none -i eth9 "$policy"
+check 'check pod' 2 '' "^flowgen: check: 'cali1' is a pod's interface$" check -q -p none -i cali1 "$policy"
 check 'no such profile' 2 '' '^flowgen: .*no-such-nic' plan -p no-such-nic "$policy"
 check 'no such uplink' 2 '' '^flowgen: .*eth9' plan -p none -i eth9 "$policy"
 check 'no dot of rules' 2 '' "rules has no format 'dot' $hint" rules --format dot "$policy"
@@ -65,7 +69,7 @@ check 'node' 2 '' "^flowgen: PACKET:1:1: in: this host has no interface 'eth0'$"
 	eval -q -n n7 "$policy" "$packet"
 check 'version' 0 "flowgen $(sed -n "s/^ *version: '\(.*\)',$/\1/p" "$cases/../../meson.build")" '' --version
 check 'help' 0 '*' '' --help
-for verb in policy model rules plan flows eval explain; do
+for verb in policy model rules plan flows eval explain check; do
 	grep -q "^  flowgen $verb " "$tmp/out" || fail "help does not show $verb"
 done
 check 'verb help' 0 '*' '' eval --help
