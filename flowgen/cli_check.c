@@ -136,6 +136,47 @@ static int check_plan(const struct cli_built *built, const struct hf_plan *plan)
 	return rc;
 }
 
+/* Without this what software decides would not be proven. */
+static int check_rules(const struct cli_built *built, const char *iface)
+{
+	struct hf_check_opts opts = {0};
+	struct hf_check_rules check;
+	char text[LINE_SIZE];
+	struct hf_err err = {0};
+	int rc = hf_check_rules(built->model, built->rules, iface, &opts, &check, &err);
+
+	if (rc == -EPROTO) {
+		fprintf(stderr, "flowgen: %s\n", err.text);
+		return CLI_FAILED;
+	}
+	if (rc < 0)
+		return cli_fail(rc, &err);
+	printf("%s by the rules: ", iface);
+	switch (check.answer) {
+	case HF_CHECK_PROVEN:
+		puts("proven");
+		return CLI_OK;
+	case HF_CHECK_REFUTED:
+		(void)hf_packet_print(&check.pkt, text, sizeof(text)); /* fits */
+		printf("WRONG\npacket: %s\npolicy: %s\nrules: %s\n", text,
+			hf_verdict_name(check.policy), hf_verdict_name(check.rules));
+		return CLI_FAILED;
+	case HF_CHECK_UNDECIDED:
+		break;
+	}
+	puts("undecided: node limit");
+	return CLI_FAILED;
+}
+
+/* Both proofs; the worse exit code. */
+static int check_both(const struct cli_built *built, const struct hf_plan *plan)
+{
+	int rules = check_rules(built, hf_plan_iface(plan));
+	int hardware = rules == CLI_USAGE ? rules : check_plan(built, plan);
+
+	return rules > hardware ? rules : hardware;
+}
+
 static int check_uplink(const struct cli_built *built, const char *iface)
 {
 	struct hf_plan_opts opts = {.iface = iface, .fallback = hf_plan_fallback(built->plan)};
@@ -145,7 +186,7 @@ static int check_uplink(const struct cli_built *built, const char *iface)
 
 	if (rc < 0)
 		return cli_fail(rc, &err);
-	rc = check_plan(built, plan);
+	rc = check_both(built, plan);
 	hf_plan_free(plan);
 	return rc;
 }
@@ -178,7 +219,7 @@ int cli_check(const struct cli *cli)
 	rc = cli_build(cli, cli->args, cli->n_args, CLI_PLAN, cli->iface, &built);
 	if (rc != CLI_OK)
 		return rc;
-	rc = cli->iface ? check_plan(&built, built.plan) : check_uplinks(&built);
+	rc = cli->iface ? check_both(&built, built.plan) : check_uplinks(&built);
 	cli_built_fini(&built);
 	out = cli_finish();
 	return rc != CLI_OK ? rc : out;

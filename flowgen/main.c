@@ -59,7 +59,7 @@ static const struct verb {
 		"[-n NODE] [--host HOSTFACTS] -p PROFILE [--device DEVARGS]\n"
 		"                  [--packets PACKETFILE] FILE|DIR...",
 		cli_validate},
-	{"check", "prove that what the NIC decides is what policy says",
+	{"check", "prove that NIC and rules decide what policy says",
 		"[-n NODE] [--host HOSTFACTS] -p PROFILE FILE|DIR...", cli_check},
 };
 

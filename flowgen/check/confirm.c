@@ -15,14 +15,11 @@ static uint16_t two(const uint8_t *v)
 	return (uint16_t)(v[0] << 8 | v[1]);
 }
 
-static void to_packet(const struct pol *pol, const struct dd_packet *p, struct hf_check_wrong *ret)
+void hf_pol_packet(const struct pol *pol, const struct dd_packet *p, struct hf_packet *pkt)
 {
-	struct hf_packet *pkt = &ret->pkt;
 	bool icmp = p->v[DD_PROTO][0] == (pol->dd->family == 4 ? HF_PROTO_ICMP : HF_PROTO_ICMPV6);
 
-	*ret = (struct hf_check_wrong){.extension = p->v[DD_NEXT][0],
-		.has_ext = p->v[DD_EXT][0],
-		.foreign_tag = pol->foreign_tags && p->v[DD_VLAN][0]};
+	*pkt = (struct hf_packet){.ct = HF_CT_NEW};
 	memcpy(pkt->in, pol->iif->id.name, sizeof(pkt->in));
 	pkt->src.family = pkt->dst.family = pol->dd->family;
 	memcpy(pkt->src.b, p->v[DD_SRC], sizeof(pkt->src.b));
@@ -39,7 +36,7 @@ static void to_packet(const struct pol *pol, const struct dd_packet *p, struct h
 	pkt->vlan = p->v[DD_VLAN][0] ? SOME_TAG : 0;
 }
 
-static enum hf_verdict verdict_of(const struct pol *pol, const struct hf_packet *pkt)
+enum hf_verdict hf_pol_verdict(const struct pol *pol, const struct hf_packet *pkt)
 {
 	const struct hf_model_config *c = &pol->model->config;
 	struct hf_ref_result r = {0};
@@ -68,13 +65,13 @@ static bool contradicts(
 	size_t n = d ? d->n_to : 0, i;
 
 	pkt->has_dnat = false;
-	*ret = verdict_of(pol, pkt);
+	*ret = hf_pol_verdict(pol, pkt);
 	if (*ret != want)
 		return true;
 	for (i = 1; i < n; i++) { /* the first is taken when the packet does not say */
 		pkt->has_dnat = true;
 		pkt->dnat = d->to[i];
-		*ret = verdict_of(pol, pkt);
+		*ret = hf_pol_verdict(pol, pkt);
 		if (*ret != want)
 			return true;
 	}
@@ -88,7 +85,7 @@ static bool wrong_fate(
 
 	ret->fate = fate;
 	ret->pkt.ct = HF_CT_NEW;
-	ret->verdict = verdict_of(pol, &ret->pkt);
+	ret->verdict = hf_pol_verdict(pol, &ret->pkt);
 	if (ret->foreign_tag || contradicts(pol, &ret->pkt, want, &ret->verdict))
 		return true;
 	ret->pkt.ct = HF_CT_ESTABLISHED;
@@ -101,7 +98,10 @@ bool hf_device_confirm(const struct device *dev, const struct pol *pol,
 	bool opens = hf_dd_has(pol->dd, pol->opening, p);
 	size_t i;
 
-	to_packet(pol, p, ret);
+	*ret = (struct hf_check_wrong){.extension = p->v[DD_NEXT][0],
+		.has_ext = p->v[DD_EXT][0],
+		.foreign_tag = pol->foreign_tags && p->v[DD_VLAN][0]};
+	hf_pol_packet(pol, p, &ret->pkt);
 	for (i = 0; i < dev->n; i++) {
 		enum hf_fate fate = view->entries[i].fate;
 

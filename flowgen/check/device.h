@@ -27,6 +27,11 @@ void hf_device_fini(struct device *dev);
 /* Packets that the device may decide otherwise than every state of them demands. */
 BDD hf_device_wrong(const struct device *dev, struct dd *dd, const struct fates *certain);
 
+/* A point as a packet that arrives by the uplink, new. */
+void hf_pol_packet(const struct pol *pol, const struct dd_packet *p, struct hf_packet *ret);
+/* What the reference says, the host's own default put in. */
+enum hf_verdict hf_pol_verdict(const struct pol *pol, const struct hf_packet *pkt);
+
 /*
  * Turns a packet that is wrong into one that can be printed, in a state and with a backend in which
  * the reference gives another verdict than some fate the device may choose. False when there is no

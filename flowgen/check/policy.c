@@ -23,6 +23,7 @@ struct way {
 	BDD accepted;	 /* bit A */
 	BDD untracked;	 /* by untracked policy */
 	struct fates fates;
+	int backend; /* the one the kernel picks, or ANY_BACKEND */
 };
 
 /* Gives packets a verdict, NO_DECISION by the kernel's word for the hook. */
@@ -71,7 +72,7 @@ static BDD raw_prerouting(struct way *w, BDD packets)
 	struct chain chain = {.type = HF_CHAIN_UNTRACKED, .ep = ep};
 	struct ends ends;
 
-	if (config->vxlan)
+	if (w->dd->family == 4 ? config->vxlan : config->vxlan6)
 		w->established = hf_dd_minus(w->dd, w->established,
 			hf_view_service(w->pol, &as_on_wire, HF_PROTO_UDP, config->vxlan_port));
 	if (!ep || ep->tiers[HF_CHAIN_UNTRACKED].n == 0)
@@ -118,7 +119,8 @@ static BDD encap_filter(struct way *w, const struct view *view, BDD packets)
 			    : w->pol->local;
 	BDD peer = c->peers == HF_NO_SET ? hf_dd_none() : w->pol->src_sets[c->peers];
 	BDD ipip = none_or(c->ipip && v4, hf_dd_is(dd, DD_PROTO, HF_PROTO_IPIP));
-	BDD vxlan = none_or(c->vxlan, hf_view_service(w->pol, view, HF_PROTO_UDP, c->vxlan_port));
+	BDD vxlan = none_or(v4 ? c->vxlan : c->vxlan6,
+		hf_view_service(w->pol, view, HF_PROTO_UDP, c->vxlan_port));
 	BDD wg = none_or(v4 ? c->wireguard : c->wireguard6,
 		hf_view_service(
 			w->pol, view, HF_PROTO_UDP, v4 ? c->wireguard_port : c->wireguard_port6));
@@ -235,8 +237,7 @@ static void route_all(struct way *w, BDD packets)
 	}
 }
 
-/* Packets that an entry of the service tables rewrites. */
-static BDD dnat_has(const struct pol *pol, const struct hf_dnat *d)
+BDD hf_pol_dnat(const struct pol *pol, const struct hf_dnat *d)
 {
 	struct hf_prefix host = {d->addr, (uint8_t)hf_addr_bits(&d->addr)};
 	BDD set = hf_dd_prefix(pol->dd, DD_DST, &host);
@@ -254,6 +255,11 @@ static void agree(struct dd *dd, struct fates *common, const struct fates *other
 	common->deny = hf_dd_and(dd, common->deny, other->deny);
 }
 
+size_t hf_backend(const struct hf_dnat *d, size_t i)
+{
+	return i < d->n_to ? i : d->n_to - 1u;
+}
+
 /* docs/semantics.md 3.1, step 4: the kernel picks one of the backends. */
 static void rewrite(struct way *w, const struct hf_dnat *d, BDD packets)
 {
@@ -263,6 +269,8 @@ static void rewrite(struct way *w, const struct hf_dnat *d, BDD packets)
 	for (i = 0; i < d->n_to; i++) {
 		struct view view = {.rewritten = true, .to = d->to[i]};
 
+		if (w->backend >= 0 && i != hf_backend(d, (size_t)w->backend))
+			continue;
 		w->fates = (struct fates){hf_dd_none(), hf_dd_none(), hf_dd_none()};
 		route(w, &view, hf_model_find_dest(w->pol->model, &d->to[i].addr), packets);
 		agree(w->dd, &common, &w->fates);
@@ -287,7 +295,7 @@ static BDD nat_prerouting(struct way *w, BDD packets)
 
 			if ((d->proto == 0) != whole || d->addr.family != w->dd->family)
 				continue;
-			set = hf_dd_and(w->dd, left, dnat_has(w->pol, d));
+			set = hf_dd_and(w->dd, left, hf_pol_dnat(w->pol, d));
 			left = hf_dd_minus(w->dd, left, set);
 			if (d->n_to)
 				rewrite(w, d, set);
@@ -298,9 +306,9 @@ static BDD nat_prerouting(struct way *w, BDD packets)
 	return hf_dd_or(w->dd, left, plain);
 }
 
-void hf_pol_fates(const struct pol *pol, bool established, struct fates *ret)
+void hf_pol_fates(const struct pol *pol, bool established, int backend, struct fates *ret)
 {
-	struct way w = {.pol = pol, .dd = pol->dd};
+	struct way w = {.pol = pol, .dd = pol->dd, .backend = backend};
 	BDD packets = pol->all;
 
 	w.established = none_or(established, pol->all);
@@ -324,8 +332,8 @@ void hf_pol_certain(const struct pol *pol, struct fates *ret)
 {
 	struct fates fresh, est;
 
-	hf_pol_fates(pol, false, &fresh);
-	hf_pol_fates(pol, true, &est);
+	hf_pol_fates(pol, false, ANY_BACKEND, &fresh);
+	hf_pol_fates(pol, true, ANY_BACKEND, &est);
 	ret->allow = in_all_states(pol, fresh.allow, est.allow);
 	ret->untracked = in_all_states(pol, fresh.untracked, est.untracked);
 	ret->deny = in_all_states(pol, fresh.deny, est.deny);
@@ -345,7 +353,7 @@ BDD hf_pol_class(const struct pol *pol, enum hf_class class)
 	}
 	for (i = 0; i < m->n_dnats; i++) {
 		if (m->dnats[i].addr.family == pol->dd->family)
-			set = hf_dd_minus(pol->dd, set, dnat_has(pol, &m->dnats[i]));
+			set = hf_dd_minus(pol->dd, set, hf_pol_dnat(pol, &m->dnats[i]));
 	}
 	return hf_dd_and(pol->dd, pol->all, set);
 }

@@ -39,9 +39,16 @@ void hf_pol_fini(struct pol *pol);
 
 /*
  * The fates of all packets in one state of their connection: new, or established (which is judged
- * as related is). NO_DECISION has become the host's own default for the hook.
+ * as related is). NO_DECISION has become the host's own default for the hook. What
+ * services rewrite goes to the backend of that number (the last one, where there are fewer); with
+ * ANY_BACKEND only the fate that all of them share counts.
  */
-void hf_pol_fates(const struct pol *pol, bool established, struct fates *ret);
+void hf_pol_fates(const struct pol *pol, bool established, int backend, struct fates *ret);
+#define ANY_BACKEND (-1)
+size_t hf_backend(const struct hf_dnat *d, size_t i);
+
+/* Packets that an entry of the service tables rewrites. */
+BDD hf_pol_dnat(const struct pol *pol, const struct hf_dnat *d);
 
 /*
  * Packets whose fate is the same in every state they can be in: what can only open a connection is

@@ -23,6 +23,7 @@
 struct hf_err;
 struct hf_model;
 struct hf_nic;
+struct hf_rules;
 
 /* Nodes of the table unless told otherwise: 20 bytes each and as much again for caches. */
 #define HF_CHECK_NODES 20000000
@@ -90,3 +91,20 @@ struct hf_check {
 int hf_check_plan(const struct hf_model *model, const struct hf_check_view *view,
 	const struct hf_check_opts *opts, struct hf_check *ret, struct hf_err *err);
 void hf_check_fini(struct hf_check *check);
+
+/* A packet on which rules and policy differ, confirmed by the reference and by a walk of the
+ * tables. */
+struct hf_check_rules {
+	enum hf_check_answer answer;
+	struct hf_packet pkt; /* HF_CHECK_REFUTED */
+	enum hf_verdict policy;
+	enum hf_verdict rules;
+};
+
+/*
+ * Whether the rules say of every packet that arrives by an interface what policy says, in the
+ * states new, established and related and with every backend of a service. Errors as
+ * hf_check_plan().
+ */
+int hf_check_rules(const struct hf_model *model, const struct hf_rules *rules, const char *iface,
+	const struct hf_check_opts *opts, struct hf_check_rules *ret, struct hf_err *err);

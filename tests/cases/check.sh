@@ -38,6 +38,7 @@ echo "$proven plans proven, $entries entries"
 # What is said of a plan: the part in software, and for a NIC without an engine all of it.
 "$flowgen" check -q -i eth0 -p none "$cases/deny-3000/policy.yaml" >"$tmp/out" || fail 'none'
 diff - "$tmp/out" <<-END || fail 'text'
+	eth0 by the rules: proven
 	eth0 on none: proven, 0 entries
 	  left to software, each combination of header fields counting alike; and what of all
 	  packets is left although policy has one verdict whatever the connection's state:

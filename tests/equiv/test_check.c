@@ -111,7 +111,7 @@ static void try_family(const struct world_run *w, uint16_t in, uint8_t family)
 	cr_assert_eq(hf_dd_open(&dd, family, DD_ADDRS_FIRST, HF_CHECK_NODES), 0);
 	cr_assert_eq(hf_pol_init(&pol, w->model, &dd, in), 0);
 	for (est = 0; est < 2; est++) {
-		hf_pol_fates(&pol, est, &fates);
+		hf_pol_fates(&pol, est, ANY_BACKEND, &fates);
 		cr_assert(!dd.failed);
 		for (i = 0; i < PACKETS_PER_STATE; i++) {
 			do
@@ -164,6 +164,25 @@ static void try_plan(const struct world_run *w, const struct hf_nic *nic, const 
 	hf_plan_free(plan);
 }
 
+static void try_rules(const struct world_run *w, const char *iface)
+{
+	struct hf_check_opts none = {0};
+	struct hf_check_rules check;
+	struct hf_err err = {0};
+	char line[512];
+	int rc = hf_check_rules(w->model, w->rules, iface, &none, &check, &err);
+
+	cr_assert_eq(rc, 0, "HF_SEED=%llu world %zu %s: %s", (unsigned long long)w->seed, w->i,
+		iface, err.text);
+	if (check.answer == HF_CHECK_REFUTED) {
+		(void)hf_packet_print(&check.pkt, line, sizeof(line));
+		fprintf(stderr, "%s# %s: policy %s, rules %s\n", w->text, line,
+			hf_verdict_name(check.policy), hf_verdict_name(check.rules));
+	}
+	cr_assert_eq(check.answer, HF_CHECK_PROVEN, "HF_SEED=%llu world %zu %s",
+		(unsigned long long)w->seed, w->i, iface);
+}
+
 static void run_world(struct world_run *w, struct hf_nic **nics, size_t n_nics)
 {
 	struct hf_world world;
@@ -194,6 +213,7 @@ static void run_world(struct world_run *w, struct hf_nic **nics, size_t n_nics)
 			continue;
 		try_family(w, (uint16_t)k, 4);
 		try_family(w, (uint16_t)k, 6);
+		try_rules(w, iface->name);
 		for (n = 0; n < n_nics; n++)
 			try_plan(w, nics[n], iface->name);
 	}

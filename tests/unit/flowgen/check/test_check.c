@@ -7,6 +7,7 @@
 #include <hepflow/nic.h>
 #include <hepflow/policy.h>
 #include <hepflow/profile.h>
+#include <hepflow/rules.h>
 
 #include <hf_test.h>
 
@@ -287,4 +288,59 @@ Test(check, what_is_no_plan_is_refused)
 	view.iface = "eth9";
 	cr_expect_eq(refused(&h, &view), -ENOENT);
 	teardown(&h);
+}
+
+/* The rules of one policy against the model of another: port 3000 and port 3001. */
+static struct hf_check_rules other_rules(const char *model_text, const char *rules_text)
+{
+	struct hf_check_opts opts = {0};
+	struct hf_check_rules check;
+	struct hf_rules *rules;
+	struct host a, b;
+
+	setup(&a, "none", model_text);
+	setup(&b, "none", rules_text);
+	cr_assert_eq(hf_rules_build(b.model, &rules, NULL), 0);
+	cr_assert_eq(hf_check_rules(a.model, rules, "eth0", &opts, &check, NULL), 0);
+	hf_rules_free(rules);
+	teardown(&a);
+	teardown(&b);
+	return check;
+}
+
+#define ALLOW(port, state)                                                                         \
+	FACTS HEP DOC "kind: GlobalNetworkPolicy\nmetadata: {name: allow}\n"                       \
+		      "spec: {selector: has(host), " state "\n"                                    \
+		      "  ingress: [{action: Allow, protocol: TCP, destination: {ports: [" port     \
+		      "]}}]}\n"
+
+Test(check, rules_of_the_same_policy_are_proven_and_of_another_refuted)
+{
+	struct hf_check_rules check = other_rules(ALLOW("3000", ""), ALLOW("3000", ""));
+
+	cr_expect_eq(check.answer, HF_CHECK_PROVEN);
+	check = other_rules(ALLOW("3000", ""), ALLOW("3001", ""));
+	cr_expect_eq(check.answer, HF_CHECK_REFUTED);
+	cr_expect_neq(check.policy, check.rules);
+	cr_expect(check.pkt.dport == 3000 || check.pkt.dport == 3001);
+	cr_expect_eq(check.pkt.ct, HF_CT_NEW);
+	/* Both allow a new packet; whether it is tracked is all that differs. */
+	check = other_rules(
+		ALLOW("3000", ""), ALLOW("3000", "doNotTrack: true, applyOnForward: true,"));
+	cr_expect_eq(check.answer, HF_CHECK_REFUTED);
+	cr_expect_eq(check.rules, HF_VERDICT_ALLOW_UNTRACKED);
+}
+
+/* The first backend is denied by both; only the second is forwarded, and there they differ. */
+Test(check, rules_are_compared_for_every_backend)
+{
+	struct hf_check_rules check = other_rules(ALLOW("9", ""),
+		ALLOW("9", "") DOC "kind: GlobalNetworkPolicy\nmetadata: {name: f}\n"
+				   "spec: {selector: has(host), applyOnForward: true,\n"
+				   "  ingress: [{action: Deny, protocol: TCP,\n"
+				   "    destination: {nets: [198.51.100.1/32]}},\n"
+				   "    {action: Deny, destination: {nets: [192.0.2.10/32]}},\n"
+				   "    {action: Allow}]}\n");
+
+	cr_expect_eq(check.answer, HF_CHECK_REFUTED);
 }
