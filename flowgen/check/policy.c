@@ -151,7 +151,10 @@ static void filter_input(struct way *w, const struct view *view, BDD packets)
 	}
 	hf_chain_walk(w->pol, &chain, view, packets, w->established, &ends);
 	give(w, ends.deny, HF_VERDICT_DENY, false);
-	give(w, hf_dd_minus(w->dd, packets, ends.deny), filter_accept(w), drops);
+	/* A failsafe port is accepted whatever the allow action is (1.1). */
+	give(w, ends.failsafe, HF_VERDICT_ALLOW, false);
+	packets = hf_dd_minus(w->dd, packets, hf_dd_or(w->dd, ends.deny, ends.failsafe));
+	give(w, packets, filter_accept(w), drops);
 }
 
 /* docs/semantics.md 3.1, step 7, and 4.1: the last chain that ran has the word. */
@@ -169,14 +172,23 @@ static void filter_forward(
 	size_t i;
 
 	for (i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
+		if (i == 1 && oif->id.from == HF_FROM_WORKLOAD && !oif->wep) {
+			give(w, packets, HF_VERDICT_DENY,
+				false); /* a pod that nobody knows (3.2) */
+			return;
+		}
 		if (!chains[i].ep)
 			continue;
 		skip = i == 0 ? hf_dd_and(w->dd, packets, w->accepted) : hf_dd_none();
 		hf_chain_walk(w->pol, &chains[i], view, hf_dd_minus(w->dd, packets, skip),
 			w->established, &ends);
 		give(w, ends.deny, HF_VERDICT_DENY, false);
-		give(w, ends.accept_now, filter_accept(w), config->drop_forward);
 		last = hf_dd_or(w->dd, skip, ends.accept);
+		/* With the allow action Return what is known only leaves this chain (1.1). */
+		if (config->filter_return)
+			last = hf_dd_or(w->dd, last, ends.accept_now);
+		else
+			give(w, ends.accept_now, HF_VERDICT_ALLOW, false);
 		packets = hf_dd_or(w->dd, last, hf_dd_or(w->dd, ends.failsafe, ends.no_match));
 	}
 	if (config->loop_guard && !view->rewritten && config->service_nets != HF_NO_SET) {
