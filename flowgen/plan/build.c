@@ -215,6 +215,7 @@ static int build(struct builder *b, struct hf_err *err)
 	p->iface = hf_arena_strdup(p->arena, hf_rules_iface(b->rules, b->in)->name);
 	p->nic = hf_arena_strdup(p->arena, b->nic->name);
 	p->fallback = b->fallback;
+	p->capacity = b->capacity;
 	p->fragments_match_l4 = b->nic->fragments_match_l4;
 	rc = p->iface && p->nic ? lower(b) : -ENOMEM;
 	if (rc == 0)
@@ -225,7 +226,8 @@ static int build(struct builder *b, struct hf_err *err)
 int hf_plan_build(const struct hf_rules *rules, const struct hf_nic *nic,
 	const struct hf_plan_opts *opts, struct hf_plan **ret, struct hf_err *err)
 {
-	struct builder b = {.rules = rules, .nic = nic, .fallback = opts->fallback};
+	struct builder b = {
+		.rules = rules, .nic = nic, .fallback = opts->fallback, .previous = opts->previous};
 	int rc = find_uplink(rules, opts->iface, err);
 
 	if (rc < 0)
@@ -271,6 +273,11 @@ const char *hf_plan_nic(const struct hf_plan *plan)
 enum hf_fallback hf_plan_fallback(const struct hf_plan *plan)
 {
 	return plan->fallback;
+}
+
+uint32_t hf_plan_capacity(const struct hf_plan *plan)
+{
+	return plan->capacity == UINT32_MAX ? 0 : plan->capacity;
 }
 
 size_t hf_plan_n_tables(const struct hf_plan *plan)

@@ -40,6 +40,7 @@ struct hf_plan {
 	size_t n_origins;
 	const char *const *origins;
 	enum hf_prio_order order;
+	uint32_t capacity;	 /* UINT32_MAX: no known limit */
 	bool fragments_match_l4; /* as the profile says, for hf_plan_judge() */
 	bool type_scope;
 };
@@ -51,6 +52,7 @@ struct builder {
 	uint16_t in;
 	enum hf_fallback fallback;
 	uint32_t capacity; /* UINT32_MAX = no limit */
+	const struct hf_plan *previous;
 	struct hf_plan *plan;
 	HF_VEC(struct hf_table) tables;
 	HF_VEC(struct hf_entry) entries;
@@ -71,6 +73,20 @@ void hf_build_miss_items(struct builder *b, const struct items *items, enum hf_r
 /* For engines with groups and priorities; and for those without. Return 0 or -ENOMEM. */
 int hf_lower_grouped(struct builder *b);
 int hf_lower_flat(struct builder *b);
+
+/*
+ * Gives the tables of paths their groups and the levels of their entries, as lowered, their
+ * priorities: label.c. previous: NULL, or the plan whose numbers are kept where it can be. The two
+ * last priorities are left as they are, 0 is given to none. Returns 0 or -ENOMEM.
+ */
+int hf_label_plan(struct builder *b, const struct hf_plan *previous);
+
+/* A packet as the NIC's parser hands it to the tables: layers and header. Whether an entry takes
+ * it. */
+uint32_t hf_judge_parse(
+	const struct hf_plan *plan, const struct hf_packet *pkt, struct hf_hdr *ret);
+bool hf_judge_match(const struct hf_plan *plan, const struct hf_entry *e, uint32_t layers,
+	const struct hf_hdr *h);
 
 /* The reason of that name. */
 enum hf_reason hf_reason_find(const char *name);

@@ -7,7 +7,7 @@
  *   class           tagged, fragments, destinations services may rewrite -> punt;
  *                   the destination's longest prefix -> the table of its class
  *   one table per   the items of the path in order, each as one or more entries of one priority,
- *   class and       and a last entry that punts the rest
+ *   class and       and last entries that punt the rest
  *   leaving iface
  *
  * An item that is decided only for packets that open a connection becomes two priorities: those
@@ -38,8 +38,10 @@ struct lower {
 	struct builder *b;
 	uint32_t table;
 	uint32_t priority; /* next free one */
-	uint32_t limit;	   /* priorities of this table; the last two are the catch-alls' */
-	uint32_t room;	   /* entries left before the reserve */
+	/* Priorities of this table; the last two are the catch-alls', and 0 is left free for covers
+	 * (diff.c). What is counted here is only the order: label.c makes numbers of it. */
+	uint32_t limit;
+	uint32_t room; /* entries left before the reserve */
 	uint8_t family;
 	bool spell; /* no entry without a protocol */
 	size_t n_named;
@@ -287,7 +289,7 @@ static int lower_family(struct lower *l, const struct items *items)
 	for (i = 0; i < items->n && rc == 0; i++) {
 		size_t mark = b->entries.n;
 
-		if (l->priority + 3 >= l->limit)
+		if (l->priority + 4 >= l->limit)
 			full = HF_REASON_PRIORITY;
 		if (!full)
 			rc = lower_item(l, items, i);
@@ -338,9 +340,9 @@ static int lower_path(struct builder *b, const struct path_table *pt, uint32_t *
 	}
 	*room = l.room;
 	if (rc == 0)
-		rc = punt_rest(b, pt->table, l.priority, HF_LAYER_IPV6, HF_REASON_EXTENSION);
+		rc = punt_rest(b, pt->table, l.limit - 2, HF_LAYER_IPV6, HF_REASON_EXTENSION);
 	if (rc == 0)
-		rc = punt_rest(b, pt->table, l.priority + 1, HF_LAYER_ETH, HF_REASON_PROTOCOL);
+		rc = punt_rest(b, pt->table, l.limit - 1, HF_LAYER_ETH, HF_REASON_PROTOCOL);
 	return rc;
 }
 
@@ -509,6 +511,8 @@ int hf_lower_grouped(struct builder *b)
 	room = b->capacity - reserve;
 	for (i = 0; i < n && rc == 0 && b->tables.n; i++)
 		rc = lower_path(b, &pts[i], &room);
+	if (rc == 0 && b->tables.n)
+		rc = hf_label_plan(b, b->previous);
 	if (rc == 0 && b->tables.n)
 		rc = class_hidden(b);
 	if (rc == 0 && b->tables.n)

@@ -28,8 +28,7 @@ static uint32_t l4_layer(const struct hf_packet *pkt)
 	}
 }
 
-/* The packet as the NIC's parser hands it to the tables. */
-static uint32_t parse(const struct hf_plan *plan, const struct hf_packet *pkt, struct hf_hdr *h)
+uint32_t hf_judge_parse(const struct hf_plan *plan, const struct hf_packet *pkt, struct hf_hdr *h)
 {
 	uint32_t layers = HF_LAYER_BIT(HF_LAYER_ETH);
 	bool v4 = pkt->src.family == 4;
@@ -90,6 +89,12 @@ static bool matches(const struct hf_entry *e, uint32_t layers, const struct hf_h
 	return true;
 }
 
+bool hf_judge_match(const struct hf_plan *plan, const struct hf_entry *e, uint32_t layers,
+	const struct hf_hdr *h)
+{
+	return matches(e, layers, h) && in_scope(plan, e, layers, h);
+}
+
 static size_t find_entry(
 	const struct hf_plan *plan, uint32_t table, uint32_t layers, const struct hf_hdr *h)
 {
@@ -98,7 +103,7 @@ static size_t find_entry(
 	for (i = 0; i < plan->n_entries; i++) {
 		const struct hf_entry *e = &plan->entries[i];
 
-		if (e->table != table || !matches(e, layers, h) || !in_scope(plan, e, layers, h))
+		if (e->table != table || !hf_judge_match(plan, e, layers, h))
 			continue;
 		if (best == SIZE_MAX || e->priority < plan->entries[best].priority)
 			best = i;
@@ -110,7 +115,7 @@ enum hf_fate hf_plan_judge(
 	const struct hf_plan *plan, const struct hf_packet *pkt, size_t *ret_entry)
 {
 	struct hf_hdr h;
-	uint32_t layers = parse(plan, pkt, &h), table = 0;
+	uint32_t layers = hf_judge_parse(plan, pkt, &h), table = 0;
 	size_t i;
 
 	/* Jumps lead forward, so the walk ends. */

@@ -112,6 +112,13 @@ struct hf_plan_opts {
 	const char *iface; /* the uplink the NIC serves; NULL: the only one, or the first */
 	enum hf_fallback fallback;
 	uint32_t capacity; /* use at most so many entries; 0 = as the profile says */
+	/*
+	 * NULL, or the plan that this one follows: entries that both have keep their group and
+	 * priority where the order allows, so that few operations lead from one to the other
+	 * (hepflow/diff.h). A plan of another NIC or uplink is not looked at. Read only while the
+	 * new one is built.
+	 */
+	const struct hf_plan *previous;
 };
 
 /* Errors: -ENOENT for an interface that the host does not have, -ENOMEM. "Cannot offload" is none.
@@ -123,6 +130,8 @@ void hf_plan_free(struct hf_plan *plan);
 const char *hf_plan_iface(const struct hf_plan *plan);
 const char *hf_plan_nic(const struct hf_plan *plan);
 enum hf_fallback hf_plan_fallback(const struct hf_plan *plan);
+/* Entries that it may have; 0: no known limit. */
+uint32_t hf_plan_capacity(const struct hf_plan *plan);
 size_t hf_plan_n_tables(const struct hf_plan *plan);
 const struct hf_table *hf_plan_table(const struct hf_plan *plan, size_t i);
 /*

@@ -5,10 +5,15 @@
  * every state of the connection that the packet could be in.
  *
  * Random worlds and packets as in test_rules.c; every profile, and capacities that cut the plan.
+ * Worlds that lose and regain objects and rules: every plan follows the one before it, and after
+ * each operation on the way a packet is judged by the old plan, by the new one, or punted.
  */
 
 #include "world.h"
 
+#include "unit/flowgen/plan/steps.h"
+
+#include <hepflow/diff.h>
 #include <hepflow/err.h>
 #include <hepflow/model.h>
 #include <hepflow/plan.h>
@@ -24,6 +29,9 @@
 
 #define WORLDS		  100 /* by default: some seconds */
 #define PACKETS_PER_WORLD 300
+#define UPDATE_WORLDS	  60
+#define UPDATES		  4  /* of each */
+#define PACKETS_PER_STEP  40 /* the same ones after each operation of an update */
 
 HF_SUITE(plan, .timeout = 3600);
 
@@ -148,19 +156,17 @@ static void try_packets(const struct world_run *w, const struct hf_plan *plan, s
 	}
 }
 
-static void try_profile(const struct world_run *w, size_t profile, const char *iface)
+/* Builds a plan and looks at what it asks and decides. The caller frees it. */
+static void try_plan(const struct world_run *w, size_t profile, const struct hf_plan_opts *opts,
+	struct hf_plan **ret)
 {
-	struct hf_plan_opts opts = {.iface = iface,
-		.fallback = hf_rand_below(w->rand, 8) ? HF_FALLBACK_SOFTWARE : HF_FALLBACK_KERNEL,
-		.capacity = capacities[hf_rand_below(
-			w->rand, sizeof(capacities) / sizeof(capacities[0]))]};
 	const struct hf_nic *nic = w->tally->nics[profile];
 	struct hf_plan *plan;
 	struct hf_flow flow;
 	enum hf_reject reject;
 	size_t i;
 
-	cr_assert_eq(hf_plan_build(w->rules, nic, &opts, &plan, NULL), 0);
+	cr_assert_eq(hf_plan_build(w->rules, nic, opts, &plan, NULL), 0);
 	for (i = 0; i < hf_plan_n_entries(plan); i++) {
 		const struct hf_engine *engine;
 
@@ -170,8 +176,20 @@ static void try_profile(const struct world_run *w, size_t profile, const char *i
 		cr_assert_eq(
 			hf_nic_danger(engine, &flow), HF_F_MAX_, "entry %zu on %s", i, nic->name);
 	}
-	cr_assert(!opts.capacity || hf_plan_n_entries(plan) <= opts.capacity);
+	cr_assert(!opts->capacity || hf_plan_n_entries(plan) <= opts->capacity);
 	try_packets(w, plan, profile);
+	*ret = plan;
+}
+
+static void try_profile(const struct world_run *w, size_t profile, const char *iface)
+{
+	struct hf_plan_opts opts = {.iface = iface,
+		.fallback = hf_rand_below(w->rand, 8) ? HF_FALLBACK_SOFTWARE : HF_FALLBACK_KERNEL,
+		.capacity = capacities[hf_rand_below(
+			w->rand, sizeof(capacities) / sizeof(capacities[0]))]};
+	struct hf_plan *plan;
+
+	try_plan(w, profile, &opts, &plan);
 	hf_plan_free(plan);
 }
 
@@ -197,36 +215,52 @@ static void try_profiles(const struct world_run *w, const char *iface)
 		try_profile(w, hf_rand_below(w->rand, (uint32_t)w->tally->n_nics), iface);
 }
 
-static void run_world(uint64_t seed, size_t i, struct tally *tally)
-{
-	struct hf_world world;
+struct built {
 	struct hf_policy *policy;
 	struct hf_model *model;
 	struct hf_rules *rules;
-	struct hf_rand rand;
-	struct hf_model_opts opts = {.node = HF_WORLD_NODE};
-	size_t k;
 	char *text;
+};
+
+static void build(const struct hf_world *world, struct built *ret)
+{
+	struct hf_model_opts opts = {.node = HF_WORLD_NODE, .calico = world->calico};
+
+	ret->text = hf_world_text(world);
+	cr_assert_eq(hf_policy_new(&ret->policy, NULL), 0);
+	cr_assert_eq(
+		hf_policy_read_text(ret->policy, "world.yaml", ret->text, strlen(ret->text), NULL),
+		0);
+	cr_assert_eq(hf_model_build(ret->policy, &opts, &ret->model, NULL), 0);
+	cr_assert_eq(hf_rules_build(ret->model, &ret->rules, NULL), 0);
+}
+
+static void unbuild(struct built *b)
+{
+	hf_rules_free(b->rules);
+	hf_model_free(b->model);
+	hf_policy_free(b->policy);
+	free(b->text);
+}
+
+static void run_world(uint64_t seed, size_t i, struct tally *tally)
+{
+	struct hf_world world;
+	struct hf_rand rand;
+	struct built b;
+	size_t k;
 
 	hf_rand_init(&rand, seed, i);
 	hf_world_init(&world, &rand);
-	opts.calico = world.calico;
-	text = hf_world_text(&world);
-	cr_assert_eq(hf_policy_new(&policy, NULL), 0);
-	cr_assert_eq(hf_policy_read_text(policy, "world.yaml", text, strlen(text), NULL), 0);
-	cr_assert_eq(hf_model_build(policy, &opts, &model, NULL), 0);
-	cr_assert_eq(hf_rules_build(model, &rules, NULL), 0);
-	for (k = 1; k < hf_rules_n_ifaces(rules); k++) {
-		const struct hf_iface *iface = hf_rules_iface(rules, k);
-		struct world_run w = {&world, model, rules, &rand, seed, i, tally};
+	build(&world, &b);
+	for (k = 1; k < hf_rules_n_ifaces(b.rules); k++) {
+		const struct hf_iface *iface = hf_rules_iface(b.rules, k);
+		struct world_run w = {&world, b.model, b.rules, &rand, seed, i, tally};
 
 		if (iface->from == HF_FROM_UPLINK && strcmp(iface->name, "lo") != 0)
 			try_profiles(&w, iface->name);
 	}
-	hf_rules_free(rules);
-	hf_model_free(model);
-	hf_policy_free(policy);
-	free(text);
+	unbuild(&b);
 	hf_world_fini(&world);
 }
 
@@ -252,6 +286,163 @@ Test(plan, never_changes_a_verdict_on_random_worlds)
 
 		cr_expect_eq(always[i].allow, fates[HF_FATE_ALLOW] > 0);
 		cr_expect_eq(always[i].deny, fates[HF_FATE_DENY] > 0);
+	}
+	hf_profile_free_all(t.nics, t.n_nics);
+}
+
+/* Objects without which there is no host to plan for stay. */
+static bool may_go(const struct hf_doc *doc)
+{
+	return strncmp(doc->head, "kind: GlobalNetworkPolicy", 25) == 0 ||
+	       strncmp(doc->head, "kind: NetworkPolicy", 19) == 0 ||
+	       strncmp(doc->head, "kind: Profile", 13) == 0 ||
+	       strncmp(doc->head, "kind: WorkloadEndpoint", 22) == 0 ||
+	       strncmp(doc->head, "kind: GlobalNetworkSet", 22) == 0;
+}
+
+/* Takes a few rules and objects out, or puts them back. */
+static void change_world(struct hf_world *world, struct hf_rand *rand)
+{
+	size_t i, k;
+
+	for (i = 0; i < world->docs.n; i++) {
+		struct hf_doc *doc = &world->docs.v[i];
+
+		if (may_go(doc) && hf_rand_chance(rand, 1, 10))
+			doc->dropped = !doc->dropped;
+		for (k = 0; k < doc->rules.n; k++) {
+			if (hf_rand_chance(rand, 1, 10))
+				doc->rules.v[k].dropped = !doc->rules.v[k].dropped;
+		}
+	}
+}
+
+/* What came out of all updates. */
+struct update_tally {
+	size_t updates, ops, covers, covered, changed, kept;
+	size_t differ; /* packets whose fate is another in the new plan */
+};
+
+static void one_way_or_the_other(const struct world_run *w, const struct hf_plan *from,
+	const struct hf_plan *to, const struct hf_diff *d, struct update_tally *t)
+{
+	const char *names[] = {hf_plan_iface(to)};
+	struct hf_packet pkts[PACKETS_PER_STEP];
+	unsigned int may[PACKETS_PER_STEP], got, last;
+	struct hf_steps s, end;
+	size_t i, k;
+
+	hf_steps_init(&s, from, to);
+	hf_steps_init(&end, to, to);
+	for (k = 0; k < PACKETS_PER_STEP; k++) {
+		hf_world_packet(w->rand, names, 1, &pkts[k]);
+		got = hf_steps_judge(&s, &pkts[k]);
+		last = hf_steps_judge(&end, &pkts[k]);
+		t->differ += got != last;
+		/* Equally strong entries of one plan may punt, but not contradict each other. */
+		last &= ~(1u << HF_FATE_PUNT);
+		cr_assert_eq(last & (last - 1), 0);
+		may[k] = got | last | 1u << HF_FATE_PUNT;
+	}
+	for (i = 0; i < hf_diff_n_ops(d); i++) {
+		hf_steps_do(&s, hf_diff_op(d, i));
+		cr_assert_leq(s.entries.n, hf_diff_peak(d));
+		for (k = 0; k < PACKETS_PER_STEP; k++) {
+			got = hf_steps_judge(&s, &pkts[k]);
+			if (got & ~may[k])
+				report(w, to, &pkts[k], (enum hf_fate)__builtin_ctz(got & ~may[k]),
+					i, HF_CT_NEW);
+		}
+	}
+	cr_assert(hf_steps_equal(&s, &end), "HF_SEED=%llu world %zu: not the new plan's entries",
+		(unsigned long long)w->seed, w->i);
+	hf_steps_fini(&s);
+	hf_steps_fini(&end);
+}
+
+static void go_on(const struct world_run *w, size_t profile, const char *iface, uint32_t capacity,
+	struct hf_plan **plan, struct update_tally *t)
+{
+	struct hf_plan_opts opts = {.iface = iface, .capacity = capacity, .previous = *plan};
+	struct hf_diff_opts diff_opts = {0};
+	struct hf_diff *d;
+	struct hf_plan *next;
+	size_t i;
+
+	try_plan(w, profile, &opts, &next);
+	if (hf_rand_chance(w->rand, 1, 5)) {
+		size_t a = *plan ? hf_plan_n_entries(*plan) : 0, b = hf_plan_n_entries(next);
+
+		diff_opts.capacity = (uint32_t)(a > b ? a : b) + 1;
+	}
+	cr_assert_eq(hf_diff_build(*plan, next, &diff_opts, &d, NULL), 0);
+	one_way_or_the_other(w, *plan, next, d, t);
+	t->updates++;
+	t->ops += hf_diff_n_ops(d);
+	t->changed += hf_diff_n_adds(d) + hf_diff_n_deletes(d);
+	t->kept += hf_diff_n_keeps(d);
+	t->covered += hf_diff_covers_all(d);
+	for (i = 0; i < hf_diff_n_ops(d); i++)
+		t->covers += hf_diff_op(d, i)->kind == HF_DIFF_COVER;
+	cr_assert(!diff_opts.capacity || hf_diff_peak(d) <= diff_opts.capacity);
+	hf_diff_free(d);
+	hf_plan_free(*plan);
+	*plan = next;
+}
+
+static void run_updates(uint64_t seed, size_t i, struct tally *tally, struct update_tally *t)
+{
+	size_t profiles[] = {find_nic(tally, "mlx5-cx6dx"), find_nic(tally, "i40e-x710"), 0};
+	struct hf_plan *plans[3] = {NULL};
+	uint32_t capacity;
+	struct hf_world world;
+	struct hf_rand rand;
+	size_t k, p;
+
+	hf_rand_init(&rand, seed, i);
+	hf_world_init(&world, &rand);
+	profiles[2] = hf_rand_below(&rand, tally->n_nics);
+	capacity = capacities[hf_rand_below(&rand, sizeof(capacities) / sizeof(capacities[0]))];
+	for (k = 0; k < UPDATES; k++) {
+		struct built b;
+		struct world_run w;
+
+		change_world(&world, &rand);
+		build(&world, &b);
+		w = (struct world_run){&world, b.model, b.rules, &rand, seed, i, tally};
+		for (p = 0; p < 3; p++)
+			go_on(&w, profiles[p], NULL, capacity, &plans[p], t);
+		unbuild(&b);
+	}
+	for (p = 0; p < 3; p++)
+		hf_plan_free(plans[p]);
+	hf_world_fini(&world);
+}
+
+Test(plan, leads_to_the_next_without_a_third_verdict)
+{
+	const char *seeds = getenv("HF_SEEDS");
+	size_t n = seeds ? strtoul(seeds, NULL, 10) : UPDATE_WORLDS, i;
+	uint64_t seed = hf_test_seed();
+	struct update_tally u = {0};
+	struct tally t = {0};
+
+	cr_assert_eq(hf_profile_all(&t.nics, &t.n_nics, NULL), 0);
+	cr_assert_leq(t.n_nics, PROFILES_MAX);
+	for (i = 0; i < n; i++)
+		run_updates(seed, i, &t, &u);
+	fprintf(stderr,
+		"# HF_SEED=%llu: %zu updates, %zu operations for %zu changes, %zu kept, %zu "
+		"covers, "
+		"%zu covered whole, %zu packets change\n",
+		(unsigned long long)seed, u.updates, u.ops, u.changed, u.kept, u.covers, u.covered,
+		u.differ);
+	/* Else nothing was tried. */
+	if (n >= UPDATE_WORLDS) {
+		cr_expect_gt(u.covers, u.covered);
+		cr_expect_gt(u.covered, 0);
+		cr_expect_gt(u.kept, u.changed);
+		cr_expect_gt(u.differ, 0);
 	}
 	hf_profile_free_all(t.nics, t.n_nics);
 }

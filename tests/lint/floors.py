@@ -36,7 +36,7 @@ FLOORS = {
     # verdicts, and those are declared in rules.h.
     'flowgen/ref': (BASE | {'model', 'ref', 'rules'}, ['flowgen/model/model.h'], set()),
     'flowgen/rules': (BASE | {'model', 'rules'}, ['flowgen/model/model.h'], set()),
-    'flowgen/plan': (BASE | {'rules', 'nic', 'plan'}, ['flowgen/rules/algebra.h'], set()),
+    'flowgen/plan': (BASE | {'rules', 'nic', 'plan', 'diff'}, ['flowgen/rules/algebra.h'], set()),
     'flowgen/flows': (BASE | {'rules', 'nic', 'plan', 'flows'}, [], set()),
     'flowgen/flows/rte_flow.': (BASE | {'rules', 'nic', 'plan', 'flows', 'rteflow'}, [], DPDK),
     'flowgen/flows/rte_flow_': (BASE | {'rules', 'nic', 'plan', 'flows', 'rteflow'}, [], DPDK),

@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Why the order of operations is safe. Old, new and kept entries: O, N, K = O and N. In one table
+ * the strongest match decides (of equals any; lowering sees to it that equals of one plan do not
+ * contradict each other).
+ *
+ * A table without jumps. First what is new is added, strongest first: at any moment, if a new entry
+ * decides about a packet, then no stronger one of N matches it, for that one would be there
+ * already; so it decides in N, too. Otherwise an entry of O decides, which then does so in O.
+ * Afterwards what is old is deleted, weakest first: the same backwards. So every packet of the
+ * table is judged as before or as afterwards.
+ *
+ * A table with jumps. A packet that is sent to another table than before must not meet the new
+ * table before that is ready, nor the old one once that has changed. So the match of every jump
+ * that comes or goes is punted first (a cover: priority 0), then tables without jumps are changed,
+ * and at the end the covers are removed. Packets that no cover takes are led as before. Punts that
+ * come or go are covers themselves: they come first and go last.
+ *
+ * The same key. A NIC does not take two entries of one group, priority and match. Where two such
+ * differ, the match is covered, and the old one goes before the new one comes.
+ *
+ * No order at all (HF_PRIO_NONE): the entries of a plan are disjoint, so any order is safe; deletes
+ * come first, because both plans may not fit at once.
+ */
+
+#include "build.h"
+
+#include <hepflow/diff.h>
+#include <hepflow/err.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+/* What a NIC is told of an entry; without the last two it is the key by which entries collide. */
+struct telling {
+	struct hf_pattern match;
+	uint32_t group;
+	uint32_t priority;
+	uint32_t fate;
+	uint32_t jump; /* group */
+};
+#define KEY_SIZE   offsetof(struct telling, fate)
+#define COVER_SIZE offsetof(struct telling, priority) /* a cover's priority is always 0 */
+
+/* An entry of either plan; those that stay are one of the old plan. */
+struct change {
+	struct telling is;
+	const struct hf_plan *plan;
+	const struct hf_entry *entry;
+	bool kept;
+	bool added;    /* of the new plan */
+	bool inner;    /* in a table with jumps */
+	bool collides; /* with one that comes or goes the other way */
+	bool covered;
+	UT_hash_handle hh; /* of work.index */
+	UT_hash_handle by_key;
+	UT_hash_handle by_cover;
+};
+
+struct hf_diff {
+	size_t n_adds, n_deletes, n_keeps, peak;
+	bool covers_all;
+	HF_VEC(struct hf_diff_op) ops;
+};
+
+struct work {
+	const struct hf_plan *from, *to;
+	size_t n_old, n;
+	struct change *changes; /* the old plan's in its order, then those that are added */
+	struct change *index;	/* all, by what they are */
+	struct change *keys;	/* those that change, by their keys */
+	struct change *covers;	/* those that are covered, by match and group */
+	bool failed;		/* out of memory */
+	struct hf_diff *diff;
+};
+
+static struct telling tell(const struct hf_plan *plan, const struct hf_entry *e)
+{
+	struct telling t;
+
+	memset(&t, 0, sizeof(t));
+	t.match = e->match;
+	t.group = plan->tables[e->table].group;
+	t.priority = e->priority;
+	t.fate = e->fate;
+	t.jump = e->fate == HF_FATE_JUMP ? plan->tables[e->jump].group : 0;
+	return t;
+}
+
+static void put_op(struct work *w, enum hf_diff_kind kind, const struct change *c)
+{
+	struct hf_diff_op op = {.kind = kind, .plan = c->plan, .entry = *c->entry};
+
+	if (kind == HF_DIFF_COVER || kind == HF_DIFF_UNCOVER) {
+		op.entry.fate = HF_FATE_PUNT;
+		op.entry.priority = 0;
+		op.entry.jump = 0;
+		op.entry.reason = HF_REASON_NONE;
+		op.entry.detail = HF_F_MAX_;
+	}
+	if (hf_vec_push(&w->diff->ops, op))
+		w->failed = true;
+}
+
+static bool has_jumps(const struct hf_plan *plan, uint32_t group)
+{
+	size_t i;
+
+	for (i = 0; plan && i < plan->n_entries; i++) {
+		if (plan->entries[i].fate == HF_FATE_JUMP &&
+			plan->tables[plan->entries[i].table].group == group)
+			return true;
+	}
+	return false;
+}
+
+static void mark_inner(struct work *w)
+{
+	uint32_t group = UINT32_MAX;
+	bool inner = false;
+	size_t i;
+
+	for (i = 0; i < w->n; i++) {
+		if (w->changes[i].is.group != group) {
+			group = w->changes[i].is.group;
+			inner = has_jumps(w->from, group) || has_jumps(w->to, group);
+		}
+		w->changes[i].inner = inner;
+	}
+}
+
+/* Finds what stays. An entry that a plan has twice is hidden the second time, and so dealt with
+ * once: the NIC would not take it, either. */
+static int match_plans(struct work *w)
+{
+	size_t n_new = w->to ? w->to->n_entries : 0, i;
+	struct change *c, *same;
+
+	w->n_old = w->from ? w->from->n_entries : 0;
+	w->changes = calloc(w->n_old + n_new + 1, sizeof(*w->changes));
+	if (!w->changes)
+		return -ENOMEM;
+	for (i = 0; i < w->n_old + n_new; i++) {
+		c = &w->changes[w->n];
+		c->added = i >= w->n_old;
+		c->plan = c->added ? w->to : w->from;
+		c->entry = &c->plan->entries[c->added ? i - w->n_old : i];
+		c->is = tell(c->plan, c->entry);
+		HASH_FIND(hh, w->index, &c->is, sizeof(c->is), same);
+		if (same && c->added && !same->added)
+			same->kept = true;
+		if (same)
+			continue;
+		HASH_ADD(hh, w->index, is, sizeof(c->is), c);
+		if (!c->hh.tbl)
+			return -ENOMEM;
+		w->n++;
+	}
+	for (i = 0; i < w->n; i++) {
+		c = &w->changes[i];
+		w->diff->n_keeps += c->kept;
+		w->diff->n_adds += c->added;
+		w->diff->n_deletes += !c->added && !c->kept;
+	}
+	return 0;
+}
+
+/* Marks those that have the key of another that changes. */
+static void mark_collisions(struct work *w)
+{
+	struct change *other;
+	size_t i;
+
+	for (i = 0; i < w->n; i++) {
+		struct change *c = &w->changes[i];
+
+		if (c->kept)
+			continue;
+		HASH_FIND(by_key, w->keys, &c->is, KEY_SIZE, other);
+		if (other) {
+			c->collides = other->collides = true;
+			continue;
+		}
+		HASH_ADD(by_key, w->keys, is, KEY_SIZE, c);
+		w->failed |= !c->by_key.tbl;
+	}
+}
+
+static bool present(const struct work *w, const struct telling *t)
+{
+	const struct change *c;
+
+	HASH_FIND(hh, w->index, t, sizeof(*t), c);
+	return c != NULL;
+}
+
+/* Covers the match of a change, unless an entry that punts it so stands there or comes in time. */
+static void cover(struct work *w, struct change *c)
+{
+	struct telling t = c->is;
+	struct change *other;
+
+	t.priority = 0;
+	t.fate = HF_FATE_PUNT;
+	t.jump = 0;
+	/* One does for both of a colliding pair. */
+	HASH_FIND(by_cover, w->covers, &t, COVER_SIZE, other);
+	if (other || present(w, &t))
+		return;
+	HASH_ADD(by_cover, w->covers, is, COVER_SIZE, c);
+	w->failed |= !c->by_cover.tbl;
+	c->covered = true;
+	put_op(w, HF_DIFF_COVER, c);
+}
+
+static bool is_punt(const struct change *c)
+{
+	return c->is.fate == HF_FATE_PUNT;
+}
+
+/* Strongest first; in the order of the plans otherwise, so that the result is always the same. */
+static int by_strength(const void *a, const void *b)
+{
+	const struct change *x = *(struct change *const *)a, *y = *(struct change *const *)b;
+
+	if (x->is.group != y->is.group)
+		return x->is.group < y->is.group ? -1 : 1;
+	if (x->is.priority != y->is.priority)
+		return x->is.priority < y->is.priority ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
+struct sorted {
+	size_t n;
+	struct change **v;
+};
+
+/* Punts of tables with jumps that need no cover: they come first and go last. */
+static bool is_shield(const struct change *c)
+{
+	return c->inner && is_punt(c) && !c->collides;
+}
+
+static void put_adds(struct work *w, const struct sorted *s, bool inner, bool shields)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++) {
+		const struct change *c = s->v[i];
+
+		if (c->added && c->inner == inner && is_shield(c) == shields)
+			put_op(w, HF_DIFF_ADD, c);
+	}
+}
+
+static void put_deletes(
+	struct work *w, const struct sorted *s, bool inner, bool shields, bool collisions)
+{
+	size_t i;
+
+	for (i = s->n; i > 0; i--) {
+		const struct change *c = s->v[i - 1];
+
+		if (!c->added && c->inner == inner && is_shield(c) == shields &&
+			c->collides == collisions)
+			put_op(w, HF_DIFF_DELETE, c);
+	}
+}
+
+static void put_uncovers(struct work *w)
+{
+	size_t i;
+
+	for (i = w->n; i > 0; i--) {
+		if (w->changes[i - 1].covered)
+			put_op(w, HF_DIFF_UNCOVER, &w->changes[i - 1]);
+	}
+}
+
+static void order_tables(struct work *w, const struct sorted *s)
+{
+	size_t i;
+
+	put_adds(w, s, true, true);
+	for (i = 0; i < s->n; i++) {
+		if (s->v[i]->collides || (s->v[i]->inner && !is_punt(s->v[i])))
+			cover(w, s->v[i]);
+	}
+	put_deletes(w, s, false, false, true);
+	put_adds(w, s, false, false);
+	/* Jumps after what they lead to, and gone before it. */
+	put_deletes(w, s, true, false, true);
+	put_deletes(w, s, true, false, false);
+	put_adds(w, s, true, false);
+	put_deletes(w, s, false, false, false);
+	put_uncovers(w);
+	put_deletes(w, s, true, true, false);
+}
+
+/* In the plans' own order: what is jumped to comes before the jumps and goes after them. */
+static void order_simple(struct work *w)
+{
+	size_t i;
+
+	for (i = w->n; i > 0; i--) {
+		if (!w->changes[i - 1].added && !w->changes[i - 1].kept)
+			put_op(w, HF_DIFF_DELETE, &w->changes[i - 1]);
+	}
+	for (i = 0; i < w->n; i++) {
+		if (w->changes[i].added)
+			put_op(w, HF_DIFF_ADD, &w->changes[i]);
+	}
+}
+
+static void order_covered(struct work *w)
+{
+	const struct change *root = NULL;
+	size_t i;
+
+	for (i = 0; i < w->n; i++) {
+		if (w->changes[i].is.group == 0 && w->changes[i].is.fate == HF_FATE_JUMP)
+			root = &w->changes[i];
+	}
+	put_op(w, HF_DIFF_COVER, root);
+	order_simple(w);
+	put_op(w, HF_DIFF_UNCOVER, root);
+	w->diff->covers_all = true;
+}
+
+static void measure_peak(struct work *w)
+{
+	struct hf_diff *d = w->diff;
+	size_t now = d->n_keeps + d->n_deletes, i;
+
+	d->peak = now;
+	for (i = 0; i < d->ops.n; i++) {
+		if (d->ops.v[i].kind == HF_DIFF_ADD || d->ops.v[i].kind == HF_DIFF_COVER)
+			now++;
+		else
+			now--;
+		if (now > d->peak)
+			d->peak = now;
+	}
+}
+
+static int order_careful(struct work *w)
+{
+	struct sorted s = {.v = calloc(w->n + 1, sizeof(*s.v))};
+	size_t i;
+
+	if (!s.v)
+		return -ENOMEM;
+	for (i = 0; i < w->n; i++) {
+		if (!w->changes[i].kept)
+			s.v[s.n++] = &w->changes[i];
+	}
+	qsort(s.v, s.n, sizeof(*s.v), by_strength);
+	order_tables(w, &s);
+	free(s.v);
+	return 0;
+}
+
+static bool has_tables(const struct hf_plan *plan)
+{
+	return plan && plan->n_tables > 1 && plan->n_entries > 0;
+}
+
+static int order(struct work *w, const struct hf_diff_opts *opts)
+{
+	int rc;
+
+	/* From and to nothing the root jump is the one operation that switches. */
+	if (!has_tables(w->from) || !has_tables(w->to)) {
+		order_simple(w);
+		measure_peak(w);
+		return 0;
+	}
+	mark_collisions(w);
+	rc = order_careful(w);
+	measure_peak(w);
+	if (rc == 0 && opts && opts->capacity && w->diff->peak > opts->capacity &&
+		w->diff->ops.n > 0) {
+		w->diff->ops.n = 0;
+		order_covered(w);
+		measure_peak(w);
+	}
+	return rc;
+}
+
+static int build(struct work *w, const struct hf_diff_opts *opts)
+{
+	int rc = match_plans(w);
+
+	if (rc == 0) {
+		mark_inner(w);
+		rc = order(w, opts);
+	}
+	HASH_CLEAR(by_cover, w->covers);
+	HASH_CLEAR(by_key, w->keys);
+	HASH_CLEAR(hh, w->index);
+	free(w->changes);
+	return w->failed ? -ENOMEM : rc;
+}
+
+int hf_diff_build(const struct hf_plan *from, const struct hf_plan *to,
+	const struct hf_diff_opts *opts, struct hf_diff **ret, struct hf_err *err)
+{
+	struct work w = {.from = from, .to = to};
+	int rc;
+
+	if (from && to && (strcmp(from->nic, to->nic) != 0 || strcmp(from->iface, to->iface) != 0))
+		return hf_fail(err, -EINVAL, "plans of %s on %s and %s on %s have no difference",
+			from->iface, from->nic, to->iface, to->nic);
+	w.diff = calloc(1, sizeof(*w.diff));
+	rc = w.diff ? build(&w, opts) : -ENOMEM;
+	if (rc < 0) {
+		hf_diff_free(w.diff);
+		return hf_fail(err, rc, "diff: out of memory");
+	}
+	*ret = w.diff;
+	return 0;
+}
+
+void hf_diff_free(struct hf_diff *diff)
+{
+	if (!diff)
+		return;
+	hf_vec_fini(&diff->ops);
+	free(diff);
+}
+
+size_t hf_diff_n_adds(const struct hf_diff *diff)
+{
+	return diff->n_adds;
+}
+
+size_t hf_diff_n_deletes(const struct hf_diff *diff)
+{
+	return diff->n_deletes;
+}
+
+size_t hf_diff_n_keeps(const struct hf_diff *diff)
+{
+	return diff->n_keeps;
+}
+
+size_t hf_diff_n_ops(const struct hf_diff *diff)
+{
+	return diff->ops.n;
+}
+
+const struct hf_diff_op *hf_diff_op(const struct hf_diff *diff, size_t i)
+{
+	return &diff->ops.v[i];
+}
+
+size_t hf_diff_peak(const struct hf_diff *diff)
+{
+	return diff->peak;
+}
+
+bool hf_diff_covers_all(const struct hf_diff *diff)
+{
+	return diff->covers_all;
+}
+
+const char *hf_diff_kind_name(enum hf_diff_kind kind)
+{
+	static const char *const names[] = {
+		[HF_DIFF_ADD] = "add",
+		[HF_DIFF_DELETE] = "delete",
+		[HF_DIFF_COVER] = "cover",
+		[HF_DIFF_UNCOVER] = "uncover",
+	};
+
+	return names[kind];
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Labels: which priorities the levels of a path's table get, and which groups the tables.
+ *
+ * Lowering numbers the levels of a table (entries of one priority) 0, 1, 2, ... Were the NIC told
+ * those numbers, a rule put in front would change every entry behind it. So levels are spread with
+ * gaps, and where there is a plan before this one, a level keeps the number it has there; what is
+ * new gets a number between its neighbours'. Where there is none left, the neighbours give up
+ * theirs, until the run has room again (Dietz and Sleator, Two algorithms for maintaining order in
+ * a list, 1987: why that is seldom).
+ *
+ * A level is the same as an old one when they share an entry, match and fate: policy's own words
+ * for a rule (its index) change with every rule before it. Of the levels that are the same the
+ * longest sequence that is in order in both plans is kept.
+ */
+
+#include "build.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#define STEP	   16	/* between levels of a plan that follows none, where there is room */
+#define FIRST	   1024 /* of the first level: room for as many rules in front */
+#define TABLE_PATH 2	/* the first table of a path; root and class are numbered for good */
+
+struct level {
+	size_t first, end; /* entries */
+	uint32_t old;	   /* priority in the plan before; 0: none */
+	uint32_t label;	   /* 0: none yet */
+};
+
+struct levels {
+	size_t n;
+	struct level *v;
+};
+
+/* Entries of the plan before that say the same, in order. */
+struct node {
+	struct {
+		struct hf_pattern match;
+		uint32_t fate;
+	} key;
+	size_t n, taken, cap;
+	uint32_t *priorities;
+	UT_hash_handle hh;
+};
+
+struct labels {
+	struct builder *b;
+	const struct hf_plan *previous; /* NULL: none */
+	uint32_t limit;			/* labels are 1 .. limit - 1 */
+	struct node *nodes;		/* of the table's namesake */
+	bool *used;			/* by priority: the namesake has such entries */
+};
+
+static void fill_key(struct node *n, const struct hf_entry *e)
+{
+	memset(&n->key, 0, sizeof(n->key));
+	n->key.match = e->match;
+	n->key.fate = e->fate;
+}
+
+static struct node *find_node(const struct labels *l, const struct hf_entry *e)
+{
+	struct node probe, *n;
+
+	fill_key(&probe, e);
+	HASH_FIND(hh, l->nodes, &probe.key, sizeof(probe.key), n);
+	return n;
+}
+
+static void forget_old(struct labels *l)
+{
+	struct node *n, *tmp;
+
+	HASH_ITER (hh, l->nodes, n, tmp) {
+		HASH_DEL(l->nodes, n);
+		free(n->priorities);
+		free(n);
+	}
+}
+
+static int note_old(struct labels *l, const struct hf_entry *e)
+{
+	struct node *n = find_node(l, e);
+	uint32_t *v;
+
+	l->used[e->priority] = true;
+	if (!n) {
+		n = calloc(1, sizeof(*n));
+		if (!n)
+			return -ENOMEM;
+		fill_key(n, e);
+		HASH_ADD(hh, l->nodes, key, sizeof(n->key), n);
+		if (!n->hh.tbl) {
+			free(n);
+			return -ENOMEM;
+		}
+	}
+	if (n->n == n->cap) {
+		v = reallocarray(n->priorities, n->cap * 2 + 1, sizeof(*v));
+		if (!v)
+			return -ENOMEM;
+		n->priorities = v;
+		n->cap = n->cap * 2 + 1;
+	}
+	n->priorities[n->n++] = e->priority;
+	return 0;
+}
+
+/* Index of the table of that name, or n_tables. */
+static size_t find_table(const struct hf_plan *plan, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < plan->n_tables && strcmp(plan->tables[i].name, name) != 0; i++)
+		;
+	return i;
+}
+
+static int note_table(struct labels *l, const char *name)
+{
+	const struct hf_plan *p = l->previous;
+	size_t t = p ? find_table(p, name) : 0, i;
+	int rc = 0;
+
+	memset(l->used, 0, l->limit * sizeof(*l->used));
+	for (i = 0; p && i < p->n_entries && rc == 0; i++) {
+		const struct hf_entry *e = &p->entries[i];
+
+		if (e->table == t && e->priority > 0 && e->priority < l->limit)
+			rc = note_old(l, e);
+	}
+	return rc;
+}
+
+/* The level's number in the plan before: that of its first entry which is there. */
+static uint32_t old_label(const struct labels *l, const struct level *level)
+{
+	uint32_t ret = 0;
+	size_t i;
+
+	for (i = level->first; i < level->end; i++) {
+		struct node *n = find_node(l, &l->b->entries.v[i]);
+
+		if (!n || n->taken == n->n)
+			continue;
+		if (!ret)
+			ret = n->priorities[n->taken];
+		n->taken++;
+	}
+	return ret;
+}
+
+/* Levels of the table whose entries begin at *pos, which is moved behind them. */
+static int list_levels(const struct labels *l, size_t *pos, struct levels *ret)
+{
+	const struct hf_entry *e = l->b->entries.v;
+	size_t n = l->b->entries.n, i = *pos, start = i;
+
+	ret->n = 0;
+	while (i < n && e[i].table == e[start].table)
+		i++;
+	ret->v = calloc(i - start + 1, sizeof(*ret->v));
+	if (!ret->v)
+		return -ENOMEM;
+	*pos = i;
+	n = i;
+	for (i = start; i < n && e[i].priority < l->limit; i++) {
+		struct level *last = &ret->v[ret->n ? ret->n - 1 : 0];
+
+		if (ret->n == 0 || e[last->first].priority != e[i].priority) {
+			last = &ret->v[ret->n++];
+			last->first = i;
+		}
+		last->end = i + 1;
+	}
+	return 0;
+}
+
+/* Labels the longest sequence of levels whose old numbers increase (patience sorting). */
+static int keep_labels(struct levels *levels)
+{
+	size_t *tail = calloc(levels->n + 1, sizeof(*tail));
+	size_t *before = calloc(levels->n + 1, sizeof(*before));
+	struct level *v = levels->v;
+	size_t len = 0, i, lo, hi;
+
+	if (!tail || !before) {
+		free(tail);
+		free(before);
+		return -ENOMEM;
+	}
+	for (i = 0; i < levels->n; i++) {
+		if (!v[i].old)
+			continue;
+		for (lo = 0, hi = len; lo < hi;) {
+			size_t mid = (lo + hi) / 2;
+
+			if (v[tail[mid]].old < v[i].old)
+				lo = mid + 1;
+			else
+				hi = mid;
+		}
+		before[i] = lo ? tail[lo - 1] : SIZE_MAX;
+		tail[lo] = i;
+		len += lo == len;
+	}
+	for (i = len ? tail[len - 1] : SIZE_MAX; i != SIZE_MAX; i = before[i])
+		v[i].label = v[i].old;
+	free(tail);
+	free(before);
+	return 0;
+}
+
+/* k numbers evenly from those between lo and hi, if possible none that the old table has. */
+static void spread(const struct labels *l, struct level *v, size_t k, uint32_t lo, uint32_t hi)
+{
+	uint32_t n_free = 0, p, seen = 0;
+	size_t i = 0;
+	bool any;
+
+	for (p = lo + 1; p < hi; p++)
+		n_free += !l->used[p];
+	any = n_free < k;
+	if (any)
+		n_free = hi - lo - 1;
+	for (p = lo + 1; p < hi && i < k; p++) {
+		if (!any && l->used[p])
+			continue;
+		if (seen++ == (uint32_t)((2 * (uint64_t)i + 1) * n_free / (2 * k)))
+			v[i++].label = p;
+	}
+}
+
+/* Levels a .. b - 1 and the numbers between lo and hi, which their neighbours have. */
+struct run {
+	size_t a, b;
+	uint32_t lo, hi;
+};
+
+static uint32_t room(const struct run *r)
+{
+	return r->hi - r->lo - 1;
+}
+
+static void widen_left(const struct levels *levels, struct run *r)
+{
+	r->a--;
+	r->lo = r->a ? levels->v[r->a - 1].label : 0;
+}
+
+static void widen_right(const struct labels *l, const struct levels *levels, struct run *r)
+{
+	do
+		r->b++;
+	while (r->b < levels->n && !levels->v[r->b].label);
+	r->hi = r->b < levels->n ? levels->v[r->b].label : l->limit;
+}
+
+/* All before a have labels. Returns the index behind the run. */
+static size_t label_run(const struct labels *l, struct levels *levels, size_t a)
+{
+	struct run r = {.a = a, .b = a, .lo = a ? levels->v[a - 1].label : 0, .hi = l->limit};
+	uint64_t want;
+
+	while (r.b < levels->n && !levels->v[r.b].label)
+		r.b++;
+	if (r.b < levels->n)
+		r.hi = levels->v[r.b].label;
+	if (room(&r) < r.b - r.a) {
+		/* Twice the room, so that the next one here finds a gap. */
+		while (room(&r) < 2 * (r.b - r.a) && (r.a > 0 || r.b < levels->n)) {
+			if (r.a > 0)
+				widen_left(levels, &r);
+			if (r.b < levels->n && room(&r) < 2 * (r.b - r.a))
+				widen_right(l, levels, &r);
+		}
+	}
+	/* At the ends of a table there is more room than a run should take. */
+	want = (uint64_t)STEP * (r.b - r.a) + 1;
+	if (r.b == levels->n && r.a == 0 && r.hi > FIRST + want)
+		r.lo = FIRST - STEP / 2 - 1;
+	if (r.b == levels->n && r.hi - r.lo > want)
+		r.hi = r.lo + (uint32_t)want;
+	else if (r.a == 0 && r.hi - r.lo > want)
+		r.lo = r.hi - (uint32_t)want;
+	spread(l, &levels->v[r.a], r.b - r.a, r.lo, r.hi);
+	return r.b;
+}
+
+static int label_levels(struct labels *l, struct levels *levels)
+{
+	size_t i, k;
+	int rc;
+
+	for (i = 0; i < levels->n; i++)
+		levels->v[i].old = old_label(l, &levels->v[i]);
+	rc = keep_labels(levels);
+	for (i = 0; i < levels->n && rc == 0;) {
+		if (levels->v[i].label)
+			i++;
+		else
+			i = label_run(l, levels, i);
+	}
+	for (i = 0; i < levels->n && rc == 0; i++) {
+		for (k = levels->v[i].first; k < levels->v[i].end; k++)
+			l->b->entries.v[k].priority = levels->v[i].label;
+	}
+	return rc;
+}
+
+/* Groups of the namesakes; others get one that neither plan has. */
+static int label_groups(struct builder *b, const struct hf_plan *previous)
+{
+	size_t n = b->tables.n + previous->n_tables, i, t;
+	uint32_t next = TABLE_PATH;
+	bool *taken = calloc(n + 1, sizeof(*taken)); /* by group, of those that matter */
+
+	if (!taken)
+		return -ENOMEM;
+	for (i = 0; i < previous->n_tables; i++) {
+		if (previous->tables[i].group <= n)
+			taken[previous->tables[i].group] = true;
+	}
+	for (i = TABLE_PATH; i < b->tables.n; i++) {
+		t = find_table(previous, b->tables.v[i].name);
+		if (t < previous->n_tables) {
+			b->tables.v[i].group = previous->tables[t].group;
+			continue;
+		}
+		while (taken[next])
+			next++;
+		taken[next] = true;
+		b->tables.v[i].group = next;
+	}
+	free(taken);
+	return 0;
+}
+
+/* Whether numbers of the plan before mean the same now. */
+static bool fits(const struct builder *b, const struct hf_plan *previous)
+{
+	uint64_t groups = b->tables.n + previous->n_tables;
+	size_t i;
+
+	if (previous->n_tables <= TABLE_PATH || groups > b->engine->groups ||
+		strcmp(previous->nic, b->plan->nic) != 0 ||
+		strcmp(previous->iface, b->plan->iface) != 0)
+		return false;
+	for (i = 0; i < previous->n_tables; i++) {
+		if (previous->tables[i].group >= b->engine->groups)
+			return false;
+	}
+	return true;
+}
+
+int hf_label_plan(struct builder *b, const struct hf_plan *previous)
+{
+	struct labels l = {.b = b, .limit = b->engine->prios - 2};
+	size_t pos = 0;
+	int rc = 0;
+
+	l.previous = previous && fits(b, previous) ? previous : NULL;
+	if (l.previous)
+		rc = label_groups(b, l.previous);
+	l.used = calloc(l.limit, sizeof(*l.used));
+	if (!l.used)
+		return -ENOMEM;
+	while (pos < b->entries.n && rc == 0) {
+		uint32_t table = b->entries.v[pos].table;
+		struct levels levels = {0};
+
+		if (table < TABLE_PATH)
+			break; /* the last ones */
+		rc = note_table(&l, b->tables.v[table].name);
+		if (rc == 0)
+			rc = list_levels(&l, &pos, &levels);
+		if (rc == 0)
+			rc = label_levels(&l, &levels);
+		free(levels.v);
+		forget_old(&l);
+	}
+	free(l.used);
+	return rc;
+}
