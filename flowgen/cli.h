@@ -7,6 +7,8 @@
 
 #pragma once
 
+#include <hepflow/plan.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -22,8 +24,9 @@ struct hf_rules;
 /* docs/man/flowgen.1, "EXIT STATUS". */
 enum cli_exit {
 	CLI_OK = 0,
-	CLI_FAILED = 1, /* the program could not do its work: memory, output */
-	CLI_USAGE = 2,	/* the user must change something: usage or input */
+	CLI_FAILED = 1,	   /* the program could not do its work: memory, output */
+	CLI_USAGE = 2,	   /* the user must change something: usage or input */
+	CLI_DIFFERENT = 3, /* diff: there are differences */
 };
 
 struct cli {
@@ -53,6 +56,9 @@ int cli_finish(void);
 
 /* Index of --format among names, 0 when not given; CLI_USAGE's text and -1 when unknown. */
 int cli_format(const struct cli *cli, const char *const *names, size_t n);
+
+/* What --fallback says; CLI_OK, or CLI_USAGE after printing why. */
+int cli_fallback(const struct cli *cli, enum hf_fallback *ret);
 
 /* How far to go from the files. */
 enum cli_stage {
@@ -107,3 +113,4 @@ int cli_eval(const struct cli *cli);
 int cli_explain(const struct cli *cli);
 int cli_validate(const struct cli *cli);
 int cli_check(const struct cli *cli);
+int cli_diff(const struct cli *cli);

@@ -52,13 +52,20 @@ static int parse_fallback(const char *text, enum hf_fallback *ret)
 	return 0;
 }
 
+int cli_fallback(const struct cli *cli, enum hf_fallback *ret)
+{
+	if (cli->fallback && parse_fallback(cli->fallback, ret) < 0)
+		return cli_usage("--fallback: '%s' is not software or kernel", cli->fallback);
+	return CLI_OK;
+}
+
 static int read_wish(const struct cli *cli, enum cli_stage stage, struct wish *ret)
 {
 	ret->model.node = cli->node;
 	if (cli->calico && parse_release(cli->calico, &ret->model.calico) < 0)
 		return cli_usage("--calico-version: '%s' is not like v3.29", cli->calico);
-	if (cli->fallback && parse_fallback(cli->fallback, &ret->plan.fallback) < 0)
-		return cli_usage("--fallback: '%s' is not software or kernel", cli->fallback);
+	if (cli_fallback(cli, &ret->plan.fallback) != CLI_OK)
+		return CLI_USAGE;
 	if (stage == CLI_PLAN && !cli->profile)
 		return cli_usage("%s: needs a NIC profile (-p)", cli->verb);
 	return CLI_OK;

@@ -61,6 +61,10 @@ static const struct verb {
 		cli_validate},
 	{"check", "prove that NIC and rules decide what policy says",
 		"[-n NODE] [--host HOSTFACTS] -p PROFILE FILE|DIR...", cli_check},
+	{"diff",
+		"what a change of policy changes in the NIC, and which packets meet another "
+		"verdict",
+		"[-n NODE] [--host HOSTFACTS] -p PROFILE OLD NEW", cli_diff},
 };
 
 static int help(void)

@@ -271,7 +271,8 @@ int hf_daemon_start(struct hf_daemon *d, const struct hf_config *config,
 int hf_daemon_apply(struct hf_daemon *d, struct hf_err *err)
 {
 	struct hf_generation *next;
-	int rc = hf_generation_build(d->config, &d->profiles, d->last_number + 1, &next, err);
+	int rc = hf_generation_build(
+		d->config, &d->profiles, d->last_number + 1, d->now, &next, err);
 
 	if (rc == 0)
 		rc = put_in_force(d, next, err);

@@ -174,7 +174,7 @@ static int check_wishes(
 }
 
 static int build_plans(const struct hf_config *config, const struct hf_profiles *profiles,
-	struct hf_generation *g, struct hf_err *err)
+	const struct hf_generation *previous, struct hf_generation *g, struct hf_err *err)
 {
 	size_t i;
 	int rc = 0;
@@ -187,6 +187,7 @@ static int build_plans(const struct hf_config *config, const struct hf_profiles 
 		struct hf_plan_opts opts = {
 			.iface = config->ports[config->wires[i].outer].name,
 			.fallback = HF_FALLBACK_SOFTWARE,
+			.previous = previous ? previous->plans[i] : NULL,
 		};
 
 		if (!profiles->nics[i])
@@ -199,7 +200,7 @@ static int build_plans(const struct hf_config *config, const struct hf_profiles 
 }
 
 static int build(const struct hf_config *config, const struct hf_profiles *profiles,
-	struct hf_generation *g, struct hf_err *err)
+	const struct hf_generation *previous, struct hf_generation *g, struct hf_err *err)
 {
 	struct hf_model_opts opts = {.node = config->node, .calico = config->calico};
 	struct hf_policy *policy = NULL;
@@ -214,11 +215,12 @@ static int build(const struct hf_config *config, const struct hf_profiles *profi
 		rc = hf_rules_build(g->model, &g->rules, err);
 	if (rc == 0)
 		rc = check_ports(config, g->rules, err);
-	return rc < 0 ? rc : build_plans(config, profiles, g, err);
+	return rc < 0 ? rc : build_plans(config, profiles, previous, g, err);
 }
 
 int hf_generation_build(const struct hf_config *config, const struct hf_profiles *profiles,
-	unsigned int number, struct hf_generation **ret, struct hf_err *err)
+	unsigned int number, const struct hf_generation *previous, struct hf_generation **ret,
+	struct hf_err *err)
 {
 	struct hf_generation *g = calloc(1, sizeof(*g));
 	int rc;
@@ -227,7 +229,7 @@ int hf_generation_build(const struct hf_config *config, const struct hf_profiles
 		return hf_fail(err, -ENOMEM, "out of memory");
 	g->number = number;
 	g->built = time(NULL);
-	rc = build(config, profiles, g, err);
+	rc = build(config, profiles, previous, g, err);
 	if (rc < 0) {
 		hf_generation_free(g);
 		return rc;

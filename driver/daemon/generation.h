@@ -38,8 +38,13 @@ struct hf_generation {
 int hf_profiles_find(const struct hf_config *config, struct hf_profiles *ret, struct hf_err *err);
 void hf_profiles_fini(struct hf_profiles *profiles);
 
-/* Errors: what reading, model, rules and plan say; a wish "require" that cannot be met. */
+/*
+ * previous: NULL, or the generation in force, whose plans the new ones follow
+ * (hf_plan_opts.previous); read only meanwhile. Errors: what reading, model, rules and plan say; a
+ * wish "require" that cannot be met.
+ */
 int hf_generation_build(const struct hf_config *config, const struct hf_profiles *profiles,
-	unsigned int number, struct hf_generation **ret, struct hf_err *err);
+	unsigned int number, const struct hf_generation *previous, struct hf_generation **ret,
+	struct hf_err *err);
 /* NULL is fine. A rules pointer that somebody else frees is set to NULL before. */
 void hf_generation_free(struct hf_generation *generation);

@@ -179,7 +179,7 @@ static int run(const struct hf_config *config, bool check, struct hf_err *err)
 	int rc = hf_profiles_find(config, &profiles, err);
 
 	if (rc == 0)
-		rc = hf_generation_build(config, &profiles, 1, &first, err);
+		rc = hf_generation_build(config, &profiles, 1, NULL, &first, err);
 	if (rc == 0 && check)
 		printf("%s: ok\n", config->path);
 	else if (rc == 0)

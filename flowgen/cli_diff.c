@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * flowgen diff: what a change of policy changes in the NIC, operation by operation, and for which
+ * packets it changes the verdict.
+ */
+
+#include "cli.h"
+#include "cli_witness.h"
+
+#include <hepflow/diff.h>
+#include <hepflow/err.h>
+#include <hepflow/net.h>
+#include <hepflow/profile.h>
+#include <hepflow/rules.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_SIZE 512 /* longer than any packet line with every key, and most patterns */
+
+/* One uplink. A side that does not have it has no plan. */
+struct uplink {
+	char name[HF_IFNAME_SIZE];
+	struct hf_plan *old, *new;
+	struct hf_diff *diff;
+};
+
+struct report {
+	const char *profile;
+	enum hf_fallback fallback;
+	size_t n;
+	struct uplink *v;
+	bool rules_differ;
+	struct cli_witnesses witnesses;
+};
+
+static bool is_uplink(const struct hf_rules *rules, const char *name)
+{
+	int i = hf_rules_find_iface(rules, name);
+
+	return i > 0 && hf_rules_iface(rules, (size_t)i)->from == HF_FROM_UPLINK;
+}
+
+static int list_uplinks(const struct cli *cli, const struct hf_rules *rules, struct report *r)
+{
+	size_t i, k;
+
+	for (i = 1; i < hf_rules_n_ifaces(rules); i++) {
+		const struct hf_iface *iface = hf_rules_iface(rules, i);
+		struct uplink *v;
+
+		for (k = 0; k < r->n && strcmp(r->v[k].name, iface->name) != 0; k++)
+			;
+		if (k < r->n || iface->from != HF_FROM_UPLINK || strcmp(iface->name, "lo") == 0 ||
+			(cli->iface && strcmp(cli->iface, iface->name) != 0))
+			continue;
+		v = reallocarray(r->v, r->n + 1, sizeof(*v));
+		if (!v)
+			return -ENOMEM;
+		r->v = v;
+		r->v[r->n] = (struct uplink){0};
+		memcpy(r->v[r->n++].name, iface->name, sizeof(iface->name));
+	}
+	return 0;
+}
+
+static int diff_uplink(const struct report *r, struct uplink *u, const struct hf_rules *old,
+	const struct hf_rules *new, const struct hf_nic *nic, struct hf_err *err)
+{
+	struct hf_plan_opts opts = {.iface = u->name, .fallback = r->fallback};
+	struct hf_diff_opts diff_opts = {0};
+	int rc = 0;
+
+	if (is_uplink(old, u->name))
+		rc = hf_plan_build(old, nic, &opts, &u->old, err);
+	opts.previous = u->old;
+	if (rc == 0 && is_uplink(new, u->name))
+		rc = hf_plan_build(new, nic, &opts, &u->new, err);
+	if (rc < 0)
+		return rc;
+	diff_opts.capacity = hf_plan_capacity(u->new ? u->new : u->old);
+	return hf_diff_build(u->old, u->new, &diff_opts, &u->diff, err);
+}
+
+static char *rules_text(const struct hf_rules *rules)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return NULL;
+	hf_rules_print(rules, f);
+	if (fclose(f) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static int compare_rules(
+	const struct hf_rules *old, const struct hf_rules *new, bool *ret, struct hf_err *err)
+{
+	char *a = rules_text(old), *b = rules_text(new);
+	int rc = a && b ? 0 : hf_fail(err, -ENOMEM, "out of memory");
+
+	if (rc == 0)
+		*ret = strcmp(a, b) != 0;
+	free(a);
+	free(b);
+	return rc;
+}
+
+static void report_fini(struct report *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->n; i++) {
+		hf_diff_free(r->v[i].diff);
+		hf_plan_free(r->v[i].old);
+		hf_plan_free(r->v[i].new);
+	}
+	free(r->v);
+}
+
+static int make_report(const struct cli *cli, const struct cli_built *old,
+	const struct cli_built *new, const struct hf_nic *nic, struct report *r, struct hf_err *err)
+{
+	size_t i;
+	int rc = list_uplinks(cli, old->rules, r);
+
+	r->profile = nic->name;
+	if (rc == 0)
+		rc = list_uplinks(cli, new->rules, r);
+	if (rc < 0)
+		return hf_fail(err, rc, "out of memory");
+	if (cli->iface && r->n == 0)
+		return hf_fail(err, -ENOENT, "no uplink '%s' on this host", cli->iface);
+	for (i = 0; i < r->n && rc == 0; i++)
+		rc = diff_uplink(r, &r->v[i], old->rules, new->rules, nic, err);
+	return rc < 0 ? rc : compare_rules(old->rules, new->rules, &r->rules_differ, err);
+}
+
+static size_t n_entries(const struct hf_plan *plan)
+{
+	return plan ? hf_plan_n_entries(plan) : 0;
+}
+
+static size_t n_covers(const struct hf_diff *d)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < hf_diff_n_ops(d); i++)
+		n += hf_diff_op(d, i)->kind == HF_DIFF_COVER;
+	return n;
+}
+
+static bool is_put(const struct hf_diff_op *op)
+{
+	return op->kind == HF_DIFF_ADD || op->kind == HF_DIFF_COVER;
+}
+
+static bool is_cover(const struct hf_diff_op *op)
+{
+	return op->kind == HF_DIFF_COVER || op->kind == HF_DIFF_UNCOVER;
+}
+
+static void print_op(const struct hf_diff_op *op)
+{
+	const struct hf_entry *e = &op->entry;
+	const struct hf_table *t = hf_plan_table(op->plan, e->table);
+	const char *origin = hf_plan_origin(op->plan, e->origin);
+	char match[LINE_SIZE], reason[64];
+
+	(void)hf_pattern_print(&e->match, match, sizeof(match));
+	printf("%c table %" PRIu32 " \"%s\" priority %" PRIu32 ": %s -> %s", is_put(op) ? '+' : '-',
+		t->group, t->name, e->priority, match, hf_fate_name(e->fate));
+	if (e->fate == HF_FATE_JUMP)
+		printf(" %" PRIu32, hf_plan_table(op->plan, e->jump)->group);
+	if (e->fate == HF_FATE_PUNT && !is_cover(op))
+		printf(" (%s)", hf_reason_print(e->reason, e->detail, reason));
+	if (is_cover(op))
+		printf(" (cover)");
+	else if (origin[0])
+		printf("  # %s", origin);
+	putchar('\n');
+}
+
+static void print_uplink(const struct report *r, const struct uplink *u)
+{
+	uint32_t capacity = hf_plan_capacity(u->new ? u->new : u->old);
+	size_t changes = hf_diff_n_adds(u->diff) + hf_diff_n_deletes(u->diff), i;
+
+	printf("plan %s on %s, fallback %s\n", u->name, r->profile,
+		r->fallback == HF_FALLBACK_KERNEL ? "kernel" : "software");
+	for (i = 0; i < hf_diff_n_ops(u->diff); i++)
+		print_op(hf_diff_op(u->diff, i));
+	printf("adds %zu deletes %zu keeps %zu capacity %zu/%zu", hf_diff_n_adds(u->diff),
+		hf_diff_n_deletes(u->diff), hf_diff_n_keeps(u->diff), n_entries(u->old),
+		n_entries(u->new));
+	if (capacity)
+		printf(" of %" PRIu32, capacity);
+	printf(", at most %zu at a time\n", hf_diff_peak(u->diff));
+	printf("operations %zu for %zu changes, %zu covers%s\n", hf_diff_n_ops(u->diff), changes,
+		n_covers(u->diff),
+		hf_diff_covers_all(u->diff) ? ": everything is punted meanwhile" : "");
+}
+
+static void print_text(const struct report *r)
+{
+	const struct cli_witnesses *w = &r->witnesses;
+	char line[LINE_SIZE];
+	size_t i;
+
+	for (i = 0; i < r->n; i++)
+		print_uplink(r, &r->v[i]);
+	if (!r->rules_differ) {
+		printf("verdicts: the same rules\n");
+		return;
+	}
+	printf("verdicts: %s\n",
+		w->n ? "these packets meet another one" : "no packet found that meets another one");
+	for (i = 0; i < w->n; i++) {
+		(void)hf_packet_print(&w->v[i].pkt, line, sizeof(line)); /* fits */
+		printf("%s: %s -> %s  (%s)\n", w->v[i].region, hf_verdict_name(w->v[i].before),
+			hf_verdict_name(w->v[i].after), line);
+	}
+	if (w->more)
+		printf("and %zu more\n", w->more);
+}
+
+static json_t *op_json(const struct hf_diff_op *op)
+{
+	const struct hf_entry *e = &op->entry;
+	const struct hf_table *t = hf_plan_table(op->plan, e->table);
+	const char *origin = hf_plan_origin(op->plan, e->origin);
+	char match[LINE_SIZE], reason[64];
+	json_t *o;
+
+	(void)hf_pattern_print(&e->match, match, sizeof(match));
+	o = json_pack("{s:s, s:I, s:s, s:I, s:s, s:s}", "op", hf_diff_kind_name(op->kind), "group",
+		(json_int_t)t->group, "table", t->name, "priority", (json_int_t)e->priority,
+		"match", match, "fate", hf_fate_name(e->fate));
+	if (o && e->fate == HF_FATE_JUMP)
+		json_object_set_new(
+			o, "jump", json_integer(hf_plan_table(op->plan, e->jump)->group));
+	if (o && e->fate == HF_FATE_PUNT && !is_cover(op))
+		json_object_set_new(
+			o, "reason", json_string(hf_reason_print(e->reason, e->detail, reason)));
+	if (o && !is_cover(op) && origin[0])
+		json_object_set_new(o, "origin", json_string(origin));
+	return o;
+}
+
+static json_t *uplink_json(const struct report *r, const struct uplink *u)
+{
+	const struct hf_diff *d = u->diff;
+	uint32_t capacity = hf_plan_capacity(u->new ? u->new : u->old);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:[]}", "iface",
+		u->name, "profile", r->profile, "fallback",
+		r->fallback == HF_FALLBACK_KERNEL ? "kernel" : "software", "adds",
+		(json_int_t)hf_diff_n_adds(d), "deletes", (json_int_t)hf_diff_n_deletes(d), "keeps",
+		(json_int_t)hf_diff_n_keeps(d), "before", (json_int_t)n_entries(u->old), "after",
+		(json_int_t)n_entries(u->new), "peak", (json_int_t)hf_diff_peak(d), "covers_all",
+		hf_diff_covers_all(d), "operations");
+	size_t i;
+
+	if (!o)
+		return NULL;
+	json_object_set_new(o, "capacity", capacity ? json_integer(capacity) : json_null());
+	for (i = 0; i < hf_diff_n_ops(d); i++)
+		json_array_append_new(json_object_get(o, "operations"), op_json(hf_diff_op(d, i)));
+	return o;
+}
+
+static json_t *witness_json(const struct cli_witness *w)
+{
+	char line[LINE_SIZE];
+
+	(void)hf_packet_print(&w->pkt, line, sizeof(line)); /* fits */
+	return json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:s, s:s}}", "packet", line, "region",
+		w->region, "old", "verdict", hf_verdict_name(w->before), "origin", w->origin_before,
+		"new", "verdict", hf_verdict_name(w->after), "origin", w->origin_after);
+}
+
+/* What could not be written is seen by cli_finish(). */
+static int print_json(const struct report *r)
+{
+	json_t *root = json_pack("{s:i, s:b, s:[], s:[], s:I}", "schema", 1, "rules_differ",
+		r->rules_differ, "plans", "verdicts", "more", (json_int_t)r->witnesses.more);
+	size_t i;
+
+	if (!root)
+		return -ENOMEM;
+	for (i = 0; i < r->n; i++)
+		json_array_append_new(json_object_get(root, "plans"), uplink_json(r, &r->v[i]));
+	for (i = 0; i < r->witnesses.n; i++)
+		json_array_append_new(
+			json_object_get(root, "verdicts"), witness_json(&r->witnesses.v[i]));
+	(void)json_dumpf(root, stdout, JSON_INDENT(1));
+	putchar('\n');
+	json_decref(root);
+	return 0;
+}
+
+static bool differs(const struct report *r)
+{
+	size_t ops = 0, i;
+
+	for (i = 0; i < r->n; i++)
+		ops += hf_diff_n_ops(r->v[i].diff);
+	return ops > 0 || r->rules_differ;
+}
+
+static int diff(const struct cli *cli, const struct cli_built *old, const struct cli_built *new,
+	const struct hf_nic *nic, bool json)
+{
+	struct report r = {0};
+	struct hf_err err = {0};
+	int rc = cli_fallback(cli, &r.fallback), made;
+
+	if (rc != CLI_OK)
+		return rc;
+	made = make_report(cli, old, new, nic, &r, &err);
+	if (made < 0)
+		rc = cli_fail(made, &err);
+	else if (r.rules_differ)
+		rc = cli_witness_find(old, new, &r.witnesses);
+	if (rc == CLI_OK && !json)
+		print_text(&r);
+	else if (rc == CLI_OK && print_json(&r) < 0)
+		rc = cli_fail(-ENOMEM, &err);
+	if (rc == CLI_OK)
+		rc = cli_finish();
+	if (rc == CLI_OK && differs(&r))
+		rc = CLI_DIFFERENT;
+	report_fini(&r);
+	return rc;
+}
+
+int cli_diff(const struct cli *cli)
+{
+	static const char *const formats[] = {"text", "json"};
+	int format = cli_format(cli, formats, 2), rc;
+	struct cli_built old, new;
+	struct hf_nic *nic;
+	struct hf_err err = {0};
+
+	if (format < 0)
+		return CLI_USAGE;
+	if (cli->n_args != 2)
+		return cli_usage("diff: needs OLD and NEW, a file or folder each");
+	if (strcmp(cli->args[0], "-") == 0 && strcmp(cli->args[1], "-") == 0)
+		return cli_usage("diff: standard input cannot be OLD and NEW");
+	if (!cli->profile)
+		return cli_usage("diff: needs a NIC profile (-p)");
+	rc = hf_profile_find(cli->profile, &nic, &err);
+	if (rc < 0)
+		return cli_fail(rc, &err);
+	rc = cli_build(cli, &cli->args[0], 1, CLI_RULES, NULL, &old);
+	if (rc == CLI_OK) {
+		rc = cli_build(cli, &cli->args[1], 1, CLI_RULES, NULL, &new);
+		if (rc == CLI_OK) {
+			rc = diff(cli, &old, &new, nic, format == 1);
+			cli_built_fini(&new);
+		}
+		cli_built_fini(&old);
+	}
+	hf_profile_free(nic);
+	return rc;
+}

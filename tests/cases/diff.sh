@@ -1,0 +1,153 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# flowgen diff: exit codes, how many operations a change costs, and whether what it says about
+# packets is what flowgen eval says.
+
+set -uo pipefail
+export LC_ALL=C
+
+cases=$(cd "$(dirname "$0")" && pwd)
+flowgen=${FLOWGEN:-${HF_BUILD:?is not set}/flowgen/flowgen}
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+failed=0
+nic=mlx5-cx6dx
+
+fail() {
+	echo "FAIL: $*"
+	failed=1
+}
+
+# run EXIT ARG...: leaves $tmp/out and $tmp/err
+run() {
+	local code=$1 got
+
+	shift
+	"$flowgen" diff "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	got=$?
+	[ "$got" -eq "$code" ] || fail "diff $*: exit $got, not $code: $(cat "$tmp/err")"
+}
+
+says() {
+	grep -qE -- "$1" "$tmp/out" || fail "no '$1' in: $(cat "$tmp/out")"
+}
+
+# world N ODD ACTION: N rules allow TCP to a port of their own; that of port ODD does ACTION.
+world() {
+	cat <<-'END'
+	apiVersion: hepflow/v1
+	kind: HostFacts
+	metadata: {name: n0}
+	spec:
+	  interfaces:
+	    - {name: eth0, addresses: [192.0.2.10/24]}
+	---
+	apiVersion: projectcalico.org/v3
+	kind: HostEndpoint
+	metadata: {name: eth0, labels: {host: n0}}
+	spec: {node: n0, interfaceName: eth0}
+	---
+	apiVersion: projectcalico.org/v3
+	kind: GlobalNetworkPolicy
+	metadata: {name: many}
+	spec:
+	  selector: has(host)
+	  types: [Ingress]
+	  ingress:
+	END
+	for ((i = 0; i < $1; i++)); do
+		action=Allow
+		[ $((3000 + i)) -ne "$2" ] || action=$3
+		echo "    - {action: $action, protocol: TCP, source: {nets: [203.0.113.0/24]}," \
+			"destination: {ports: [$((3000 + i))]}}"
+	done
+}
+
+hint='\(see flowgen --help\)$'
+usage() {
+	run 2 "${@:2}"
+	[ ! -s "$tmp/out" ] || fail "diff ${*:2}: prints something"
+	grep -qE "$1" "$tmp/err" || fail "diff ${*:2}: $(cat "$tmp/err")"
+	[ "$(wc -l <"$tmp/err")" -eq 1 ] || fail "diff ${*:2}: not one line"
+}
+
+world 1000 0 - >"$tmp/old.yaml"
+usage "needs OLD and NEW, a file or folder each $hint" -p $nic "$tmp/old.yaml"
+usage "needs OLD and NEW, a file or folder each $hint" -p $nic a b c
+usage "needs a NIC profile \(-p\) $hint" "$tmp/old.yaml" "$tmp/old.yaml"
+usage "standard input cannot be OLD and NEW $hint" -p $nic - -
+usage "diff has no format 'dot' $hint" -p $nic --format dot "$tmp/old.yaml" "$tmp/old.yaml"
+usage "no uplink 'eth7' on this host" -p $nic -i eth7 "$tmp/old.yaml" "$tmp/old.yaml"
+usage "nosuch" -p nosuch "$tmp/old.yaml" "$tmp/old.yaml"
+echo 'kind: [' >"$tmp/broken.yaml"
+usage "$tmp/broken.yaml:[0-9]+:[0-9]+: " -p $nic "$tmp/old.yaml" "$tmp/broken.yaml"
+
+# The same policy, however it is cut into files, costs nothing.
+mkdir "$tmp/new"
+csplit -q -f "$tmp/new/part" -b '%d.yaml' "$tmp/old.yaml" '/^---$/' '{*}'
+run 0 -p $nic "$tmp/old.yaml" "$tmp/new"
+says '^adds 0 deletes 0 keeps [1-9]'
+says '^operations 0 for 0 changes, 0 covers$'
+says '^verdicts: the same rules$'
+if grep -q '^[+-] ' "$tmp/out"; then fail "the same has entries that change"; fi
+
+# One rule of a thousand: the SYN is denied, the rest of its packets punted.
+world 1000 3500 Deny >"$tmp/new.yaml"
+run 3 -p $nic "$tmp/old.yaml" "$tmp/new.yaml"
+says '^adds 2 deletes 1 keeps [0-9]+ capacity [0-9]+/[0-9]+, at most [0-9]+ at a time$'
+says '^operations 3 for 3 changes, 0 covers$'
+says '^\+ table 2 "eth0 to host" priority [0-9]+: .* tcp dst 3500 .*-> deny  # default/gnp:many/ingress/500$'
+says '^- table 2 "eth0 to host" priority [0-9]+: .* tcp dst 3500 -> allow  # default/gnp:many/ingress/500$'
+says '^tcp 203.0.113.0/24 -> host:3500: allow -> deny  \(in=eth0 src=203.0.113.'
+if grep '^tcp' "$tmp/out" | grep -qv ':3500: '; then fail "other ports: $(cat "$tmp/out")"; fi
+
+# A rule in front of the others moves none of them, although their indexes change.
+{
+	world 0 0 -
+	echo '    - {action: Deny, protocol: TCP, destination: {ports: [22000]}}'
+	world 1000 0 - | sed '1,/ingress:$/d'
+} >"$tmp/new.yaml"
+run 3 -p $nic "$tmp/old.yaml" "$tmp/new.yaml"
+says '^adds 4 deletes 0 '
+
+# What it says about packets is what eval says of either side.
+confirm() {
+	grep -E '^[a-z0-9]+ .*\(.*\)$' "$tmp/out" >"$tmp/witnesses"
+	[ -s "$tmp/witnesses" ] || fail "no packet for $*: $(cat "$tmp/out")"
+	while IFS= read -r line; do
+		packet=${line##*  (}
+		verdicts=${line%  (*}
+		verdicts=${verdicts##*: }
+		got="$("$flowgen" eval -q "$1" "${packet%)}" | cut -f1) -> "
+		got+=$("$flowgen" eval -q "$2" "${packet%)}" | cut -f1)
+		[ "$got" = "$verdicts" ] || fail "$line: eval says $got"
+	done <"$tmp/witnesses"
+}
+world 40 0 - >"$tmp/old.yaml"
+world 40 3020 Deny | sed 's/203.0.113.0/203.0.114.0/' >"$tmp/new.yaml"
+run 3 -p $nic -q "$tmp/old.yaml" "$tmp/new.yaml"
+confirm "$tmp/old.yaml" "$tmp/new.yaml"
+[ "$(wc -l <"$tmp/witnesses")" -eq 20 ] || fail "not 20 packets: $(cat "$tmp/witnesses")"
+says '^and [1-9][0-9]* more$'
+run 3 -p none -q "$cases/deny-3000/policy.yaml" "$cases/star/policy.yaml"
+confirm "$cases/deny-3000/policy.yaml" "$cases/star/policy.yaml"
+
+# JSON says the same.
+world 40 3020 Deny >"$tmp/new.yaml"
+run 3 -p $nic --format json "$tmp/old.yaml" "$tmp/new.yaml"
+python3 - "$tmp/out" <<'END' || fail "JSON: $(cat "$tmp/out")"
+import json, sys
+r = json.load(open(sys.argv[1]))
+p, = r['plans']
+assert r['schema'] == 1 and r['rules_differ'] and r['more'] == 0
+assert (p['iface'], p['adds'], p['deletes'], p['capacity']) == ('eth0', 2, 1, None)
+assert [o['op'] for o in p['operations']] == ['add', 'add', 'delete']
+w = r['verdicts'][0]
+assert w['old'] == {'verdict': 'allow', 'origin': 'default/gnp:many/ingress/20'}, w
+assert w['new'] == {'verdict': 'deny', 'origin': 'default/gnp:many/ingress/20'}, w
+assert w['region'] == 'tcp 203.0.113.0/24 -> host:3020', w
+END
+
+[ "$failed" -eq 0 ] && echo "all as promised"
+exit "$failed"
