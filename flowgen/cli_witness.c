@@ -527,8 +527,8 @@ static void gather_facts(struct search *s)
 	}
 }
 
-/* Uplinks, the host itself, and one of each other kind that both sides have. */
-static void gather_ifaces(struct search *s)
+/* What both sides have: uplinks, or the host itself and one of each other kind. */
+static void gather_ifaces(struct search *s, bool uplinks)
 {
 	const struct hf_rules *a = s->side[0]->rules, *b = s->side[1]->rules;
 	bool have[HF_FROM_TUNNEL + 1] = {false};
@@ -538,7 +538,8 @@ static void gather_ifaces(struct search *s)
 		const struct hf_iface *iface = hf_rules_iface(a, i);
 
 		if (hf_rules_find_iface(b, iface->name) < 0 || strcmp(iface->name, "lo") == 0 ||
-			(iface->from != HF_FROM_UPLINK && have[iface->from]))
+			(iface->from == HF_FROM_UPLINK) != uplinks ||
+			(!uplinks && have[iface->from]))
 			continue;
 		have[iface->from] = true;
 		memcpy(s->ifaces[s->n_ifaces++], iface->name, sizeof(iface->name));
@@ -626,7 +627,8 @@ int cli_witness_find(
 
 	*ret = (struct cli_witnesses){0};
 	gather_facts(&s);
-	gather_ifaces(&s);
+	gather_ifaces(&s, true); /* what arrives is what people ask about first */
+	gather_ifaces(&s, false);
 	each_rule(&s, gather_rule);
 	each_rule(&s, mark_rule);
 	run_jobs(&s, true);
