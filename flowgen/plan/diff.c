@@ -24,9 +24,10 @@
  * come first, because both plans may not fit at once.
  */
 
+#include <hepflow/diff.h>
+
 #include "build.h"
 
-#include <hepflow/diff.h>
 #include <hepflow/err.h>
 
 #include <errno.h>
