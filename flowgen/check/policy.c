@@ -57,6 +57,14 @@ static void give_accept(struct way *w, BDD set, bool kernel_drops)
 		v == HF_VERDICT_ALLOW ? HF_VERDICT_ALLOW_UNTRACKED : v, kernel_drops);
 }
 
+/* docs/semantics.md 10: each family has its own pools. */
+static bool vxlan_is_on(const struct pol *pol)
+{
+	const struct hf_model_config *config = &pol->model->config;
+
+	return pol->dd->family == 4 ? config->vxlan : config->vxlan6;
+}
+
 /* docs/semantics.md 3.2, normal and forward. */
 static const struct hf_model_endpoint *governor(
 	const struct pol *pol, const struct hf_model_iface *iface)
@@ -72,7 +80,7 @@ static BDD raw_prerouting(struct way *w, BDD packets)
 	struct chain chain = {.type = HF_CHAIN_UNTRACKED, .ep = ep};
 	struct ends ends;
 
-	if (w->dd->family == 4 ? config->vxlan : config->vxlan6)
+	if (vxlan_is_on(w->pol))
 		w->established = hf_dd_minus(w->dd, w->established,
 			hf_view_service(w->pol, &as_on_wire, HF_PROTO_UDP, config->vxlan_port));
 	if (!ep || ep->tiers[HF_CHAIN_UNTRACKED].n == 0)
@@ -119,8 +127,8 @@ static BDD encap_filter(struct way *w, const struct view *view, BDD packets)
 			    : w->pol->local;
 	BDD peer = c->peers == HF_NO_SET ? hf_dd_none() : w->pol->src_sets[c->peers];
 	BDD ipip = none_or(c->ipip && v4, hf_dd_is(dd, DD_PROTO, HF_PROTO_IPIP));
-	BDD vxlan = none_or(v4 ? c->vxlan : c->vxlan6,
-		hf_view_service(w->pol, view, HF_PROTO_UDP, c->vxlan_port));
+	BDD vxlan = none_or(
+		vxlan_is_on(w->pol), hf_view_service(w->pol, view, HF_PROTO_UDP, c->vxlan_port));
 	BDD wg = none_or(v4 ? c->wireguard : c->wireguard6,
 		hf_view_service(
 			w->pol, view, HF_PROTO_UDP, v4 ? c->wireguard_port : c->wireguard_port6));
@@ -151,8 +159,7 @@ static void filter_input(struct way *w, const struct view *view, BDD packets)
 	}
 	hf_chain_walk(w->pol, &chain, view, packets, w->established, &ends);
 	give(w, ends.deny, HF_VERDICT_DENY, false);
-	/* A failsafe port is accepted whatever the allow action is (1.1). */
-	give(w, ends.failsafe, HF_VERDICT_ALLOW, false);
+	give(w, ends.failsafe, HF_VERDICT_ALLOW, drops);
 	packets = hf_dd_minus(w->dd, packets, hf_dd_or(w->dd, ends.deny, ends.failsafe));
 	give(w, packets, filter_accept(w), drops);
 }
@@ -172,9 +179,9 @@ static void filter_forward(
 	size_t i;
 
 	for (i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
+		/* docs/semantics.md 3.2: a pod that nobody knows. */
 		if (i == 1 && oif->id.from == HF_FROM_WORKLOAD && !oif->wep) {
-			give(w, packets, HF_VERDICT_DENY,
-				false); /* a pod that nobody knows (3.2) */
+			give(w, packets, HF_VERDICT_DENY, false);
 			return;
 		}
 		if (!chains[i].ep)
@@ -183,12 +190,12 @@ static void filter_forward(
 		hf_chain_walk(w->pol, &chains[i], view, hf_dd_minus(w->dd, packets, skip),
 			w->established, &ends);
 		give(w, ends.deny, HF_VERDICT_DENY, false);
-		last = hf_dd_or(w->dd, skip, ends.accept);
-		/* With the allow action Return what is known only leaves this chain (1.1). */
+		/* docs/semantics.md 1.1: Return does not end the hook. */
 		if (config->filter_return)
-			last = hf_dd_or(w->dd, last, ends.accept_now);
+			ends.accept = hf_dd_or(w->dd, ends.accept, ends.accept_now);
 		else
 			give(w, ends.accept_now, HF_VERDICT_ALLOW, false);
+		last = hf_dd_or(w->dd, skip, ends.accept);
 		packets = hf_dd_or(w->dd, last, hf_dd_or(w->dd, ends.failsafe, ends.no_match));
 	}
 	if (config->loop_guard && !view->rewritten && config->service_nets != HF_NO_SET) {

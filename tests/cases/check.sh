@@ -23,7 +23,8 @@ for dir in "$cases"/*/; do
 	args=()
 	[ ! -f "$dir/args" ] || read -ra args <"$dir/args"
 	for profile in mlx5-cx6dx i40e-x710 ixgbe-x540 none; do
-		"$flowgen" check -q "${args[@]}" -p $profile "$dir/policy.yaml" >"$tmp/out" 2>"$tmp/err" ||
+		(cd "$dir" && "$flowgen" check -q "${args[@]}" -p $profile policy.yaml) \
+			>"$tmp/out" 2>"$tmp/err" ||
 			fail "$(basename "$dir") on $profile: exit $?: $(cat "$tmp/out" "$tmp/err")"
 		while read -r n; do
 			proven=$((proven + 1))

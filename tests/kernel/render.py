@@ -299,6 +299,9 @@ class Family:
             else:
                 table.add(chain, f"{name} -j DROP")
 
+    def vxlan_on(self):
+        return self.config["vxlan" if self.fam == 4 else "vxlan6"]
+
     # Hooks: docs/semantics.md 3.1, by step.
 
     def raw(self):
@@ -307,14 +310,14 @@ class Family:
         t.base("PREROUTING")
         t.base("OUTPUT")
         t.add("PREROUTING", clear(ACCEPT | PASS | SCRATCH | FROM_POD))
-        if self.config["vxlan"]:
+        if self.vxlan_on():
             t.add("PREROUTING", vxlan)
         t.add("PREROUTING", *(f"-i {i['name']} {put(FROM_POD)}" for i in self.pods))
         t.add("PREROUTING", f"{has(FROM_POD)} -m rpfilter --validmark --invert -j DROP",
               f"{lacks(FROM_POD)} -j untracked-in", f"{has(ACCEPT)} -j ACCEPT")
         self.dispatch(t, "untracked-in", "untracked", False, False, True)
         t.add("OUTPUT", clear(ACCEPT | PASS | SCRATCH | FROM_POD), "-j untracked-out")
-        if self.config["vxlan"]:
+        if self.vxlan_on():
             t.add("OUTPUT", vxlan)
         t.add("OUTPUT", f"{has(ACCEPT)} -j ACCEPT")
         self.dispatch(t, "untracked-out", "untracked", True, False, True)
@@ -352,7 +355,7 @@ class Family:
             if known:
                 t.add("INPUT", f"-p {IPIP} {self.peers('src')} {local} -j {self.filter_allow}")
             t.add("INPUT", f"-p {IPIP} -j DROP")
-        if c["vxlan"]:
+        if self.vxlan_on():
             udp = f"-p 17 --dport {c['vxlan_port']}"
             if known:
                 t.add("INPUT", f"{udp} {self.peers('src')} {local} -j {self.filter_allow}")
@@ -366,7 +369,7 @@ class Family:
         known = c["peers"] != NO_SET
         if c["ipip"] and self.fam == 4 and known:
             t.add("OUTPUT", f"-p {IPIP} {self.peers('dst')} {local} -j {self.filter_allow}")
-        if c["vxlan"] and known:
+        if self.vxlan_on() and known:
             t.add("OUTPUT", f"-p 17 --dport {c['vxlan_port']} {self.peers('dst')} {local} "
                             f"-j {self.filter_allow}")
         port = self.wireguard_port()

@@ -289,15 +289,41 @@ static void sample(struct hf_rand *rand, struct dd *dd, BDD set, struct dd_packe
 	hf_dd_pick(dd, set, ret);
 }
 
+/*
+ * Of equal priorities the plan's walk takes the first entry, mlx5 the deeper one. Plans have no
+ * such entries side by side, mutants may.
+ */
+static bool depth_decides(const struct hf_plan *plan, size_t entry)
+{
+	size_t i;
+
+	for (i = 0; entry != SIZE_MAX && i < plan->n_entries; i++) {
+		const struct hf_entry *a = &plan->entries[i], *b = &plan->entries[entry];
+
+		if (a->table == b->table && a->priority == b->priority &&
+			a->match.layers != b->match.layers)
+			return true;
+	}
+	return false;
+}
+
 /* What the plan's own walk says of a packet must be among what the sets allow. */
 static bool judge_agrees(const struct proof *p, const struct device *dev,
 	const struct hf_plan *plan, const struct dd_packet *point, const struct hf_check_wrong *w)
 {
+	char line[512];
 	size_t entry;
 
 	if (w->has_ext) /* packets have no extension headers there */
 		return true;
-	return hf_dd_has(&p->dd, dev->may[hf_plan_judge(plan, &w->pkt, &entry)], point);
+	if (hf_dd_has(&p->dd, dev->may[hf_plan_judge(plan, &w->pkt, &entry)], point))
+		return true;
+	if (depth_decides(plan, entry))
+		return true;
+	(void)hf_packet_print(&w->pkt, line, sizeof(line));
+	fprintf(stderr, "# %s: %s by entry %zu\n", line,
+		hf_fate_name(hf_plan_judge(plan, &w->pkt, &entry)), entry);
+	return false;
 }
 
 static void try_wrong(const struct run *r, struct proof *p, const struct device *dev,
@@ -315,8 +341,8 @@ static void try_wrong(const struct run *r, struct proof *p, const struct device 
 	cr_assert(judge_agrees(p, dev, plan, &point, &w), "%s on %s", r->name, r->nic->name);
 	for (f = 0; f < HF_FATE_JUMP; f++)
 		n += hf_dd_has(&p->dd, dev->may[f], &point);
-	if (!w.has_ext && n == 1)
-		cr_assert_eq(hf_plan_judge(plan, &w.pkt, &entry), w.fate);
+	if (!w.has_ext && n == 1 && hf_plan_judge(plan, &w.pkt, &entry) != w.fate)
+		cr_assert(depth_decides(plan, entry));
 	t->ties += n > 1;
 }
 
