@@ -97,6 +97,7 @@ def golden(flowgen, tools, labs, count, names):
         if os.path.exists(os.path.join(folder, "args")):
             with open(os.path.join(folder, "args"), encoding="ascii") as f:
                 args = [a for a in f.read().split() if a != "-q"]
+            args = [os.path.join(folder, a) if a.endswith(".yaml") else a for a in args]
         policy = os.path.join(folder, "policy.yaml")
         model = flowgen.model(policy, args)
         trial = Trial(labs.get(model), tools, model)

@@ -18,7 +18,7 @@ print_flows() {
 	for case in "$cases"/*/; do
 		args=()
 		[ ! -f "$case/args" ] || read -ra args <"$case/args"
-		"$flowgen" flows -q "${args[@]}" -p "$1" --format testpmd "$case/policy.yaml" |
+		(cd "$case" && "$flowgen" flows -q "${args[@]}" -p "$1" --format testpmd policy.yaml) |
 			awk '{ print } /^flow create/ { n++ }
 				END { for (i = 0; i < n; i++) print "flow destroy 0 rule " i }'
 	done

@@ -16,7 +16,8 @@ one() {
 	local args=() name=${1##*/}
 	[ ! -f "$1/args" ] || read -ra args <"$1/args"
 	sed 's/ => .*//' "$1/packets.txt" >"$work/$name.$2.txt"
-	"$flowgen" validate -q "${args[@]}" -p "$2" --packets "$work/$name.$2.txt" "$1/policy.yaml" ||
+	# Options may name files of the case.
+	(cd "$1" && "$flowgen" validate -q "${args[@]}" -p "$2" --packets "$work/$name.$2.txt" policy.yaml) ||
 		echo "$name on $2: exit code $?"
 }
 export -f one
