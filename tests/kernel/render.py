@@ -265,7 +265,10 @@ class Family:
         if kind == "forward" and not self.has_forward(tiers, egress):
             table.add(chain, put(ACCEPT), "-j RETURN")
         if kind == "normal":
+            # A Pass of the last tier would leave profiles with a Pass rule early; the law has each
+            # profile begin anew (docs/semantics.md 20.6).
             for name in ep["profiles"]:
+                table.add(chain, clear(PASS))
                 profile = self.profile_chain(table, name, "egress" if egress else "ingress")
                 table.add(chain, f"-j {profile}", f"{has(ACCEPT)} -j RETURN")
             table.add(chain, "-j DROP")

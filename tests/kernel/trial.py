@@ -128,6 +128,8 @@ class Trial:
         if p["in"] and (p["src"] in self.local or ipaddress.ip_address(p["src"]).is_loopback or
                         ipaddress.ip_address(p["dst"]).is_loopback):
             return "the kernel takes no such source or destination from a wire"
+        if p["src"] == p["dst"]:
+            return "from an address to itself: both directions are one connection"
         if p["ct"] == "related" and p["type"] not in wire.ERRORS.get(p["proto"], ()):
             return "related, but no ICMP error"
         if p["proto"] == (1 if ":" in p["src"] else 58) and p["ct"] != "invalid":
