@@ -35,8 +35,8 @@ FLOORS = {
     # The oracle and what it judges: they share the model, never each other's code. Both speak of
     # verdicts, and those are declared in rules.h.
     'flowgen/ref': (BASE | {'model', 'ref', 'rules'}, ['flowgen/model/model.h'], set()),
-    'flowgen/rules': (BASE | {'model', 'rules'}, ['flowgen/model/model.h'], set()),
-    'flowgen/plan': (BASE | {'rules', 'nic', 'plan', 'diff'}, ['flowgen/rules/algebra.h'], set()),
+    'flowgen/rules': (BASE | {'model', 'rules', 'classes'}, ['flowgen/model/model.h'], set()),
+    'flowgen/plan': (BASE | {'rules', 'classes', 'nic', 'plan', 'diff'}, ['flowgen/rules/algebra.h'], set()),
     'flowgen/flows': (BASE | {'rules', 'nic', 'plan', 'flows'}, [], set()),
     'flowgen/flows/rte_flow.': (BASE | {'rules', 'nic', 'plan', 'flows', 'rteflow'}, [], DPDK),
     'flowgen/flows/rte_flow_': (BASE | {'rules', 'nic', 'plan', 'flows', 'rteflow'}, [], DPDK),
