@@ -306,6 +306,10 @@ int hf_gen_new(const struct hf_soft *soft, const struct hf_rules *rules, struct 
 		rc = fill_backends(gen);
 	if (rc == 0)
 		rc = make_counts(gen);
+	if (rc == 0)
+		rc = hf_classifier_new(rules, &gen->classifier);
+	if (rc == -E2BIG)
+		rc = 0;
 	if (rc < 0) {
 		hf_gen_free(gen);
 		return hf_fail(err, rc, "software path: out of memory for new rules");
@@ -322,6 +326,7 @@ void hf_gen_free(struct hf_gen *gen)
 		return;
 	for (w = 0; w < gen->n_workers; w++)
 		rte_free(gen->counts[w]);
+	hf_classifier_free(gen->classifier);
 	free(gen->carried);
 	free(gen->from_older);
 	free(gen->backends);

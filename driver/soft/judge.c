@@ -66,7 +66,8 @@ static struct hf_judged judge_key(const struct hf_case *c, const struct hf_key *
 		[HF_VERDICT_ALLOW_UNTRACKED] = HF_SOFT_ALLOW_UNTRACKED,
 	};
 	const struct hf_rules *rules = c->gen->rules;
-	struct hf_decision d = hf_rules_lookup(rules, key);
+	struct hf_decision d = c->gen->classifier ? hf_classify(c->gen->classifier, key)
+						  : hf_rules_lookup(rules, key);
 	struct hf_judged j = {
 		.reason = reasons[d.verdict],
 		.origin = d.origin,

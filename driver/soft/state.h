@@ -9,6 +9,7 @@
 
 #pragma once
 
+#include "classify.h"
 #include "ct.h"
 #include "frag.h"
 #include "key.h"
@@ -87,6 +88,7 @@ struct hf_backend {
 
 struct hf_gen {
 	const struct hf_rules *rules;
+	struct hf_classifier *classifier; /* NULL: too large, the rules are walked */
 	unsigned int n_workers;
 	size_t n_ifaces;
 	struct hf_gen_iface *ifaces;

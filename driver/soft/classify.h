@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Classifier: hf_rules_lookup() by table instead of by walk, with the same answers.
+ *
+ * All rules of all blocks stand in one row of bits, in their order. For each field there is a table
+ * from its values to a row: the rules whose conditions on this field hold. The rules that hold for
+ * a packet are the AND of its rows, and the walk over the blocks becomes "next bit from here on".
+ * Jumps stay jumps, sets stay sets; nothing is multiplied out.
+ *
+ * What has no table of its own (members with ports, ICMP types, the interface without DNAT) counts
+ * as holding, and is looked at by hf_match_has() once the bit is met.
+ *
+ * Threads: constant once built.
+ */
+
+#pragma once
+
+#include "rows.h"
+#include "span.h"
+
+#include <hepflow/rules.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Bound for what one classifier may take; beyond it rules are walked. */
+#define HF_CLASSIFIER_SIZE_MAX (512u << 20)
+
+enum hf_dim {
+	HF_DIM_META, /* family, protocol, connection state, rewritten or not */
+	HF_DIM_SRC,
+	HF_DIM_DPORT,
+	HF_DIM_DST,
+	HF_DIM_OUT,
+	HF_DIM_SPORT,
+	HF_DIM_WIRE_DST,
+	HF_DIM_WIRE_DPORT,
+	HF_N_DIMS,
+};
+
+#define HF_NO_PORT    65536 /* row of protocols that have no ports */
+#define HF_PORT_ROWS  65537
+#define HF_CT_UNKNOWN 5 /* beside enum hf_ct: every state may be */
+#define HF_N_CTS      6
+
+/* A rule at its bit. */
+struct hf_at {
+	uint8_t op; /* enum hf_op */
+	uint8_t verdict;
+	bool verify;	 /* conditions are left to look at */
+	bool needs_ct;	 /* does not hold for every connection state */
+	uint32_t target; /* bit where the block begins that it goes to */
+	uint32_t block;
+	uint32_t origin;
+};
+
+struct hf_classifier {
+	const struct hf_rules *rules;
+	uint32_t n_bits;
+	struct hf_at *at;      /* by bit */
+	uint32_t *block_first; /* by block: its first bit */
+	struct hf_rows rows;
+	bool has[HF_N_DIMS];		  /* some rule asks for it */
+	struct hf_spans addrs[HF_N_DIMS]; /* of SRC, DST, WIRE_DST */
+	uint32_t *ports[HF_N_DIMS];	  /* of SPORT, DPORT, WIRE_DPORT: by port, HF_PORT_ROWS */
+	uint32_t *outs;			  /* by interface; one more for all others */
+	size_t n_ifaces;
+	uint32_t meta[HF_N_CTS][2][2][256]; /* by state, rewritten, IPv6, protocol */
+};
+
+/* The rows of one packet. */
+struct hf_walk {
+	const uint32_t *row[HF_N_DIMS];
+	unsigned int n;
+	uint32_t chunk; /* of which bits are held, or UINT32_MAX */
+	struct hf_chunk bits;
+};
+
+/* 0, -ENOMEM, or -E2BIG beyond HF_CLASSIFIER_SIZE_MAX. The rules must outlive it. */
+int hf_classifier_new(const struct hf_rules *rules, struct hf_classifier **ret);
+void hf_classifier_free(struct hf_classifier *classifier);
+/* Bytes in use. */
+size_t hf_classifier_size(const struct hf_classifier *classifier);
+
+/* As hf_rules_lookup(). Source and destination of the key are of one family. */
+struct hf_decision hf_classify(const struct hf_classifier *classifier, const struct hf_key *key);
+/*
+ * The same without knowing key.ct; false if it matters. For packets that rules in front of
+ * connection tracking decide.
+ */
+bool hf_classify_blind(
+	const struct hf_classifier *classifier, const struct hf_key *key, struct hf_decision *ret);

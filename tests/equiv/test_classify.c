@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The classifier of the software path must say the same as hf_rules_lookup() of every key: verdict,
+ * origin and the place of the rule. Worlds are random, rules are also changed into what only Felix
+ * sends, and keys are made of edges: ends of nets and port ranges and what lies beside them, every
+ * state, interface and class, whether they fit together or not.
+ */
+
+#include "world.h"
+
+#include <hepflow/err.h>
+#include <hepflow/model.h>
+#include <hepflow/policy.h>
+#include <hepflow/rules.h>
+#include <soft/classify.h>
+
+#include <hf_test.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WORLDS	       1500 /* by default: a few seconds */
+#define KEYS_PER_WORLD 400
+#define TWISTED_OF     3 /* worlds, one has rules that only Felix sends */
+
+HF_SUITE(classify, .timeout = 3600);
+
+static struct hf_rules *make_rules(struct hf_rand *rand, bool twisted, uint64_t seed)
+{
+	struct hf_policy *policy = NULL;
+	struct hf_rules *rules = NULL;
+	struct hf_model *model = NULL;
+	uint32_t *all_sets = NULL;
+	struct hf_model_opts opts;
+	struct hf_world world;
+	struct hf_err err = {0};
+	char *text;
+	int rc;
+
+	hf_world_init(&world, rand);
+	opts = (struct hf_model_opts){.node = HF_WORLD_NODE, .calico = world.calico};
+	text = hf_world_text(&world);
+	rc = hf_policy_new(&policy, &err);
+	if (rc == 0)
+		rc = hf_policy_read_text(policy, "world.yaml", text, strlen(text), &err);
+	if (rc == 0)
+		rc = hf_model_build(policy, &opts, &model, &err);
+	if (rc == 0 && twisted) {
+		all_sets = calloc(model->n_sets + 1, sizeof(*all_sets));
+		cr_assert_not_null(all_sets);
+		hf_world_twist(model, all_sets, seed);
+	}
+	if (rc == 0)
+		rc = hf_rules_build(model, &rules, &err);
+	cr_assert_eq(rc, 0, "%s", err.text);
+	hf_model_free(model);
+	hf_policy_free(policy);
+	hf_world_fini(&world);
+	free(all_sets);
+	free(text);
+	return rules;
+}
+
+static void step(struct hf_addr *a, bool up)
+{
+	unsigned int i = hf_addr_bits(a) / 8;
+
+	while (i-- > 0) {
+		a->b[i] = (uint8_t)(a->b[i] + (up ? 1 : -1));
+		if (a->b[i] != (up ? 0 : 0xff))
+			break;
+	}
+}
+
+static struct hf_addr edge_of(struct hf_rand *r, const struct hf_prefix *net)
+{
+	struct hf_addr a = hf_rand_below(r, 2) ? net->addr : hf_prefix_last(net);
+
+	if (hf_rand_below(r, 3) == 0)
+		step(&a, hf_rand_below(r, 2));
+	return a;
+}
+
+/* An edge of a set or destination of the rules, if one of the family turns up. */
+static struct hf_addr edge_addr(struct hf_rand *r, const struct hf_rules *rules, uint8_t family)
+{
+	struct hf_addr a = {.family = family};
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		const struct hf_set *set =
+			hf_rules_set(rules, hf_rand_below(r, hf_rules_n_sets(rules)));
+
+		if (set->n_members > 0 && hf_rand_below(r, 2))
+			a = set->members[hf_rand_below(r, set->n_members)].addr;
+		else if (set->n_nets > 0)
+			a = edge_of(r, &set->nets[hf_rand_below(r, set->n_nets)]);
+		if (a.family == family)
+			return a;
+	}
+	a = (struct hf_addr){.family = family};
+	for (i = 0; i < (family == 4 ? 4 : 16); i++)
+		a.b[i] = (uint8_t)hf_rand_below(r, 256);
+	return a;
+}
+
+static const struct hf_rule *some_rule(struct hf_rand *r, const struct hf_rules *rules)
+{
+	const struct hf_block *b =
+		hf_rules_block(rules, hf_rand_below(r, hf_rules_n_blocks(rules)));
+
+	return &b->rules[hf_rand_below(r, b->n_rules)];
+}
+
+static uint16_t edge_port(struct hf_rand *r, const struct hf_rules *rules)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		const struct hf_match *m = &some_rule(r, rules)->match;
+		const struct hf_port_cond *cond;
+		const struct hf_ports *range;
+
+		if (m->n_port == 0)
+			continue;
+		cond = &m->port[hf_rand_below(r, m->n_port)];
+		if (cond->n_sets > 0 && hf_rand_below(r, 2)) {
+			const struct hf_set *set = hf_rules_set(rules, cond->sets[0]);
+
+			if (set->n_members)
+				return set->members[hf_rand_below(r, set->n_members)].port;
+		}
+		if (cond->n_ranges == 0)
+			continue;
+		range = &cond->ranges[hf_rand_below(r, cond->n_ranges)];
+		return (uint16_t)((hf_rand_below(r, 2) ? range->lo : range->hi) +
+				  hf_rand_below(r, 3) - 1);
+	}
+	return (uint16_t)hf_rand_below(r, 65536);
+}
+
+static uint8_t some_proto(struct hf_rand *r)
+{
+	static const uint8_t protos[] = {HF_PROTO_TCP, HF_PROTO_TCP, HF_PROTO_UDP, HF_PROTO_UDP,
+		HF_PROTO_SCTP, HF_PROTO_UDPLITE, HF_PROTO_ICMP, HF_PROTO_ICMPV6, HF_PROTO_IPIP, 0};
+
+	return hf_rand_below(r, 8) ? protos[hf_rand_below(r, sizeof(protos))]
+				   : (uint8_t)hf_rand_below(r, 256);
+}
+
+static uint16_t some_iface(struct hf_rand *r, const struct hf_rules *rules)
+{
+	/* One too many now and then: an interface that is not there. */
+	return (uint16_t)hf_rand_below(r, hf_rules_n_ifaces(rules) + !hf_rand_below(r, 16));
+}
+
+static struct hf_key some_key(struct hf_rand *r, const struct hf_rules *rules)
+{
+	uint8_t family = hf_rand_below(r, 3) ? 4 : 6;
+	struct hf_key key = {
+		.in = some_iface(r, rules),
+		.out = some_iface(r, rules),
+		.class = (enum hf_class)hf_rand_below(r, 3),
+		.proto = some_proto(r),
+		.ct = hf_rand_below(r, 2) ? HF_CT_NEW : (enum hf_ct)hf_rand_below(r, 5),
+		.dnated = hf_rand_below(r, 4) == 0,
+		.src = edge_addr(r, rules, family),
+		.dst = edge_addr(r, rules, family),
+		.icmp_type = (uint8_t)hf_rand_between(r, 126, 138),
+		.icmp_code = (uint8_t)hf_rand_below(r, 3),
+		.sport = edge_port(r, rules),
+		.dport = edge_port(r, rules),
+	};
+
+	key.wire_out = hf_rand_below(r, 4) ? key.out : some_iface(r, rules);
+	key.wire_dst = key.dnated ? edge_addr(r, rules, family) : key.dst;
+	key.wire_dport = key.dnated ? edge_port(r, rules) : key.dport;
+	if (hf_rand_below(r, 6) == 0)
+		key.icmp_type = (uint8_t)hf_rand_below(r, 256);
+	return key;
+}
+
+static bool same(const struct hf_decision *a, const struct hf_decision *b)
+{
+	return a->verdict == b->verdict && a->origin == b->origin && a->block == b->block &&
+	       a->rule == b->rule;
+}
+
+struct tally {
+	size_t verdicts[4];
+	size_t blind;
+	size_t needs_ct;
+};
+
+/* Blind to the connection's state it must say what holds in every state, or nothing. */
+static void check_blind(const struct hf_rules *rules, const struct hf_classifier *c,
+	struct hf_key key, struct tally *t)
+{
+	struct hf_decision blind, d;
+	int ct;
+
+	if (!hf_classify_blind(c, &key, &blind)) {
+		t->needs_ct++;
+		return;
+	}
+	t->blind++;
+	for (ct = HF_CT_NEW; ct <= HF_CT_UNTRACKED; ct++) {
+		key.ct = (enum hf_ct)ct;
+		d = hf_rules_lookup(rules, &key);
+		cr_assert(same(&d, &blind), "blind differs in state %d", ct);
+	}
+}
+
+static void check_world(uint64_t seed, size_t world, struct tally *t)
+{
+	struct hf_classifier *c = NULL;
+	struct hf_decision want, got;
+	struct hf_rules *rules;
+	struct hf_rand rand;
+	struct hf_key key;
+	int k;
+
+	hf_rand_init(&rand, seed, world);
+	rules = make_rules(&rand, world % TWISTED_OF == 0, seed ^ world);
+	cr_assert_eq(hf_classifier_new(rules, &c), 0);
+	for (k = 0; k < KEYS_PER_WORLD; k++) {
+		key = some_key(&rand, rules);
+		want = hf_rules_lookup(rules, &key);
+		got = hf_classify(c, &key);
+		if (!same(&want, &got))
+			hf_rules_print(rules, stderr);
+		cr_assert(same(&want, &got),
+			"HF_SEED=%llu world %zu key %d: %s block %u rule %u, not %s block %u rule "
+			"%u",
+			(unsigned long long)seed, world, k, hf_verdict_name(got.verdict), got.block,
+			got.rule, hf_verdict_name(want.verdict), want.block, want.rule);
+		t->verdicts[want.verdict]++;
+		check_blind(rules, c, key, t);
+	}
+	hf_classifier_free(c);
+	hf_rules_free(rules);
+}
+
+Test(classify, agrees_with_the_walk_on_random_worlds)
+{
+	const char *text = getenv("HF_SEEDS");
+	size_t i, n = text ? strtoul(text, NULL, 10) : WORLDS;
+	uint64_t seed = hf_test_seed();
+	struct tally t = {0};
+
+	for (i = 0; i < n; i++)
+		check_world(seed, i, &t);
+	fprintf(stderr,
+		"# HF_SEED=%llu: %zu worlds: deny %zu allow %zu no-decision %zu "
+		"allow-untracked %zu; blind %zu, not %zu\n",
+		(unsigned long long)seed, n, t.verdicts[HF_VERDICT_DENY],
+		t.verdicts[HF_VERDICT_ALLOW], t.verdicts[HF_VERDICT_NO_DECISION],
+		t.verdicts[HF_VERDICT_ALLOW_UNTRACKED], t.blind, t.needs_ct);
+	for (i = 0; i < 4 && n >= WORLDS; i++)
+		cr_expect(t.verdicts[i] > 0, "no %s", hf_verdict_name((enum hf_verdict)i));
+	cr_expect(n < WORLDS || (t.blind > 0 && t.needs_ct > 0));
+}
