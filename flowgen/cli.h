@@ -39,6 +39,7 @@ struct cli {
 	const char *calico;
 	const char *iface;
 	const char *device;
+	bool strict_invalid;
 	bool quiet;
 	bool help;
 	bool version;
@@ -57,8 +58,8 @@ int cli_finish(void);
 /* Index of --format among names, 0 when not given; CLI_USAGE's text and -1 when unknown. */
 int cli_format(const struct cli *cli, const char *const *names, size_t n);
 
-/* What --fallback says; CLI_OK, or CLI_USAGE after printing why. */
-int cli_fallback(const struct cli *cli, enum hf_fallback *ret);
+/* What the options say of plans; CLI_OK, or CLI_USAGE after printing why. */
+int cli_plan_opts(const struct cli *cli, struct hf_plan_opts *ret);
 
 /* How far to go from the files. */
 enum cli_stage {
@@ -75,6 +76,7 @@ struct cli_built {
 	struct hf_rules *rules;
 	struct hf_nic *nic;
 	struct hf_plan *plan;
+	struct hf_plan_opts plan_opts;
 };
 
 /*

@@ -52,9 +52,10 @@ static int parse_fallback(const char *text, enum hf_fallback *ret)
 	return 0;
 }
 
-int cli_fallback(const struct cli *cli, enum hf_fallback *ret)
+int cli_plan_opts(const struct cli *cli, struct hf_plan_opts *ret)
 {
-	if (cli->fallback && parse_fallback(cli->fallback, ret) < 0)
+	ret->strict_invalid = cli->strict_invalid;
+	if (cli->fallback && parse_fallback(cli->fallback, &ret->fallback) < 0)
 		return cli_usage("--fallback: '%s' is not software or kernel", cli->fallback);
 	return CLI_OK;
 }
@@ -64,7 +65,7 @@ static int read_wish(const struct cli *cli, enum cli_stage stage, struct wish *r
 	ret->model.node = cli->node;
 	if (cli->calico && parse_release(cli->calico, &ret->model.calico) < 0)
 		return cli_usage("--calico-version: '%s' is not like v3.29", cli->calico);
-	if (cli_fallback(cli, &ret->plan.fallback) != CLI_OK)
+	if (cli_plan_opts(cli, &ret->plan) != CLI_OK)
 		return CLI_USAGE;
 	if (stage == CLI_PLAN && !cli->profile)
 		return cli_usage("%s: needs a NIC profile (-p)", cli->verb);
@@ -131,6 +132,7 @@ int cli_build(const struct cli *cli, char **files, size_t n, enum cli_stage stag
 	}
 	if (!cli->quiet)
 		print_remarks(&built);
+	built.plan_opts = wish.plan;
 	*ret = built;
 	return CLI_OK;
 }

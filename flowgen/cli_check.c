@@ -179,11 +179,13 @@ static int check_both(const struct cli_built *built, const struct hf_plan *plan)
 
 static int check_uplink(const struct cli_built *built, const char *iface)
 {
-	struct hf_plan_opts opts = {.iface = iface, .fallback = hf_plan_fallback(built->plan)};
+	struct hf_plan_opts opts = built->plan_opts;
 	struct hf_plan *plan;
 	struct hf_err err = {0};
-	int rc = hf_plan_build(built->rules, built->nic, &opts, &plan, &err);
+	int rc;
 
+	opts.iface = iface;
+	rc = hf_plan_build(built->rules, built->nic, &opts, &plan, &err);
 	if (rc < 0)
 		return cli_fail(rc, &err);
 	rc = check_both(built, plan);

@@ -31,7 +31,7 @@ struct uplink {
 
 struct report {
 	const char *profile;
-	enum hf_fallback fallback;
+	struct hf_plan_opts opts;
 	size_t n;
 	struct uplink *v;
 	bool rules_differ;
@@ -71,10 +71,11 @@ static int list_uplinks(const struct cli *cli, const struct hf_rules *rules, str
 static int diff_uplink(const struct report *r, struct uplink *u, const struct hf_rules *old,
 	const struct hf_rules *new, const struct hf_nic *nic, struct hf_err *err)
 {
-	struct hf_plan_opts opts = {.iface = u->name, .fallback = r->fallback};
+	struct hf_plan_opts opts = r->opts;
 	struct hf_diff_opts diff_opts = {0};
 	int rc = 0;
 
+	opts.iface = u->name;
 	if (is_uplink(old, u->name))
 		rc = hf_plan_build(old, nic, &opts, &u->old, err);
 	opts.previous = u->old;
@@ -195,7 +196,7 @@ static void print_uplink(const struct report *r, const struct uplink *u)
 	size_t changes = hf_diff_n_adds(u->diff) + hf_diff_n_deletes(u->diff), i;
 
 	printf("plan %s on %s, fallback %s\n", u->name, r->profile,
-		r->fallback == HF_FALLBACK_KERNEL ? "kernel" : "software");
+		r->opts.fallback == HF_FALLBACK_KERNEL ? "kernel" : "software");
 	for (i = 0; i < hf_diff_n_ops(u->diff); i++)
 		print_op(hf_diff_op(u->diff, i));
 	printf("adds %zu deletes %zu keeps %zu capacity %zu/%zu", hf_diff_n_adds(u->diff),
@@ -261,7 +262,7 @@ static json_t *uplink_json(const struct report *r, const struct uplink *u)
 	uint32_t capacity = hf_plan_capacity(u->new ? u->new : u->old);
 	json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:[]}", "iface",
 		u->name, "profile", r->profile, "fallback",
-		r->fallback == HF_FALLBACK_KERNEL ? "kernel" : "software", "adds",
+		r->opts.fallback == HF_FALLBACK_KERNEL ? "kernel" : "software", "adds",
 		(json_int_t)hf_diff_n_adds(d), "deletes", (json_int_t)hf_diff_n_deletes(d), "keeps",
 		(json_int_t)hf_diff_n_keeps(d), "before", (json_int_t)n_entries(u->old), "after",
 		(json_int_t)n_entries(u->new), "peak", (json_int_t)hf_diff_peak(d), "covers_all",
@@ -320,7 +321,7 @@ static int diff(const struct cli *cli, const struct cli_built *old, const struct
 {
 	struct report r = {0};
 	struct hf_err err = {0};
-	int rc = cli_fallback(cli, &r.fallback), made;
+	int rc = cli_plan_opts(cli, &r.opts), made;
 
 	if (rc != CLI_OK)
 		return rc;

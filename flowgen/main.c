@@ -20,6 +20,8 @@ static const struct hf_opt options[] = {
 		offsetof(struct cli, iface)},
 	{0, "fallback", "WHERE", "where packets go that hardware leaves: software or kernel",
 		offsetof(struct cli, fallback)},
+	{0, "strict-invalid", NULL, "count INVALID among the states a packet may be in",
+		offsetof(struct cli, strict_invalid)},
 	{0, "format", "FORMAT", "text (the default), json, testpmd or dot",
 		offsetof(struct cli, format)},
 	{0, "packets", "PACKETFILE",

@@ -196,6 +196,13 @@ static int read_fallback(struct reader *r, const struct hf_yaml *v)
 	return rc < 0 ? rc : 0;
 }
 
+static int read_strict_invalid(struct reader *r, const struct hf_yaml *v)
+{
+	if (hf_yaml_bool(v, &r->c->strict_invalid) < 0)
+		return fail_at(r, v, "strict-invalid must be true or false");
+	return 0;
+}
+
 static int read_rundir(struct reader *r, const struct hf_yaml *v)
 {
 	int rc = read_text(r, v, "rundir", &r->c->rundir);
@@ -442,6 +449,7 @@ static int read_spec(struct reader *r, const struct hf_yaml *v)
 		{"node", false, read_node},
 		{"policy", true, read_policies},
 		{"fallback", false, read_fallback},
+		{"strict-invalid", false, read_strict_invalid},
 		{"rundir", false, read_rundir},
 		{"eal", false, read_eal},
 		{"calicoVersion", false, read_calico},

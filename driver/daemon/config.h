@@ -80,6 +80,7 @@ struct hf_config {
 	unsigned int calico; /* major * 100 + minor; 0: the newest */
 	uint32_t max_connections;
 	enum hf_poll poll;
+	bool strict_invalid; /* hf_plan_opts */
 	size_t n_ports;
 	struct hf_conf_port *ports;
 	size_t n_wires; /* in the order of their outer sides */

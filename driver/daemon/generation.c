@@ -187,6 +187,7 @@ static int build_plans(const struct hf_config *config, const struct hf_profiles 
 		struct hf_plan_opts opts = {
 			.iface = config->ports[config->wires[i].outer].name,
 			.fallback = HF_FALLBACK_SOFTWARE,
+			.strict_invalid = config->strict_invalid,
 			.previous = previous ? previous->plans[i] : NULL,
 		};
 

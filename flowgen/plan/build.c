@@ -154,8 +154,7 @@ static int lower_none(struct builder *b)
 		for (f = 0; path && f < sizeof(families) && rc == 0; f++) {
 			struct items items;
 
-			rc = hf_items_build(
-				b->rules, path, d->out, families[f], b->fallback, &items);
+			rc = hf_items_build(b->rules, path, d->out, families[f], &b->items, &items);
 			if (rc < 0)
 				break;
 			hf_build_miss_items(b, &items, HF_REASON_NO_ENGINE);
@@ -175,7 +174,7 @@ static int lower(struct builder *b)
 	 * Beyond group 0 nothing can be handed back to the kernel, so its fallback is a flat set of
 	 * drops. Group 0 needs two priorities: that of the root entry and a stronger one.
 	 */
-	if (b->fallback == HF_FALLBACK_SOFTWARE && b->engine->groups > 1 &&
+	if (b->items.fallback == HF_FALLBACK_SOFTWARE && b->engine->groups > 1 &&
 		b->engine->order == HF_PRIO_LOWER && b->engine->prios > 256 &&
 		b->engine->prio_first == 0 && b->engine->prios_root > 1 &&
 		b->engine->actions & HF_ACT_BIT(HF_ACT_JUMP))
@@ -214,7 +213,7 @@ static int build(struct builder *b, struct hf_err *err)
 		return hf_fail(err, -ENOMEM, "plan: out of memory");
 	p->iface = hf_arena_strdup(p->arena, hf_rules_iface(b->rules, b->in)->name);
 	p->nic = hf_arena_strdup(p->arena, b->nic->name);
-	p->fallback = b->fallback;
+	p->fallback = b->items.fallback;
 	p->capacity = b->capacity;
 	p->fragments_match_l4 = b->nic->fragments_match_l4;
 	rc = p->iface && p->nic ? lower(b) : -ENOMEM;
@@ -226,8 +225,10 @@ static int build(struct builder *b, struct hf_err *err)
 int hf_plan_build(const struct hf_rules *rules, const struct hf_nic *nic,
 	const struct hf_plan_opts *opts, struct hf_plan **ret, struct hf_err *err)
 {
-	struct builder b = {
-		.rules = rules, .nic = nic, .fallback = opts->fallback, .previous = opts->previous};
+	struct builder b = {.rules = rules,
+		.nic = nic,
+		.items = {opts->fallback, opts->strict_invalid},
+		.previous = opts->previous};
 	int rc = find_uplink(rules, opts->iface, err);
 
 	if (rc < 0)

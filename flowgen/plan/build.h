@@ -8,6 +8,7 @@
 
 #include "cube.h"
 #include "items.h"
+#include "sight.h"
 
 #include <hepflow/nic.h>
 #include <hepflow/plan.h>
@@ -50,7 +51,7 @@ struct builder {
 	const struct hf_nic *nic;
 	const struct hf_engine *engine;
 	uint16_t in;
-	enum hf_fallback fallback;
+	struct items_opts items;
 	uint32_t capacity; /* UINT32_MAX = no limit */
 	const struct hf_plan *previous;
 	struct hf_plan *plan;

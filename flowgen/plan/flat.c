@@ -45,17 +45,9 @@ static const struct kind l3_kinds[] = {
 	{6, 0, false, HF_F_MAX_, HF_F_MAX_},
 };
 
-/* The items of every path of the uplink, by class and leaving interface. */
-struct path_items {
-	enum hf_class class;
-	uint16_t out;
-	struct items items[2]; /* IPv4, IPv6 */
-};
-
 struct flat {
 	struct builder *b;
-	size_t n_paths;
-	struct path_items *paths;
+	struct sight_host host;
 };
 
 struct keys {
@@ -66,65 +58,6 @@ struct keys {
 		uint32_t origin;
 	} * v;
 };
-
-static const struct items *path_items(
-	const struct flat *f, enum hf_class class, uint16_t out, uint8_t family)
-{
-	size_t i;
-
-	for (i = 0; i < f->n_paths; i++) {
-		if (f->paths[i].class == class && f->paths[i].out == out)
-			return &f->paths[i].items[family == 6];
-	}
-	return NULL;
-}
-
-/* Whether services may rewrite a packet of the region. */
-static bool meets_dnat(const struct flat *f, const struct cube *region)
-{
-	size_t i;
-
-	for (i = 0; i < hf_rules_n_dnats(f->b->rules); i++) {
-		const struct hf_dnat *d = hf_rules_dnat(f->b->rules, i);
-		struct cube c = hf_cube_all(d->addr.family);
-
-		c.dst.addr = d->addr;
-		c.dst.len = (uint8_t)hf_addr_bits(&d->addr);
-		if (d->proto) {
-			hf_protos_only(c.proto, d->proto);
-			c.dport = (struct hf_ports){d->port, d->port};
-		}
-		if (hf_cube_meets(&c, region))
-			return true;
-	}
-	return false;
-}
-
-/* The one fate of a region over every class its destinations can have. */
-static enum hf_fate decide(const struct flat *f, const struct cube *region, uint32_t *origin)
-{
-	const struct hf_rules *rules = f->b->rules;
-	enum hf_reason reason;
-	enum hf_fate fate, first = HF_FATE_PUNT;
-	size_t i;
-
-	if (meets_dnat(f, region))
-		return HF_FATE_PUNT;
-	if (region->dst.len == hf_addr_bits(&region->dst.addr)) {
-		const struct hf_dest *d = hf_rules_find_dest(rules, &region->dst.addr);
-		const struct items *items = path_items(f, d->class, d->out, region->family);
-
-		return items ? hf_items_decide(items, region, origin, &reason) : HF_FATE_PUNT;
-	}
-	for (i = 0; i < f->n_paths; i++) {
-		fate = hf_items_decide(
-			&f->paths[i].items[region->family == 6], region, origin, &reason);
-		if (fate == HF_FATE_PUNT || (i && fate != first))
-			return HF_FATE_PUNT;
-		first = fate;
-	}
-	return first;
-}
 
 static int keys_push(struct keys *keys, const struct key *key)
 {
@@ -169,10 +102,11 @@ static bool is_host(const struct hf_prefix *p)
 static int push_key(const struct flat *f, struct keys *keys, const struct cube *region)
 {
 	struct key key = {.cube = *region};
+	enum hf_reason reason;
 
-	key.fate = decide(f, region, &key.origin);
+	key.fate = hf_sight_host(&f->host, region, &key.origin, &reason);
 	if (key.fate == HF_FATE_PUNT ||
-		(key.fate != HF_FATE_DENY && f->b->fallback == HF_FALLBACK_KERNEL))
+		(key.fate != HF_FATE_DENY && f->b->items.fallback == HF_FALLBACK_KERNEL))
 		return 0;
 	return keys_push(keys, &key);
 }
@@ -222,7 +156,7 @@ static int push_ports(const struct flat *f, struct keys *keys, const struct cube
 
 /* Keys from one item: its own constants; "any destination" stands for the path's host addresses. */
 static int push_item(const struct flat *f, struct keys *keys, const struct kind *kind,
-	const struct path_items *p, const struct cube *c, unsigned int shape)
+	const struct sight_path *p, const struct cube *c, unsigned int shape)
 {
 	const struct hf_rules *rules = f->b->rules;
 	struct cube r = region_of(f, kind, c, shape), at;
@@ -256,13 +190,13 @@ static int gather(
 	size_t p, i, n;
 	int rc = 0;
 
-	for (p = 0; p < f->n_paths; p++) {
-		const struct items *items = &f->paths[p].items[kind->family == 6];
+	for (p = 0; p < f->host.n_paths; p++) {
+		const struct items *items = &f->host.paths[p].items[kind->family == 6];
 
 		for (i = 0; i < items->n && rc == 0; i++) {
 			if (items->v[i].ct & HF_CT_BIT(HF_CT_NEW))
 				rc = push_item(
-					f, keys, kind, &f->paths[p], &items->v[i].cube, shape);
+					f, keys, kind, &f->host.paths[p], &items->v[i].cube, shape);
 		}
 	}
 	if (keys->n == 0 || rc < 0)
@@ -410,41 +344,14 @@ static int lower_kinds(const struct flat *f)
 	return rc;
 }
 
-static int list_paths(struct flat *f)
-{
-	const struct hf_rules *rules = f->b->rules;
-	size_t i, k;
-	int rc = 0;
-
-	for (i = 0; i < hf_rules_n_dests(rules) && rc == 0; i++) {
-		const struct hf_dest *d = hf_rules_dest(rules, i);
-		const struct hf_path *path = hf_rules_find_path(rules, f->b->in, d->class);
-		struct path_items *p = &f->paths[f->n_paths];
-
-		for (k = 0; k < f->n_paths; k++) {
-			if (f->paths[k].class == d->class && f->paths[k].out == d->out)
-				break;
-		}
-		if (k < f->n_paths || !path)
-			continue;
-		p->class = d->class;
-		p->out = d->out;
-		f->n_paths++;
-		rc = hf_items_build(rules, path, d->out, 4, f->b->fallback, &p->items[0]);
-		if (rc == 0)
-			rc = hf_items_build(rules, path, d->out, 6, f->b->fallback, &p->items[1]);
-	}
-	return rc;
-}
-
 /* Whatever has no entry is missed for the most telling reason. */
 static void tally_rest(const struct flat *f)
 {
 	size_t p, i, k;
 
-	for (p = 0; p < f->n_paths; p++) {
+	for (p = 0; p < f->host.n_paths; p++) {
 		for (k = 0; k < 2; k++) {
-			const struct items *items = &f->paths[p].items[k];
+			const struct items *items = &f->host.paths[p].items[k];
 
 			for (i = 0; i < items->n; i++) {
 				enum hf_reason reason = HF_REASON_SHAPE;
@@ -452,9 +359,9 @@ static void tally_rest(const struct flat *f)
 				if (items->v[i].fate == HF_FATE_PUNT)
 					reason = items->v[i].reason;
 				else if (items->v[i].fate != HF_FATE_DENY &&
-					 f->b->fallback == HF_FALLBACK_KERNEL)
+					 f->b->items.fallback == HF_FALLBACK_KERNEL)
 					reason = HF_REASON_KERNEL;
-				else if (hf_items_sight(items, i) != SIGHT_DECIDED)
+				else if (hf_sight_item(items, i) != SIGHT_DECIDED)
 					reason = HF_REASON_STATEFUL;
 				hf_build_miss(f->b, items->v[i].origin, reason, HF_F_MAX_);
 			}
@@ -469,24 +376,17 @@ int hf_lower_flat(struct builder *b)
 	size_t i;
 	int rc;
 
-	f.paths = calloc(hf_rules_n_dests(b->rules) + 1, sizeof(*f.paths));
-	if (!f.paths || hf_vec_push(&b->tables, table)) {
-		free(f.paths);
+	if (hf_vec_push(&b->tables, table))
 		return -ENOMEM;
-	}
-	rc = list_paths(&f);
-	for (i = 0; i < f.n_paths && rc == 0 && hf_build_has_vlan(b); i++) {
-		hf_build_miss_items(b, &f.paths[i].items[0], HF_REASON_VLAN);
-		hf_build_miss_items(b, &f.paths[i].items[1], HF_REASON_VLAN);
+	rc = hf_sight_init(&f.host, b->rules, b->in, &b->items);
+	for (i = 0; i < f.host.n_paths && rc == 0 && hf_build_has_vlan(b); i++) {
+		hf_build_miss_items(b, &f.host.paths[i].items[0], HF_REASON_VLAN);
+		hf_build_miss_items(b, &f.host.paths[i].items[1], HF_REASON_VLAN);
 	}
 	if (rc == 0 && !hf_build_has_vlan(b))
 		rc = lower_kinds(&f);
 	if (rc == 0)
 		tally_rest(&f);
-	for (i = 0; i < f.n_paths; i++) {
-		hf_items_fini(&f.paths[i].items[0]);
-		hf_items_fini(&f.paths[i].items[1]);
-	}
-	free(f.paths);
+	hf_sight_fini(&f.host);
 	return rc;
 }

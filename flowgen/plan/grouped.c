@@ -27,6 +27,9 @@
 #include <string.h>
 
 #define NAMED_MAX 256
+#define L4_LAYERS                                                                                  \
+	(HF_LAYER_BIT(HF_LAYER_TCP) | HF_LAYER_BIT(HF_LAYER_UDP) | HF_LAYER_BIT(HF_LAYER_SCTP) |   \
+		HF_LAYER_BIT(HF_LAYER_ICMP) | HF_LAYER_BIT(HF_LAYER_ICMP6))
 
 struct path_table {
 	enum hf_class class;
@@ -43,13 +46,59 @@ struct lower {
 	uint32_t limit;
 	uint32_t room; /* entries left before the reserve */
 	uint8_t family;
+	const struct items *items;
+	size_t at;  /* the item that is being lowered */
 	bool spell; /* no entry without a protocol */
 	size_t n_named;
 	uint8_t named[NAMED_MAX];
 };
 
+static bool any_bit(const void *bytes, size_t size)
+{
+	const uint8_t *b = bytes;
+	size_t i;
+
+	for (i = 0; i < size && !b[i]; i++)
+		;
+	return i < size;
+}
+
+/* What the pattern reaches: the cube as far as there are masks, and everything where there are
+ * none. */
+static struct cube reach_of(const struct shape *s, const struct cube *cube, unsigned int proto)
+{
+	const struct hf_hdr *m = &s->pattern.mask;
+	struct cube r = hf_cube_all(cube->family);
+
+	if (any_bit(m->ip_src, sizeof(m->ip_src)))
+		r.src = cube->src;
+	if (any_bit(m->ip_dst, sizeof(m->ip_dst)))
+		r.dst = cube->dst;
+	if (m->ip_proto || s->pattern.layers & L4_LAYERS)
+		hf_protos_only(r.proto, proto);
+	if (any_bit(m->sport, sizeof(m->sport)))
+		r.sport = cube->sport;
+	if (any_bit(m->dport, sizeof(m->dport)))
+		r.dport = cube->dport;
+	r.type = m->icmp_type & cube->type;
+	r.type_mask = m->icmp_type;
+	r.code = m->icmp_code & cube->code;
+	r.code_mask = m->icmp_code;
+	return r;
+}
+
+/* Wider than asked, and yet nothing but this fate is there to be met. */
+static bool one_fate(const struct lower *l, const struct item *item, const struct shape *s,
+	unsigned int proto, enum hf_fate fate)
+{
+	struct cube reach = reach_of(s, &item->cube, proto);
+
+	return fate != HF_FATE_PUNT && hf_sight_behind(l->items, l->at, &reach);
+}
+
 /* One entry as asked by fate; wider ones become punts. */
-static int emit(struct lower *l, const struct item *item, const struct shape *s, enum hf_fate fate)
+static int emit(struct lower *l, const struct item *item, const struct shape *s, unsigned int proto,
+	enum hf_fate fate)
 {
 	struct hf_entry e = {
 		.table = l->table,
@@ -61,7 +110,7 @@ static int emit(struct lower *l, const struct item *item, const struct shape *s,
 		.detail = HF_F_MAX_,
 	};
 
-	if (s->reason) {
+	if (s->reason && !one_fate(l, item, s, proto, fate)) {
 		e.fate = HF_FATE_PUNT;
 		e.reason = s->reason;
 		e.detail = s->detail;
@@ -103,14 +152,14 @@ static int emit_ports(struct lower *l, const struct item *item, const struct sha
 			break;
 	}
 	if (p == sizeof(port_fields) / sizeof(port_fields[0]))
-		return emit(l, item, base, fate);
+		return emit(l, item, base, proto, fate);
 	for (i = 0; i < n_sp && rc == 0; i++) {
 		for (k = 0; k < n_dp && rc == 0; k++) {
 			struct shape s = *base;
 
 			put_port(&s, port_fields[p].sport, &sp[i]);
 			put_port(&s, port_fields[p].dport, &dp[k]);
-			rc = emit(l, item, &s, fate);
+			rc = emit(l, item, &s, proto, fate);
 			if (s.reason)
 				return rc; /* wider than the ports: once is enough */
 		}
@@ -130,9 +179,8 @@ static void put_addrs(struct shape *s, const struct cube *c)
 	hf_shape_put_prefix(s, c->family == 4 ? HF_F_IP4_DST : HF_F_IP6_DST, &c->dst);
 }
 
-/* The item's cube for one protocol; 256 = whatever the protocol. */
-static int emit_proto(
-	struct lower *l, const struct item *item, unsigned int proto, enum hf_fate fate)
+/* The item's cube for one protocol, without its ports; 256 = whatever the protocol. */
+static struct shape shape_of(const struct lower *l, const struct item *item, unsigned int proto)
 {
 	struct shape s;
 
@@ -142,51 +190,37 @@ static int emit_proto(
 		hf_shape_put_proto(&s, item->cube.family, proto);
 	if (item->cube.type_mask || item->cube.code_mask)
 		put_icmp(&s, item->cube.family, &item->cube);
-	return emit_ports(l, item, &s, proto, fate);
+	return s;
 }
 
-/*
- * ICMP messages that ask for something new; every other is an answer or an error. The same list as
- * Linux (nf_conntrack_proto_icmp.c and _icmpv6.c) starts entries by.
- */
-static const struct {
-	uint8_t family;
-	uint8_t type;
-} openers[] = {{4, 8}, {4, 13}, {4, 15}, {4, 17}, {6, 128}, {6, 139}};
-
-static int emit_icmp_opening(struct lower *l, const struct item *item, unsigned int proto)
+static int emit_proto(
+	struct lower *l, const struct item *item, unsigned int proto, enum hf_fate fate)
 {
-	struct item narrow = *item;
-	struct cube want = hf_cube_all(item->cube.family);
-	size_t i;
-	int rc = 0;
+	struct shape s = shape_of(l, item, proto);
 
-	for (i = 0; i < sizeof(openers) / sizeof(openers[0]) && rc == 0; i++) {
-		if (openers[i].family != item->cube.family)
-			continue;
-		want.type = openers[i].type;
-		want.type_mask = 0xff;
-		if (hf_cube_intersect(&item->cube, &want, &narrow.cube))
-			rc = emit_proto(l, &narrow, proto, item->fate);
-	}
-	return rc;
+	return emit_ports(l, item, &s, proto, fate);
 }
 
 /* Those packets of the cube that can only open a connection; docs/architecture.md. */
 static int emit_opening(struct lower *l, const struct item *item, unsigned int proto)
 {
 	static const uint8_t syn = HF_TCP_SYN, syn_ack = HF_TCP_SYN | HF_TCP_ACK;
+	struct cube parts[OPENING_MAX];
+	struct item narrow = *item;
 	struct shape s;
+	bool flags;
+	size_t n = hf_sight_opening(&item->cube, proto, parts, &flags), i;
+	int rc = 0;
 
-	if (proto == (item->cube.family == 4 ? HF_PROTO_ICMP : HF_PROTO_ICMPV6))
-		return emit_icmp_opening(l, item, proto);
-	if (proto != HF_PROTO_TCP)
-		return 0;
-	hf_shape_init(&s, l->b->engine, item->cube.family);
-	put_addrs(&s, &item->cube);
-	hf_shape_put_proto(&s, item->cube.family, proto);
-	hf_shape_put(&s, HF_F_TCP_FLAGS, &syn, &syn_ack);
-	return s.reason ? 0 : emit_ports(l, item, &s, proto, item->fate);
+	for (i = 0; i < n && rc == 0; i++) {
+		narrow.cube = parts[i];
+		s = shape_of(l, &narrow, proto);
+		if (flags)
+			hf_shape_put(&s, HF_F_TCP_FLAGS, &syn, &syn_ack);
+		if (!flags || !s.reason)
+			rc = emit_ports(l, &narrow, &s, proto, item->fate);
+	}
+	return rc;
 }
 
 typedef int (*emit_fn)(struct lower *l, const struct item *item, unsigned int proto);
@@ -219,18 +253,19 @@ static int each_proto(struct lower *l, const struct item *item, bool spell, emit
 static int lower_item(struct lower *l, const struct items *items, size_t i)
 {
 	const struct item *item = &items->v[i];
-	enum sight sight = item->fate == HF_FATE_PUNT ? SIGHT_DECIDED : hf_items_sight(items, i);
+	enum sight sight = item->fate == HF_FATE_PUNT ? SIGHT_DECIDED : hf_sight_item(items, i);
 	size_t before = l->b->entries.n;
 	int rc;
 
-	if (sight == SIGHT_MIXED) {
+	l->at = i;
+	if (!(item->ct & HF_CT_BIT(HF_CT_NEW))) {
 		hf_build_miss(l->b, item->origin, HF_REASON_STATEFUL, HF_F_MAX_);
 		return 0;
 	}
 	if (sight == SIGHT_DECIDED) {
 		rc = each_proto(l, item, l->spell, emit_fate);
 	} else {
-		rc = each_proto(l, item, true, emit_opening);
+		rc = sight == SIGHT_OPENING ? each_proto(l, item, true, emit_opening) : 0;
 		if (l->b->entries.n > before)
 			l->priority++;
 		if (rc == 0)
@@ -285,6 +320,7 @@ static int lower_family(struct lower *l, const struct items *items)
 
 	l->spell = l->family == 6;
 	l->n_named = 0;
+	l->items = items;
 	name_protos(l, items);
 	for (i = 0; i < items->n && rc == 0; i++) {
 		size_t mark = b->entries.n;
@@ -331,7 +367,7 @@ static int lower_path(struct builder *b, const struct path_table *pt, uint32_t *
 	for (f = 0; path && f < sizeof(families) && rc == 0; f++) {
 		struct items items;
 
-		rc = hf_items_build(b->rules, path, pt->out, families[f], b->fallback, &items);
+		rc = hf_items_build(b->rules, path, pt->out, families[f], &b->items, &items);
 		if (rc < 0)
 			break;
 		l.family = families[f];

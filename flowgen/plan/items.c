@@ -6,11 +6,10 @@
 #include <stdlib.h>
 
 /*
- * States a NIC without connection tracking cannot tell apart. INVALID is not its business
- * (docs/architecture.md), UNTRACKED is made by rules and not by the packet.
+ * States a NIC without connection tracking cannot tell apart. INVALID is not its business unless
+ * that is asked for (docs/architecture.md), UNTRACKED is made by rules and not by the packet.
  */
-#define HIDDEN (HF_CT_BIT(HF_CT_ESTABLISHED) | HF_CT_BIT(HF_CT_RELATED))
-#define SEEN   (HIDDEN | HF_CT_BIT(HF_CT_NEW))
+#define SEEN (HF_CT_BIT(HF_CT_NEW) | HF_CT_BIT(HF_CT_ESTABLISHED) | HF_CT_BIT(HF_CT_RELATED))
 
 /* Jumps within jumps; a chain of tiers is as long as there are tiers. */
 #define DEPTH_MAX 4096
@@ -68,7 +67,7 @@ static int walk_cube(struct walk *w, const struct hf_rule *rule, struct item *it
 	if (awkward) {
 		item->fate = HF_FATE_PUNT;
 		item->reason = awkward;
-		item->ct = SEEN;
+		item->ct = w->items->seen;
 		return push(w, item);
 	}
 	if (rule->op == HF_OP_GOTO)
@@ -118,7 +117,7 @@ static int walk_block(
 	struct walk *w, uint32_t block, const struct cube *ctx, uint8_t ct, unsigned int depth)
 {
 	const struct hf_block *b = hf_rules_block(w->rules, block);
-	struct item rest = {.cube = *ctx, .ct = SEEN, .reason = HF_REASON_CAPACITY};
+	struct item rest = {.cube = *ctx, .ct = w->items->seen, .reason = HF_REASON_CAPACITY};
 	uint32_t i;
 	int rc = 0;
 
@@ -144,13 +143,20 @@ static int list_guards(struct items *items)
 }
 
 int hf_items_build(const struct hf_rules *rules, const struct hf_path *path, uint16_t out,
-	uint8_t family, enum hf_fallback fallback, struct items *ret)
+	uint8_t family, const struct items_opts *opts, struct items *ret)
 {
-	struct items items = {0};
-	struct walk w = {
-		.rules = rules, .path = path, .out = out, .items = &items, .fallback = fallback};
+	struct items items = {.seen = SEEN};
+	struct walk w = {.rules = rules,
+		.path = path,
+		.out = out,
+		.items = &items,
+		.fallback = opts->fallback};
 	struct cube all = hf_cube_all(family);
-	int rc = walk_block(&w, path->block, &all, SEEN, 0);
+	int rc;
+
+	if (opts->strict_invalid)
+		items.seen |= HF_CT_BIT(HF_CT_INVALID);
+	rc = walk_block(&w, path->block, &all, items.seen, 0);
 
 	if (rc == 0)
 		rc = list_guards(&items);
@@ -160,93 +166,4 @@ int hf_items_build(const struct hf_rules *rules, const struct hf_path *path, uin
 	}
 	*ret = items;
 	return 0;
-}
-
-/* Whether all packets of a region meet an entry before item i; that of one item is enough to ask.
- */
-static bool decided_before(const struct items *items, size_t i, const struct cube *region)
-{
-	size_t k;
-
-	for (k = 0; k < i; k++) {
-		if ((items->v[k].ct & HF_CT_BIT(HF_CT_NEW)) &&
-			hf_cube_covers(&items->v[k].cube, region))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Whether packets of item i that are in a hidden state meet the same fate. Guards before i may have
- * taken them; what no guard takes is i's if i decides for the state. Earlier items that decide NEW
- * as well are no guards: they are entries of their own, and stronger.
- */
-static bool state_agrees(const struct items *items, size_t i, uint8_t state)
-{
-	const struct item *item = &items->v[i];
-	struct cube both;
-	bool whole;
-	size_t k;
-
-	for (k = 0; k < items->n_guards && items->guards[k] < i; k++) {
-		const struct item *guard = &items->v[items->guards[k]];
-
-		if (!(guard->ct & state) || !hf_cube_intersect(&guard->cube, &item->cube, &both))
-			continue;
-		whole = hf_cube_covers(&guard->cube, &item->cube);
-		if (guard->fate != item->fate && (whole || !decided_before(items, i, &both)))
-			return false;
-		if (whole)
-			return true;
-	}
-	return item->ct & state;
-}
-
-enum sight hf_items_sight(const struct items *items, size_t i)
-{
-	if (!(items->v[i].ct & HF_CT_BIT(HF_CT_NEW)))
-		return SIGHT_MIXED;
-	if (state_agrees(items, i, HF_CT_BIT(HF_CT_ESTABLISHED)) &&
-		state_agrees(items, i, HF_CT_BIT(HF_CT_RELATED)))
-		return SIGHT_DECIDED;
-	return SIGHT_OPENING;
-}
-
-/* The first fate is taken down; false when a later one differs. */
-static bool agree(const struct item *item, enum hf_fate *fate, bool *first, uint32_t *origin)
-{
-	if (*first) {
-		*fate = item->fate;
-		*origin = item->origin;
-		*first = false;
-	}
-	return item->fate == *fate && item->fate != HF_FATE_PUNT;
-}
-
-enum hf_fate hf_items_decide(const struct items *items, const struct cube *region,
-	uint32_t *ret_origin, enum hf_reason *ret_reason)
-{
-	static const uint8_t states[] = {
-		HF_CT_BIT(HF_CT_NEW), HF_CT_BIT(HF_CT_ESTABLISHED), HF_CT_BIT(HF_CT_RELATED)};
-	enum hf_fate fate = HF_FATE_PUNT;
-	bool first = true;
-	size_t s, i;
-
-	for (s = 0; s < sizeof(states); s++) {
-		for (i = 0; i < items->n; i++) {
-			const struct item *item = &items->v[i];
-
-			if (!(item->ct & states[s]) || !hf_cube_meets(&item->cube, region))
-				continue;
-			if (!agree(item, &fate, &first, ret_origin)) {
-				*ret_reason = item->fate == HF_FATE_PUNT ? item->reason
-					      : s			 ? HF_REASON_STATEFUL
-									 : HF_REASON_OVERLAP;
-				return HF_FATE_PUNT;
-			}
-			if (hf_cube_covers(&item->cube, region))
-				break;
-		}
-	}
-	return fate;
 }

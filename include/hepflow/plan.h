@@ -113,6 +113,11 @@ struct hf_plan_opts {
 	enum hf_fallback fallback;
 	uint32_t capacity; /* use at most so many entries; 0 = as the profile says */
 	/*
+	 * INVALID is one of the states that a packet may secretly be in: nothing is allowed by
+	 * hardware then that policy denies to an invalid packet (docs/plan.md).
+	 */
+	bool strict_invalid;
+	/*
 	 * NULL, or the plan that this one follows: entries that both have keep their group and
 	 * priority where the order allows, so that few operations lead from one to the other
 	 * (hepflow/diff.h). A plan of another NIC or uplink is not looked at. Read only while the

@@ -69,6 +69,7 @@ Test(config, everything_is_read)
 			     "  calicoVersion: v3.28.1\n"
 			     "  connections: {max: 4096}\n"
 			     "  poll: adaptive\n"
+			     "  strict-invalid: true\n"
 			     "  ports:\n"
 			     "    - {name: cali1, role: workload, devargs: net_null2}\n"
 			     "    - {name: eth0, role: host, devargs: net_null1}\n"
@@ -85,6 +86,7 @@ Test(config, everything_is_read)
 	cr_assert_eq(c->calico, 328);
 	cr_assert_eq(c->max_connections, 4096);
 	cr_assert_eq(c->poll, HF_POLL_ADAPTIVE);
+	cr_assert(c->strict_invalid);
 	cr_assert_eq(c->n_wires, 2);
 	cr_assert_eq(c->wires[0].outer, 0);
 	cr_assert_eq(c->wires[0].inner, 3);
@@ -135,6 +137,8 @@ Test(config, wrong_input_is_refused_with_its_place)
 			"c.yaml:8:22: max must be a number from 1024 to 16777216"},
 		{HEAD POLICY PORTS "  connections: {min: 10}\n",
 			"c.yaml:8:17: unknown key 'min' in connections"},
+		{HEAD POLICY PORTS "  strict-invalid: 1\n",
+			"c.yaml:8:19: strict-invalid must be true or false"},
 		{HEAD POLICY PORTS "  poll: lazy\n",
 			"c.yaml:8:9: poll must be one of: busy, adaptive"},
 		{HEAD POLICY "  ports: {}\n", "c.yaml:5:10: ports must be a list"},

@@ -124,6 +124,39 @@ Test(plan, sctp_ports_are_a_wider_punt_on_mlx5)
 	hf_host_fini(&h);
 }
 
+/* The NIC does not see SCTP's ports, but whoever gets as far as that rule is allowed anyway. */
+Test(plan, a_wider_entry_is_no_punt_where_all_of_it_has_one_verdict)
+{
+	struct hf_host h;
+
+	hf_host_init(&h, "mlx5-cx6dx", 0,
+		GNP("s", "ingress: [{action: Deny, protocol: SCTP, source: {nets: "
+			 "[203.0.113.0/24]}},"
+			 " {action: Allow, protocol: SCTP, destination: {ports: [7]}},"
+			 " {action: Allow, protocol: SCTP}]"));
+	expect(&h, IN "proto=sctp dport=7", HF_FATE_ALLOW, HF_REASON_NONE);
+	expect(&h, "in=eth0 src=203.0.113.7 dst=192.0.2.10 proto=sctp dport=7", HF_FATE_PUNT,
+		HF_REASON_STATEFUL);
+	cr_expect_eq(hf_host_account(&h, "default/gnp:s/ingress/1")->share, HF_SHARE_WHOLE);
+	hf_host_fini(&h);
+}
+
+Test(plan, strict_invalid_leaves_allowing_to_those_who_see_states)
+{
+	struct hf_plan_opts opts = {.strict_invalid = true};
+	struct hf_plan *strict;
+	struct hf_packet pkt;
+	struct hf_host h;
+
+	hf_host_init(&h, "mlx5-cx6dx", 0, GNP("s", "ingress: [{action: Allow, protocol: TCP}]"));
+	cr_assert_eq(hf_plan_build(h.rules, h.nic, &opts, &strict, NULL), 0);
+	cr_assert_eq(hf_packet_parse(IN "proto=tcp dport=80", &pkt, NULL), 0);
+	cr_expect_eq(hf_plan_judge(h.plan, &pkt, NULL), HF_FATE_ALLOW);
+	cr_expect_eq(hf_plan_judge(strict, &pkt, NULL), HF_FATE_PUNT);
+	hf_plan_free(strict);
+	hf_host_fini(&h);
+}
+
 Test(plan, all_but_tcp_is_not_any_protocol)
 {
 	struct hf_host h;
