@@ -156,6 +156,7 @@ static void build_fini(struct hf_build *b)
 	hf_vec_fini(&b->warnings);
 	HASH_CLEAR(hh, b->iface_slots);
 	HASH_CLEAR(hh, b->profiles);
+	HASH_CLEAR(hh, b->pols_by_ref);
 	hf_sets_fini(b);
 	hf_arena_free(b->tmp);
 }

@@ -94,7 +94,8 @@ struct hf_pol {
 	const char *key; /* breaks ties of order: name/namespace/kind */
 	const char *id;
 	struct hf_scope scope;
-	bool selects; /* something on this node */
+	bool selects;	   /* something on this node */
+	UT_hash_handle hh; /* by obj->ref, if it has one */
 	bool built;
 	struct hf_model_policy in;
 	struct hf_model_policy out;
@@ -158,6 +159,7 @@ struct hf_build {
 	struct hf_pol **picked;		 /* room for all of pols */
 	struct hf_model_tier *tier_room; /* room for all tiers */
 	struct hf_pol *pols;		 /* by tier, then in order of evaluation */
+	struct hf_pol *pols_by_ref;
 	size_t n_tiers;
 	struct hf_tier_slot *tiers;
 
@@ -219,6 +221,12 @@ int hf_sets_port(struct hf_build *b, const struct hf_scope *scope, const char *n
 	bool positive, uint32_t *ret);
 int hf_sets_service(
 	struct hf_build *b, const char *ns, const char *name, bool ports, uint32_t *ret);
+/*
+ * Sets that Felix has resolved: what is in all of them, or in any of them. what is for people and
+ * part of the name. -EINVAL for an id that nobody has sent.
+ */
+int hf_sets_all_of(struct hf_build *b, const struct hf_names *ids, uint32_t *ret);
+int hf_sets_any_of(struct hf_build *b, const struct hf_names *ids, uint32_t *ret);
 /* take_v is sorted and freed here, also on failure. */
 int hf_sets_nets(
 	struct hf_build *b, const char *name, struct hf_prefix *take_v, size_t n, uint32_t *ret);
@@ -236,6 +244,12 @@ int hf_rule_profiles(
 int hf_order_init(struct hf_build *b);
 int hf_order_endpoint(
 	struct hf_build *b, const struct hf_subject *subject, struct hf_model_endpoint *ep);
+/* listed.c: the same for an endpoint whose tiers are given. */
+int hf_order_listed(
+	struct hf_build *b, const struct hf_tier_lists *lists, struct hf_model_endpoint *ep);
+/* Makes the rules of a policy if that has not been done. */
+int hf_order_build_policy(struct hf_build *b, struct hf_pol *pol);
+int hf_order_count(struct hf_build *b, size_t n_policies); /* -E2BIG beyond HF_MODEL_TIERS_MAX */
 
 /* host.c, endpoint.c */
 int hf_host_ifaces(struct hf_build *b);

@@ -198,7 +198,8 @@ static int make_all(struct hf_build *b)
 }
 
 static int fill(struct hf_build *b, const struct hf_subject *subject,
-	const struct hf_names *profiles, struct hf_model_endpoint *ep)
+	const struct hf_names *profiles, const struct hf_tier_lists *tiers,
+	struct hf_model_endpoint *ep)
 {
 	int rc;
 
@@ -208,7 +209,9 @@ static int fill(struct hf_build *b, const struct hf_subject *subject,
 	if (!*b->where)
 		b->where = ep->name;
 	rc = hf_rule_profiles(b, profiles, ep);
-	return rc < 0 ? rc : hf_order_endpoint(b, subject, ep);
+	if (rc < 0)
+		return rc;
+	return tiers ? hf_order_listed(b, tiers, ep) : hf_order_endpoint(b, subject, ep);
 }
 
 static int fill_all(struct hf_build *b)
@@ -220,11 +223,11 @@ static int fill_all(struct hf_build *b)
 
 	for (i = 0; rc == 0 && i < o->hep.n; i++, s++) {
 		if (b->heps[i])
-			rc = fill(b, s, &o->hep.v[i].profiles, b->heps[i]);
+			rc = fill(b, s, &o->hep.v[i].profiles, o->hep.v[i].tiers, b->heps[i]);
 	}
 	for (i = 0; rc == 0 && i < o->wep.n; i++, s++) {
 		if (b->weps[i])
-			rc = fill(b, s, &o->wep.v[i].profiles, b->weps[i]);
+			rc = fill(b, s, &o->wep.v[i].profiles, o->wep.v[i].tiers, b->weps[i]);
 	}
 	return rc;
 }

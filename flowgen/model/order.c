@@ -135,10 +135,12 @@ static int fill_tiers(struct hf_build *b)
 			end++;
 		t = tier_known(b, n, obj->tier);
 		if (!t) {
-			rc = hf_warn_meta(b, "missing-tier", &obj->meta,
-				"tier '%s' does not exist; its policies stand behind all others "
-				"and what they do not decide is denied",
-				obj->tier);
+			rc = obj->ref ? 0
+				      : hf_warn_meta(b, "missing-tier", &obj->meta,
+						"tier '%s' does not exist; its policies stand "
+						"behind all others "
+						"and what they do not decide is denied",
+						obj->tier);
 			if (rc == 0)
 				rc = tier_add(b, (struct hf_tier_slot){
 							 .name = obj->tier, .order = INFINITY});
@@ -178,6 +180,23 @@ static int pol_init(struct hf_build *b, struct hf_pol *p, const struct hf_policy
 	return hf_scope_policy(b, obj, &p->scope);
 }
 
+/* Once the policies stand where they will stay. */
+static int index_refs(struct hf_build *b)
+{
+	struct hf_pol *p;
+	size_t i;
+
+	for (i = 0; i < b->n_pols; i++) {
+		p = &b->pols[i];
+		if (!p->obj->ref)
+			continue;
+		HASH_ADD_KEYPTR(hh, b->pols_by_ref, p->obj->ref, strlen(p->obj->ref), p);
+		if (!p->hh.tbl)
+			return hf_build_oom(b);
+	}
+	return 0;
+}
+
 int hf_order_init(struct hf_build *b)
 {
 	const struct hf_objects *o = b->objs;
@@ -198,7 +217,9 @@ int hf_order_init(struct hf_build *b)
 	}
 	if (b->n_pols)
 		qsort(b->pols, b->n_pols, sizeof(*b->pols), cmp_pol);
-	rc = add_tiers(b);
+	rc = index_refs(b);
+	if (rc == 0)
+		rc = add_tiers(b);
 	return rc < 0 ? rc : fill_tiers(b);
 }
 
@@ -237,7 +258,7 @@ static int pol_dir(
 }
 
 /* Rules of a policy are made once and shared by all endpoints. */
-static int pol_build(struct hf_build *b, struct hf_pol *p)
+int hf_order_build_policy(struct hf_build *b, struct hf_pol *p)
 {
 	int rc = 0;
 
@@ -251,19 +272,28 @@ static int pol_build(struct hf_build *b, struct hf_pol *p)
 	return rc;
 }
 
+int hf_order_count(struct hf_build *b, size_t n_policies)
+{
+	b->n_tier_pols += n_policies;
+	if (b->n_tier_pols > HF_MODEL_TIERS_MAX)
+		return hf_fail(b->err, -E2BIG,
+			"%s: policies apply to endpoints of this node more than %u times", b->where,
+			HF_MODEL_TIERS_MAX);
+	return 0;
+}
+
 static int fill_dir(struct hf_build *b, struct hf_pol *const *pols, size_t n, unsigned int chain,
 	bool workload, bool egress, struct hf_model_policies *ret)
 {
 	struct hf_model_policy *v;
 	size_t i, k = 0;
+	int rc;
 
 	for (i = 0; i < n; i++)
 		k += (chains_of(pols[i]->obj, workload) & chain) && has_dir(pols[i]->obj, egress);
-	b->n_tier_pols += k;
-	if (b->n_tier_pols > HF_MODEL_TIERS_MAX)
-		return hf_fail(b->err, -E2BIG,
-			"%s: policies apply to endpoints of this node more than %u times", b->where,
-			HF_MODEL_TIERS_MAX);
+	rc = hf_order_count(b, k);
+	if (rc < 0)
+		return rc;
 	v = hf_arena_calloc(b->arena, k, sizeof(*v));
 	if (!v)
 		return hf_build_oom(b);
@@ -312,10 +342,11 @@ static int select_pols(struct hf_build *b, const struct hf_tier_slot *t,
 	for (i = t->first; i < t->first + t->n; i++) {
 		struct hf_pol *p = &b->pols[i];
 
-		if (!hf_scope_has(&p->scope, subject) || !chains_of(p->obj, workload))
+		if (p->obj->ref || !hf_scope_has(&p->scope, subject) ||
+			!chains_of(p->obj, workload))
 			continue;
 		p->selects = true;
-		rc = pol_build(b, p);
+		rc = hf_order_build_policy(b, p);
 		if (rc < 0)
 			return rc;
 		v[n++] = p;

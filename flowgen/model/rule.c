@@ -59,6 +59,42 @@ static int build_service(struct hf_build *b, const struct hf_service_ref *ref, c
 		b, ref->ns ? ref->ns : ns, ref->name, dst, dst ? &ret->service : &ret->set);
 }
 
+static int add_port_sets(
+	struct hf_build *b, const struct hf_names *ids, struct hf_model_ports *ports)
+{
+	uint32_t *sets;
+	size_t i;
+	int rc = 0;
+
+	if (ids->n == 0)
+		return 0;
+	sets = hf_arena_calloc(b->arena, ports->n_sets + ids->n, sizeof(*sets));
+	if (!sets)
+		return hf_build_oom(b);
+	memcpy(sets, ports->sets, ports->n_sets * sizeof(*sets));
+	for (i = 0; i < ids->n && rc == 0; i++)
+		rc = hf_sets_any_of(b, &(struct hf_names){1, &ids->v[i]}, &sets[ports->n_sets + i]);
+	ports->sets = sets;
+	ports->n_sets += ids->n;
+	return rc;
+}
+
+/* What Felix has resolved; such a side has no selectors. */
+static int build_resolved(struct hf_build *b, const struct hf_entity *e, struct hf_model_side *ret)
+{
+	int rc = 0;
+
+	if (e->set_ids.n)
+		rc = hf_sets_all_of(b, &e->set_ids, &ret->set);
+	if (rc == 0 && e->not_set_ids.n)
+		rc = hf_sets_any_of(b, &e->not_set_ids, &ret->not_set);
+	if (rc == 0 && e->member_set_ids.n)
+		rc = hf_sets_all_of(b, &e->member_set_ids, &ret->service);
+	if (rc == 0)
+		rc = add_port_sets(b, &e->port_set_ids, &ret->ports);
+	return rc < 0 ? rc : add_port_sets(b, &e->not_port_set_ids, &ret->not_ports);
+}
+
 static int build_side(struct hf_build *b, const struct hf_entity *e, const char *ns, int proto,
 	bool dst, struct hf_model_side *ret)
 {
@@ -83,7 +119,7 @@ static int build_side(struct hf_build *b, const struct hf_entity *e, const char 
 		rc = build_ports(b, &e->not_ports, &scope, proto, false, &ret->not_ports);
 	if (rc == 0)
 		rc = build_service(b, &e->service, ns, dst, ret);
-	return rc;
+	return rc < 0 ? rc : build_resolved(b, e, ret);
 }
 
 static struct hf_model_icmp build_icmp(const struct hf_icmp_spec *s)

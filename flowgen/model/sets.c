@@ -315,6 +315,137 @@ int hf_sets_service(struct hf_build *b, const char *ns, const char *name, bool p
 	return rc;
 }
 
+static const struct hf_ipset_obj *ipset_of(struct hf_build *b, const char *id)
+{
+	const struct hf_ipset_obj *obj = HF_BUILD_FIND(b->objs->ipset, NULL, id);
+
+	if (!obj)
+		(void)hf_fail(b->err, -EINVAL, "%s: set '%.64s' is not known", b->where, id);
+	return obj;
+}
+
+static int collect_ipset(struct hf_build *b, const struct hf_ipset_obj *obj, struct collect *c)
+{
+	size_t i;
+
+	for (i = 0; i < obj->nets.n; i++) {
+		if (hf_vec_push(&c->nets, obj->nets.v[i]))
+			return hf_build_oom(b);
+	}
+	for (i = 0; i < obj->n_members; i++) {
+		if (hf_vec_push(&c->members, obj->members[i]))
+			return hf_build_oom(b);
+	}
+	return 0;
+}
+
+/* Of two packed lists: two prefixes are disjoint, or the inner one is what they share. */
+static int meet_nets(
+	struct hf_build *b, const struct collect *a, const struct collect *c, struct collect *ret)
+{
+	size_t i = 0, k = 0;
+
+	while (i < a->nets.n && k < c->nets.n) {
+		const struct hf_prefix *x = &a->nets.v[i], *y = &c->nets.v[k], *inner = NULL;
+
+		if (hf_prefix_covers(x, y))
+			inner = y;
+		else if (hf_prefix_covers(y, x))
+			inner = x;
+		if (inner && hf_vec_push(&ret->nets, *inner))
+			return hf_build_oom(b);
+		if (inner == y || (!inner && hf_prefix_cmp(x, y) > 0))
+			k++;
+		else
+			i++;
+	}
+	return 0;
+}
+
+static int meet_members(
+	struct hf_build *b, const struct collect *a, const struct collect *c, struct collect *ret)
+{
+	size_t i = 0, k = 0;
+	int cmp;
+
+	while (i < a->members.n && k < c->members.n) {
+		cmp = hf_member_cmp(&a->members.v[i], &c->members.v[k]);
+		if (cmp == 0 && hf_vec_push(&ret->members, a->members.v[i]))
+			return hf_build_oom(b);
+		i += cmp <= 0;
+		k += cmp >= 0;
+	}
+	return 0;
+}
+
+static void pack(struct collect *c)
+{
+	c->nets.n = hf_sets_pack(c->nets.v, c->nets.n);
+	c->members.n = pack_members(c->members.v, c->members.n);
+}
+
+/* What c has and the set as well; both packed. */
+static int meet(struct hf_build *b, struct collect *c, const struct hf_ipset_obj *obj)
+{
+	struct collect other = {0}, both = {0};
+	int rc = collect_ipset(b, obj, &other);
+
+	pack(&other);
+	if (rc == 0)
+		rc = meet_nets(b, c, &other, &both);
+	if (rc == 0)
+		rc = meet_members(b, c, &other, &both);
+	collect_fini(&other);
+	collect_fini(c);
+	*c = both;
+	return rc;
+}
+
+static int sets_resolved(struct hf_build *b, const struct hf_names *ids, bool all, uint32_t *ret)
+{
+	const char *name = ids->v[0];
+	const struct hf_ipset_obj *obj;
+	struct collect c = {0};
+	char *key;
+	size_t i;
+	int rc = 0;
+
+	for (i = 1; i < ids->n && name; i++)
+		name = hf_arena_printf(b->tmp, "%s %s %s", name, all ? "&&" : "||", ids->v[i]);
+	key = name ? hf_arena_printf(b->tmp, "ipset %s", name) : NULL;
+	if (!key)
+		return hf_build_oom(b);
+	if (set_known(b, key, ret))
+		return 0;
+	for (i = 0; i < ids->n && rc == 0; i++) {
+		obj = ipset_of(b, ids->v[i]);
+		if (!obj)
+			rc = -EINVAL;
+		else if (i > 0 && all)
+			rc = meet(b, &c, obj);
+		else
+			rc = collect_ipset(b, obj, &c);
+		if (rc == 0 && all)
+			pack(&c);
+	}
+	if (rc == 0)
+		rc = set_push(b, name, &c, ret);
+	if (rc == 0)
+		rc = set_remember(b, key, *ret);
+	collect_fini(&c);
+	return rc;
+}
+
+int hf_sets_all_of(struct hf_build *b, const struct hf_names *ids, uint32_t *ret)
+{
+	return sets_resolved(b, ids, true, ret);
+}
+
+int hf_sets_any_of(struct hf_build *b, const struct hf_names *ids, uint32_t *ret)
+{
+	return sets_resolved(b, ids, false, ret);
+}
+
 int hf_sets_nets(
 	struct hf_build *b, const char *name, struct hf_prefix *take_v, size_t n, uint32_t *ret)
 {

@@ -340,6 +340,7 @@ json_t *hf_dump_entry(const struct hf_entry *entry)
 		[HF_LIST_tier] = hf_dump_tier,
 		[HF_LIST_profile] = hf_dump_profile,
 		[HF_LIST_netset] = hf_dump_netset,
+		[HF_LIST_ipset] = hf_dump_ipset,
 		[HF_LIST_felix] = hf_dump_felix,
 		[HF_LIST_node] = hf_dump_node,
 		[HF_LIST_ippool] = hf_dump_ippool,

@@ -46,6 +46,7 @@ void hf_dump_profile(struct hf_dump *top, const struct hf_entry *entry);
 void hf_dump_hep(struct hf_dump *top, const struct hf_entry *entry);
 void hf_dump_wep(struct hf_dump *top, const struct hf_entry *entry);
 void hf_dump_netset(struct hf_dump *top, const struct hf_entry *entry);
+void hf_dump_ipset(struct hf_dump *top, const struct hf_entry *entry);
 void hf_dump_felix(struct hf_dump *top, const struct hf_entry *entry);
 void hf_dump_node(struct hf_dump *top, const struct hf_entry *entry);
 void hf_dump_ippool(struct hf_dump *top, const struct hf_entry *entry);

@@ -78,6 +78,24 @@ void hf_dump_netset(struct hf_dump *top, const struct hf_entry *entry)
 	hf_dump_put(top, "spec", hf_dump_done(&d));
 }
 
+/* Only the daemon's state is ever printed with these: files have no such kind. */
+void hf_dump_ipset(struct hf_dump *top, const struct hf_entry *entry)
+{
+	const struct hf_ipset_obj *set = entry->obj;
+	struct hf_dump d = {.obj = json_object()};
+	json_t *members = json_array();
+	char addr[HF_ADDRSTR_SIZE], proto[12];
+	size_t i;
+
+	for (i = 0; i < set->n_members; i++)
+		json_array_append_new(members,
+			json_sprintf("%s,%s:%u", hf_addr_print(&set->members[i].addr, addr),
+				hf_proto_name(set->members[i].proto, proto), set->members[i].port));
+	hf_dump_nets(&d, "nets", &set->nets);
+	hf_dump_put(&d, "members", members);
+	hf_dump_put(top, "spec", hf_dump_done(&d));
+}
+
 static void put_failsafes(struct hf_dump *d, const char *key, const struct hf_failsafes *fs)
 {
 	json_t *list = json_array();

@@ -92,6 +92,17 @@ struct hf_entity {
 	struct hf_port_specs ports;
 	struct hf_port_specs not_ports;
 	struct hf_service_ref service;
+	/*
+	 * What Felix has resolved already, by ids of struct hf_ipset_obj; from files these are
+	 * empty. The address is in all of set_ids and in none of not_set_ids; port_set_ids and
+	 * not_port_set_ids stand beside ports and not_ports; (address, protocol, port) is in all of
+	 * member_set_ids.
+	 */
+	struct hf_names set_ids;
+	struct hf_names not_set_ids;
+	struct hf_names port_set_ids;
+	struct hf_names not_port_set_ids;
+	struct hf_names member_set_ids;
 };
 
 /* protocol: and notProtocol:. Naming ICMP or ICMPv6 implies a family, the number does not (11.1).
@@ -160,6 +171,29 @@ struct hf_policy_obj {
 	bool untracked; /* doNotTrack */
 	bool pre_dnat;
 	bool on_forward; /* applyOnForward */
+	/* NULL, or what struct hf_tier_ref calls it: then only such a list applies it. */
+	const char *ref;
+};
+
+/* A tier as Felix lists it for one endpoint: its policies in order, by hf_policy_obj.ref. */
+struct hf_tier_ref {
+	const char *name;
+	bool default_pass;
+	struct hf_names in;
+	struct hf_names out;
+};
+
+struct hf_tier_refs {
+	size_t n;
+	const struct hf_tier_ref *v;
+};
+
+/* The four lists of an endpoint (docs/semantics.md 2); pods have only the normal one. */
+struct hf_tier_lists {
+	struct hf_tier_refs untracked;
+	struct hf_tier_refs pre_dnat;
+	struct hf_tier_refs normal;
+	struct hf_tier_refs forward;
 };
 
 struct hf_tier_obj {
@@ -200,6 +234,7 @@ struct hf_hep_obj {
 	struct hf_addrs expected;
 	struct hf_names profiles;
 	struct hf_endpoint_ports ports;
+	const struct hf_tier_lists *tiers; /* NULL: by selectors */
 };
 
 struct hf_wep_obj {
@@ -218,6 +253,15 @@ struct hf_wep_obj {
 	} * nats;
 	bool allow_spoofed; /* allowSpoofedSourcePrefixes given: rpf is relaxed for those nets */
 	struct hf_nets spoofed;
+	const struct hf_tier_lists *tiers; /* NULL: by selectors */
+};
+
+/* A set that Felix has resolved; its name is the id. Nets may cover each other. */
+struct hf_ipset_obj {
+	struct hf_meta meta;
+	struct hf_nets nets;
+	size_t n_members;
+	const struct hf_member *members;
 };
 
 /* NetworkSet (with a namespace) and GlobalNetworkSet. */
@@ -401,6 +445,7 @@ struct hf_facts_obj {
 	X(tier, struct hf_tier_obj)                                                                \
 	X(profile, struct hf_profile_obj)                                                          \
 	X(netset, struct hf_netset_obj)                                                            \
+	X(ipset, struct hf_ipset_obj)                                                              \
 	X(felix, struct hf_felix_obj)                                                              \
 	X(node, struct hf_node_obj)                                                                \
 	X(ippool, struct hf_ippool_obj)                                                            \

@@ -45,6 +45,8 @@ const struct hf_kind hf_kinds[] = {
 	{"HostFacts", "hepflow", "v1", HF_LIST_facts, false, false, hf_rd_facts},
 };
 
+const struct hf_kind hf_kind_ipset = {"IPSet", "hepflow", "v1", HF_LIST_ipset, false, false, NULL};
+
 const size_t hf_n_kinds = sizeof(hf_kinds) / sizeof(hf_kinds[0]);
 
 /*

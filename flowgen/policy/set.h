@@ -37,7 +37,8 @@ struct hf_kind {
 
 extern const struct hf_kind hf_kinds[];
 extern const size_t hf_n_kinds;
-size_t hf_list_size(enum hf_list list); /* bytes of one object */
+extern const struct hf_kind hf_kind_ipset; /* not read from files: Felix sends them */
+size_t hf_list_size(enum hf_list list);	   /* bytes of one object */
 
 struct hf_entry {
 	const struct hf_kind *kind;

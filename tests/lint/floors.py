@@ -29,7 +29,10 @@ FLOORS = {
     'include/hepflow': (ANY, [], set()),
     'include/hepflow/rteflow.h': (ANY, [], DPDK),
     'flowgen/base': (BASE, [], {'yaml'}),
-    'flowgen/policy': (BASE | {'policy'}, [], {'protobuf'}),
+    'flowgen/policy': (BASE | {'policy'}, [], set()),
+    'flowgen/felix': (BASE | {'policy', 'felix'},
+                      ['flowgen/policy/objects.h', 'flowgen/policy/set.h', 'flowgen/policy/read.h'],
+                      {'protobuf'}),
     'flowgen/model': (BASE | {'policy', 'model'},
                       ['flowgen/policy/objects.h', 'flowgen/policy/selector.h'], set()),
     # The oracle and what it judges: they share the model, never each other's code. Both speak of
