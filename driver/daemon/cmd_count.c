@@ -421,6 +421,7 @@ int cmd_conntrack_flush(void *arg, const struct hf_rpc_call *, struct hf_err *er
 	const struct hf_daemon *d = arg;
 	int ms;
 
+	d->worker->filter = (struct hf_soft_filter){.any_wire = true};
 	atomic_store(&d->worker->forget, true);
 	for (ms = 0; ms < FLUSH_WAIT_MS; ms++) {
 		if (!atomic_load(&d->worker->forget))

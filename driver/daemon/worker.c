@@ -60,6 +60,16 @@ static void rest(struct hf_worker *w, unsigned int *idle)
 	(void)usleep(HF_IDLE_SLEEP_US); /* woken early by a signal: just as well */
 }
 
+static void forget(struct hf_worker *w)
+{
+	if (!atomic_load_explicit(&w->forget, memory_order_acquire))
+		return;
+	if (hf_soft_forget(w->soft, w->number, &w->filter, &w->forget_at))
+		return;
+	w->forget_at = 0;
+	atomic_store_explicit(&w->forget, false, memory_order_release);
+}
+
 int hf_worker_run(void *arg)
 {
 	struct hf_worker *w = arg;
@@ -74,9 +84,7 @@ int hf_worker_run(void *arg)
 			n += move(w, &w->wires[i], HF_SOFT_OUT);
 		}
 		hf_soft_poll(w->soft, w->number, rte_rdtsc());
-		if (atomic_load_explicit(&w->forget, memory_order_relaxed) &&
-			!hf_soft_forget(w->soft, w->number))
-			atomic_store_explicit(&w->forget, false, memory_order_release);
+		forget(w);
 		add(&w->rounds, 1);
 		if (n > 0)
 			idle = 0;

@@ -15,13 +15,13 @@
 
 #pragma once
 
+#include "soft/soft.h"
+
 #include <hepflow/net.h>
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-struct hf_soft;
 
 #define HF_WORKER_BURST	 32   /* packets taken at once: DPDK's customary size */
 #define HF_WORKER_WIRES	 64   /* as many as a configuration has ports */
@@ -45,7 +45,10 @@ struct hf_worker {
 	unsigned int number; /* in the software path */
 	bool adaptive;
 	atomic_bool stop;
-	atomic_bool forget; /* all connections; false again when it is done */
+	/* Connections that fit the filter, which is set before; false again when it is done. */
+	atomic_bool forget;
+	struct hf_soft_filter filter;
+	uint32_t forget_at; /* the worker's */
 	_Atomic uint64_t rounds;
 	_Atomic uint64_t sleeps;
 	unsigned int n_wires;

@@ -28,6 +28,7 @@ static const char *const reasons[HF_SOFT_N_REASONS] = {
 	[HF_SOFT_FRAGMENT_UNKNOWN] = "fragment-unknown",
 	[HF_SOFT_FRAGMENT_OVERLAP] = "fragment-overlap",
 	[HF_SOFT_TABLE_FULL] = "table-full",
+	[HF_SOFT_SOURCE_FULL] = "source-full",
 };
 
 const char *hf_soft_reason_name(enum hf_soft_reason reason)
@@ -97,6 +98,10 @@ void hf_soft_count_tables(const struct hf_soft *soft, struct hf_soft_table_count
 		sum.conns_made += stats.made;
 		sum.conns_expired += stats.expired;
 		sum.conns_evicted += stats.evicted;
+		sum.conns_flushed += stats.flushed;
+		sum.conns_refused += stats.refused;
+		sum.conns_refused_share += stats.refused_share;
+		sum.conns_half_open += stats.half_open;
 		sum.frags += hf_frag_count(worker->frag);
 		sum.frags_evicted += hf_frag_evicted(worker->frag);
 	}

@@ -122,6 +122,10 @@ static bool parse_l4(const struct span *s, struct hf_pkt *pkt)
 		return true;
 	if (pkt->proto == HF_PROTO_TCP) {
 		pkt->tcp_flags = p[13];
+		pkt->tcp_head = (uint8_t)((p[12] >> 4) * 4);
+		pkt->tcp_win = be16(p + 14);
+		pkt->tcp_seq = be32(p + 4);
+		pkt->tcp_ack = be32(p + 8);
 		return tcp_holds(pkt, p);
 	}
 	return pkt->proto != HF_PROTO_UDP || udp_holds(pkt, p);

@@ -9,6 +9,8 @@
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
+#include <errno.h>
+
 #define PREFETCH     4	/* packets ahead; headers are then in the cache when they are read */
 #define SWEEP_BURST  8	/* expired connections removed with a burst */
 #define SWEEP_POLL   64 /* and in a round of the worker's loop */
@@ -94,6 +96,7 @@ static enum hf_soft_reason judge_packet(const struct burst *b, const struct rte_
 		.now = b->now,
 	};
 	uint32_t bytes = rte_pktmbuf_pkt_len(m);
+	struct hf_ct_note note = {0};
 	struct hf_ct_view view;
 	struct hf_judged j;
 
@@ -105,9 +108,15 @@ static enum hf_soft_reason judge_packet(const struct burst *b, const struct rte_
 		hf_count(&b->origins[j.origin], 1, bytes);
 	if (!hf_soft_reason_passes(j.reason) || j.reason == HF_SOFT_ALLOW_UNTRACKED)
 		return j.reason;
-	if (hf_ct_commit(b->worker->ct, &view, b->now, bytes, j.forwarded) < 0)
+	note.forwarded = j.forwarded;
+	switch (hf_ct_commit(b->worker->ct, &view, b->now, bytes, note)) {
+	case 0:
+		return j.reason;
+	case -EDQUOT:
+		return HF_SOFT_SOURCE_FULL;
+	default:
 		return HF_SOFT_TABLE_FULL;
-	return j.reason;
+	}
 }
 
 static enum hf_soft_reason judge_later(
@@ -221,7 +230,18 @@ void hf_soft_poll(struct hf_soft *soft, unsigned int worker, uint64_t now)
 	rte_rcu_qsbr_quiescent(soft->qsbr, worker);
 }
 
-bool hf_soft_forget(struct hf_soft *soft, unsigned int worker)
+bool hf_soft_forget(struct hf_soft *soft, unsigned int worker, const struct hf_soft_filter *filter,
+	uint32_t *at)
 {
-	return hf_ct_expire(soft->workers[worker]->ct, UINT64_MAX, SWEEP_POLL) > 0;
+	const struct hf_wire *wire = &soft->wires[filter->wire % HF_SOFT_WIRES_MAX];
+	struct hf_ct_filter f = {
+		.zone = filter->any_wire ? 0 : wire->zone,
+		.proto = filter->proto,
+		.src = filter->src,
+		.dst = filter->dst,
+		.sport = filter->sport,
+		.dport = filter->dport,
+	};
+
+	return hf_ct_flush(soft->workers[worker]->ct, &f, at, SWEEP_POLL);
 }

@@ -118,6 +118,9 @@ int hf_soft_add_wire(struct hf_soft *soft, const char *name, enum hf_soft_role r
 	if (place == HF_SOFT_WIRES_MAX)
 		return hf_fail(
 			err, -ENOSPC, "wire '%s': more than %d wires", name, HF_SOFT_WIRES_MAX);
+	if (soft->last_zone == HF_CT_ZONE_MAX)
+		return hf_fail(err, -ENOSPC, "wire '%s': %u wires have been added since the start",
+			name, HF_CT_ZONE_MAX);
 	wire = &soft->wires[place];
 	/* Always a new zone, so that connections of an earlier wire in this place stay dead. */
 	*wire = (struct hf_wire){.role = role, .zone = ++soft->last_zone};

@@ -86,12 +86,13 @@ enum hf_soft_reason {
 	HF_SOFT_FRAGMENT_UNKNOWN, /* fragment-unknown: before or without its first */
 	HF_SOFT_FRAGMENT_OVERLAP, /* fragment-overlap: reaches back into its first */
 	HF_SOFT_TABLE_FULL,	  /* table-full: allowed, but no room to remember the connection */
+	HF_SOFT_SOURCE_FULL,	  /* source-full: the same, as its source has more than its share */
 	HF_SOFT_N_REASONS,
 };
 
 struct hf_soft_opts {
 	unsigned int n_workers; /* 1 .. HF_SOFT_WORKERS_MAX */
-	uint32_t max_conns;	/* of each worker; 0: HF_SOFT_CONNS */
+	uint32_t max_conns;	/* of each worker and family; 0: HF_SOFT_CONNS */
 	uint32_t max_frags;	/* of each worker; 0: HF_SOFT_FRAGS */
 	uint64_t hz;		/* cycles a second; 0: those of the TSC */
 	int socket;		/* NUMA node for the tables, or SOCKET_ID_ANY */
@@ -140,11 +141,24 @@ uint16_t hf_soft_burst(struct hf_soft *soft, unsigned int worker, unsigned int w
  */
 void hf_soft_poll(struct hf_soft *soft, unsigned int worker, uint64_t now);
 
+/* Some of the connections: those that all that is set agrees with. */
+struct hf_soft_filter {
+	bool any_wire;
+	unsigned int wire;
+	uint8_t proto;	      /* 0: any */
+	struct hf_prefix src; /* of the end that called; family 0: any */
+	struct hf_prefix dst;
+	uint16_t sport; /* 0: any */
+	uint16_t dport;
+};
+
 /*
- * Forgets connections of the worker, whatever their time, a bounded number; they are counted as
- * expired. False if there were none. For the worker's own thread, between bursts.
+ * Forgets connections of the worker, whatever their time: looks at a bounded number of places from
+ * *at on, which is 0 to begin with. False once it has been through. For the worker's own thread,
+ * between bursts.
  */
-bool hf_soft_forget(struct hf_soft *soft, unsigned int worker);
+bool hf_soft_forget(struct hf_soft *soft, unsigned int worker, const struct hf_soft_filter *filter,
+	uint32_t *at);
 
 struct hf_soft_count {
 	uint64_t packets;
@@ -158,11 +172,15 @@ struct hf_soft_wire_counts {
 };
 
 struct hf_soft_table_counts {
-	uint64_t conns; /* in use, over all workers */
-	uint64_t conns_max;
+	uint64_t conns;	    /* in use, over all workers */
+	uint64_t conns_max; /* half of it for each family */
 	uint64_t conns_made;
 	uint64_t conns_expired;
-	uint64_t conns_evicted;
+	uint64_t conns_flushed;
+	uint64_t conns_evicted;	      /* half open, to make room */
+	uint64_t conns_refused;	      /* no room */
+	uint64_t conns_refused_share; /* the source had more than its share of the half-open ones */
+	uint64_t conns_half_open;
 	uint64_t frags;
 	uint64_t frags_evicted;
 };

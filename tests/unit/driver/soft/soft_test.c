@@ -50,6 +50,8 @@ static size_t put_l4(const struct hf_packet *pkt, const struct frame_opts *o, ui
 	put16(p + 2, pkt->dport);
 	if (pkt->proto == HF_PROTO_TCP) {
 		put32(p + 4, o->seq);
+		put32(p + 8, o->ack);
+		put16(p + 14, o->win ? o->win : 8192);
 		p[12] = 5 << 4;
 		p[13] = pkt->tcp_flags;
 		n = 20;

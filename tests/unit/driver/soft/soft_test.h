@@ -23,6 +23,8 @@ struct rte_mbuf;
 struct frame_opts {
 	uint16_t icmp_id;
 	uint32_t seq; /* TCP */
+	uint32_t ack;
+	uint16_t win; /* 0: 8192 */
 	uint32_t frag_id;
 	uint16_t frag_off; /* of a later fragment, bytes */
 	bool last;	   /* it is the last one */

@@ -58,7 +58,7 @@ static enum hf_ct pass(const char *line)
 	struct hf_ct_view v;
 
 	(void)look_in(1, line, NULL, &v);
-	cr_assert_eq(hf_ct_commit(ct, &v, now, 100, false), 0, "%s", line);
+	cr_assert_eq(hf_ct_commit(ct, &v, now, 100, (struct hf_ct_note){0}), 0, "%s", line);
 	return v.ct;
 }
 
@@ -184,7 +184,7 @@ Test(ct, udplite_has_ports)
 		m = make_mbuf(frame, n, n);
 		cr_assert_eq(hf_pkt_parse(m, &pkt), HF_PARSE_IP);
 		hf_ct_find(ct, m, &pkt, 1, now, &v);
-		cr_expect_eq(hf_ct_commit(ct, &v, now, 1, false), 0);
+		cr_expect_eq(hf_ct_commit(ct, &v, now, 1, (struct hf_ct_note){0}), 0);
 		rte_pktmbuf_free(m);
 	}
 	cr_expect_eq(hf_ct_count(ct), 2);
@@ -253,7 +253,7 @@ static enum hf_ct look_error(const char *error, const char *quoted)
 	struct hf_ct_view v;
 
 	(void)look_in(1, error, &o, &v);
-	cr_assert_eq(hf_ct_commit(ct, &v, now, 100, false), 0);
+	cr_assert_eq(hf_ct_commit(ct, &v, now, 100, (struct hf_ct_note){0}), 0);
 	return v.ct;
 }
 
@@ -441,7 +441,7 @@ static int try_to_enter(int i, const char *rest)
 
 	(void)snprintf(line, sizeof(line), "src=198.51.100.%d dst=192.0.2.2 %s", i, rest);
 	(void)look_in(1, line, NULL, &v);
-	return hf_ct_commit(ct, &v, now, 100, false);
+	return hf_ct_commit(ct, &v, now, 100, (struct hf_ct_note){0});
 }
 
 static void fill_with_assured(int from, int n)
@@ -568,4 +568,166 @@ Test(ct, refuses_senseless_sizes)
 	cr_expect_eq(hf_ct_new(&opts, &none, &err), -EINVAL);
 	cr_expect_null(none);
 	cr_expect(strstr(err.text, "connection table"));
+}
+
+/* A flood from one address does not push out the handshakes of others. */
+Test(ct, no_source_has_more_than_its_share)
+{
+	struct hf_ct_stats stats;
+	char line[128];
+	int i, full = 0;
+
+	for (i = 0; i < 40; i++)
+		cr_assert_eq(try_to_enter(i + 1, "proto=tcp sport=1 dport=2 flags=S"), 0);
+	for (i = 0; i < 200; i++) {
+		struct hf_ct_view v;
+		int rc;
+
+		(void)snprintf(line, sizeof(line),
+			"src=203.0.113.66 dst=192.0.2.2 proto=tcp sport=%d dport=2 flags=S", i + 1);
+		(void)look_in(1, line, NULL, &v);
+		rc = hf_ct_commit(ct, &v, now, 100, (struct hf_ct_note){0});
+		cr_assert(rc == 0 || rc == -EDQUOT);
+		full += rc < 0;
+	}
+	hf_ct_read_stats(ct, &stats);
+	cr_expect_eq(full, 200 - 24, "the places that were free");
+	cr_expect_eq(stats.refused_share, (uint64_t)full);
+	cr_expect_eq(stats.evicted, 0);
+	cr_expect_eq(stats.half_open, 64);
+	cr_expect_eq(look("src=192.0.2.2 dst=198.51.100.1 proto=tcp sport=2 dport=1 flags=SA"),
+		HF_CT_ESTABLISHED, "the others are still there");
+	cr_expect_eq(try_to_enter(99, "proto=tcp sport=1 dport=2 flags=S"), 0, "and may call");
+}
+
+Test(ct, shares_are_given_back)
+{
+	char line[128];
+	int i, round;
+
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < 64; i++) {
+			(void)snprintf(line, sizeof(line),
+				"src=203.0.113.66 dst=192.0.2.2 proto=udp sport=%d dport=2", i + 1);
+			cr_assert_eq(pass(line), HF_CT_NEW, "round %d", round);
+		}
+		now += 31 * HZ;
+		cr_assert_eq(hf_ct_expire(ct, now, 100), 64);
+	}
+}
+
+Test(ct, families_do_not_crowd_each_other_out)
+{
+	fill_with_assured(1, 64);
+	cr_expect_eq(pass("src=2001:db8::1 dst=2001:db8::2 proto=udp sport=1 dport=2"), HF_CT_NEW);
+	cr_expect_eq(pass("src=2001:db8::2 dst=2001:db8::1 proto=udp sport=2 dport=1"),
+		HF_CT_ESTABLISHED);
+	cr_expect_eq(hf_ct_count(ct), 65);
+}
+
+Test(ct, memory_is_what_was_promised)
+{
+	cr_expect_leq(hf_ct_memory(4, 1000000), 128u * 1000000);
+	cr_expect_leq(hf_ct_memory(6, 1000000), 192u * 1000000);
+}
+
+/* The answer of a flush is what is left. */
+static uint32_t flush(const struct hf_ct_filter *filter)
+{
+	uint32_t at = 0;
+
+	while (hf_ct_flush(ct, filter, &at, 7))
+		;
+	return hf_ct_count(ct);
+}
+
+Test(ct, flush_takes_what_fits)
+{
+	struct hf_ct_filter f = {0};
+	struct hf_ct_view v;
+	struct hf_ct_stats stats;
+
+	(void)pass(UDP_A);
+	(void)pass(TCP_A("S"));
+	(void)pass("src=192.0.2.9 dst=192.0.2.2 sport=7 dport=53 proto=udp");
+	(void)pass("src=2001:db8::1 dst=2001:db8::2 proto=udp sport=1 dport=53");
+	(void)look_in(2, UDP_A, NULL, &v);
+	cr_assert_eq(hf_ct_commit(ct, &v, now, 1, (struct hf_ct_note){0}), 0);
+	cr_assert_eq(hf_ct_count(ct), 5);
+
+	f.proto = HF_PROTO_SCTP;
+	cr_expect_eq(flush(&f), 5);
+	f = (struct hf_ct_filter){.zone = 2};
+	cr_expect_eq(flush(&f), 4);
+	f = (struct hf_ct_filter){.proto = HF_PROTO_TCP};
+	cr_expect_eq(flush(&f), 3);
+	f = (struct hf_ct_filter){.dport = 53};
+	cr_assert_eq(hf_prefix_parse("192.0.2.8/29", &f.src, NULL), 0);
+	cr_expect_eq(flush(&f), 2);
+	f = (struct hf_ct_filter){.sport = 1000};
+	cr_expect_eq(flush(&f), 1);
+	f = (struct hf_ct_filter){0};
+	cr_expect_eq(flush(&f), 0);
+	hf_ct_read_stats(ct, &stats);
+	cr_expect_eq(stats.flushed, 5);
+	cr_expect_eq(pass(UDP_A), HF_CT_NEW);
+}
+
+Test(ct, timers_can_be_set)
+{
+	struct hf_ct_opts opts = {.max_entries = 64, .hz = HZ, .socket = SOCKET_ID_ANY};
+
+	hf_ct_free(ct);
+	opts.seconds[HF_CT_UDP_NEW] = 5;
+	cr_assert_eq(hf_ct_new(&opts, &ct, NULL), 0);
+	(void)pass(UDP_A);
+	check_life(UDP_B, 5);
+}
+
+/* Looking at a whole burst at once, and again before each step. */
+Test(ct, views_may_be_looked_at_again)
+{
+	static const char *const lines[] = {UDP_A, UDP_B, UDP_A, TCP_A("S"), TCP_A("A")};
+	static const enum hf_ct first[] = {HF_CT_NEW, HF_CT_NEW, HF_CT_NEW, HF_CT_NEW, HF_CT_NEW};
+	static const enum hf_ct again[] = {
+		HF_CT_NEW, HF_CT_ESTABLISHED, HF_CT_ESTABLISHED, HF_CT_NEW, HF_CT_INVALID};
+	struct hf_ct_view v[RTE_DIM(lines)];
+	struct rte_mbuf *m[RTE_DIM(lines)];
+	struct hf_pkt pkt[RTE_DIM(lines)];
+	size_t i;
+
+	for (i = 0; i < RTE_DIM(lines); i++) {
+		m[i] = line_mbuf(lines[i], NULL);
+		cr_assert_eq(hf_pkt_parse(m[i], &pkt[i]), HF_PARSE_IP);
+		hf_ct_aim(ct, &pkt[i], 1, &v[i]);
+	}
+	for (i = 0; i < RTE_DIM(lines); i++)
+		hf_ct_fetch(ct, &v[i]);
+	for (i = 0; i < RTE_DIM(lines); i++) {
+		hf_ct_look(ct, m[i], &pkt[i], now, &v[i]);
+		cr_expect_eq(v[i].ct, first[i], "%s", lines[i]);
+	}
+	for (i = 0; i < RTE_DIM(lines); i++) {
+		hf_ct_look(ct, m[i], &pkt[i], now, &v[i]);
+		cr_expect_eq(v[i].ct, again[i], "%s", lines[i]);
+		if (v[i].ct != HF_CT_INVALID)
+			cr_expect_eq(hf_ct_commit(ct, &v[i], now, 1, (struct hf_ct_note){0}), 0);
+		rte_pktmbuf_free(m[i]);
+	}
+	cr_expect_eq(hf_ct_count(ct), 2);
+}
+
+/* An entry of IPv6 is as long as its key. */
+Test(ct, ipv6_addresses_are_compared_whole)
+{
+	char line[128];
+	int i;
+
+	for (i = 0; i < 32; i++) {
+		(void)snprintf(line, sizeof(line),
+			"src=2001:db8::%x dst=2001:db8:%x::2 proto=udp sport=1 dport=2",
+			1 << i % 16, i < 16 ? 1 : 1 << (i - 16));
+		(void)pass(line);
+	}
+	cr_expect_eq(hf_ct_count(ct), 31, "two are the same");
 }

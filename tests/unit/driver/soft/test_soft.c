@@ -213,7 +213,7 @@ Test(soft, connections_can_be_listed)
 	cr_expect_eq(n, 2);
 	cr_expect_eq(workers, 3);
 	hf_soft_count_tables(soft, &tables);
-	cr_expect(tables.conns == 2 && tables.conns_made == 2 && tables.conns_max == 2 * 4096);
+	cr_expect(tables.conns == 2 && tables.conns_made == 2 && tables.conns_max == 2 * 2 * 4096);
 	now += 120 * HZ;
 	hf_soft_poll(soft, 0, now);
 	hf_soft_count_tables(soft, &tables);

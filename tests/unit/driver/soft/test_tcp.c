@@ -143,3 +143,223 @@ Test(tcp, ports_may_be_used_again)
 	cr_expect_eq(hf_tcp_next(HF_TCP_CLOSE, false, HF_TCP_SYN), HF_TCP_SYN_SENT);
 	cr_expect_eq(hf_tcp_next(HF_TCP_CLOSE, true, HF_TCP_SYN), HF_TCP_INVALID);
 }
+
+/*
+ * A connection with numbers: the caller's begin at 1000, the other's at 5000; both offer a window
+ * of 1000.
+ */
+struct talk {
+	struct hf_tcp_track t;
+	bool replied;
+	enum hf_tcp_patience patience;
+};
+
+static struct hf_tcp_seg segment(const char *flags, uint32_t seq, uint32_t ack, uint32_t len)
+{
+	return (struct hf_tcp_seg){
+		.seq = seq, .ack = ack, .len = len, .win = 1000, .flags = flags_of(flags)};
+}
+
+static enum hf_tcp_fate say_seg(struct talk *k, bool reply, struct hf_tcp_seg seg)
+{
+	enum hf_tcp_fate fate = hf_tcp_follow(&k->t, &seg, reply, k->replied, false, &k->patience);
+
+	if (fate == HF_TCP_MOVED || fate == HF_TCP_IGNORED)
+		k->replied = k->replied || reply;
+	return fate;
+}
+
+static enum hf_tcp_fate say(
+	struct talk *k, bool reply, const char *flags, uint32_t seq, uint32_t ack, uint32_t len)
+{
+	return say_seg(k, reply, segment(flags, seq, ack, len));
+}
+
+static struct talk open_talk(void)
+{
+	struct hf_tcp_seg syn = segment("S", 1000, 0, 0);
+	struct talk k = {0};
+
+	cr_assert(hf_tcp_begin(&syn, &k.t));
+	cr_assert_eq(say(&k, true, "SA", 5000, 1001, 0), HF_TCP_MOVED);
+	cr_assert_eq(say(&k, false, "A", 1001, 5001, 0), HF_TCP_MOVED);
+	cr_assert_eq(k.t.state, HF_TCP_ESTABLISHED);
+	cr_assert_eq(k.patience, HF_TCP_BY_STATE);
+	return k;
+}
+
+/* RFC 5961 3.2: only a reset with exactly the number that is next closes. */
+Test(tcp, reset_must_be_exact)
+{
+	static const struct {
+		uint32_t seq;
+		enum hf_tcp_fate fate;
+		enum hf_tcp_state state;
+	} cases[] = {
+		{5001, HF_TCP_MOVED, HF_TCP_CLOSE},
+		{5002, HF_TCP_MOVED, HF_TCP_ESTABLISHED}, /* in the window: a challenge will tell */
+		{6001, HF_TCP_MOVED, HF_TCP_ESTABLISHED},
+		{7003, HF_TCP_REFUSED, HF_TCP_ESTABLISHED},
+		{5000, HF_TCP_REFUSED, HF_TCP_ESTABLISHED},
+		{900000000, HF_TCP_REFUSED, HF_TCP_ESTABLISHED},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct talk k = open_talk();
+
+		cr_expect_eq(
+			say(&k, true, "R", cases[i].seq, 0, 0), cases[i].fate, "%u", cases[i].seq);
+		cr_expect_eq(k.t.state, cases[i].state, "%u", cases[i].seq);
+	}
+}
+
+Test(tcp, data_keeps_to_the_window)
+{
+	struct talk k = open_talk();
+
+	cr_expect_eq(say(&k, false, "PA", 1001, 5001, 1000), HF_TCP_MOVED, "all there is room for");
+	cr_expect_eq(say(&k, false, "PA", 4500, 5001, 10), HF_TCP_REFUSED, "behind the room");
+	cr_expect_eq(say(&k, false, "PA", 1001, 5001, 1000), HF_TCP_MOVED, "again");
+	cr_expect_eq(say(&k, true, "A", 5001, 2001, 0), HF_TCP_MOVED);
+	cr_expect_eq(say(&k, false, "PA", 500, 5001, 100), HF_TCP_IGNORED, "far behind");
+	cr_expect_eq(say(&k, true, "A", 5001, 2002, 0), HF_TCP_REFUSED, "of what was never sent");
+	cr_expect_eq(say(&k, true, "A", 5001, 2001 - 70000, 0), HF_TCP_IGNORED, "too late");
+}
+
+/* A forged FIN or SYN in the middle does nothing. */
+Test(tcp, forged_segments_move_nothing)
+{
+	struct talk k = open_talk();
+
+	cr_expect_eq(say(&k, true, "FA", 99999999, 1001, 0), HF_TCP_REFUSED);
+	cr_expect_eq(say(&k, false, "FA", 99999999, 5001, 0), HF_TCP_REFUSED);
+	cr_expect_eq(say(&k, false, "S", 99999999, 0, 0), HF_TCP_IGNORED);
+	cr_expect_eq(k.t.state, HF_TCP_ESTABLISHED);
+	cr_expect_eq(say(&k, false, "PA", 1001, 5001, 10), HF_TCP_MOVED, "and it goes on");
+}
+
+Test(tcp, windows_are_scaled_if_both_want_it)
+{
+	static const uint8_t scale7[] = {3, 3, 7, 1};
+	int both;
+
+	for (both = 0; both < 2; both++) {
+		struct hf_tcp_seg syn = segment("S", 1000, 0, 0), synack;
+		struct talk k = {0};
+
+		syn.opts = scale7;
+		syn.n_opts = sizeof(scale7);
+		synack = segment("SA", 5000, 1001, 0);
+		if (both) {
+			synack.opts = scale7;
+			synack.n_opts = sizeof(scale7);
+		}
+		cr_assert(hf_tcp_begin(&syn, &k.t));
+		cr_assert_eq(say_seg(&k, true, synack), HF_TCP_MOVED);
+		cr_assert_eq(say(&k, false, "A", 1001, 5001, 0), HF_TCP_MOVED);
+		cr_assert_eq(say(&k, true, "A", 5001, 1001, 0), HF_TCP_MOVED);
+		cr_expect_eq(say(&k, false, "PA", 1001 + 100000, 5001, 10),
+			both ? HF_TCP_MOVED : HF_TCP_REFUSED);
+	}
+}
+
+/* What was acknowledged out of order counts (RFC 2018). */
+Test(tcp, selective_acknowledgements_count)
+{
+	static const uint8_t perm[] = {4, 2, 1, 1};
+	uint8_t sack[] = {1, 1, 5, 10, 0, 0, 0x0b, 0xb8, 0, 0, 0x0f, 0xa0}; /* 3000 to 4000 */
+	struct hf_tcp_seg syn = segment("S", 1000, 0, 0), seg;
+	struct talk k = {0};
+
+	syn.opts = perm;
+	syn.n_opts = sizeof(perm);
+	cr_assert(hf_tcp_begin(&syn, &k.t));
+	seg = segment("SA", 5000, 1001, 0);
+	seg.opts = perm;
+	seg.n_opts = sizeof(perm);
+	cr_assert_eq(say_seg(&k, true, seg), HF_TCP_MOVED);
+	cr_assert_eq(say(&k, false, "A", 1001, 5001, 0), HF_TCP_MOVED);
+	seg = segment("A", 5001, 1001, 0);
+	seg.opts = sack;
+	seg.n_opts = sizeof(sack);
+	cr_expect_eq(say_seg(&k, true, seg), HF_TCP_REFUSED, "nobody has sent that");
+	sack[3] = 9; /* a length that is none */
+	cr_expect_eq(say_seg(&k, true, seg), HF_TCP_MOVED);
+}
+
+Test(tcp, options_may_be_nonsense)
+{
+	static const uint8_t bad[][4] = {{3, 0, 7, 0}, {3, 9, 7, 0}, {1, 1, 1, 3}, {3, 3, 99, 0}};
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct hf_tcp_seg syn = segment("S", 1000, 0, 0);
+		struct hf_tcp_track t;
+
+		syn.opts = bad[i];
+		syn.n_opts = sizeof(bad[i]);
+		cr_expect(hf_tcp_begin(&syn, &t));
+	}
+}
+
+/* Nothing is known of a connection that was there before us. */
+Test(tcp, picked_up_connections_are_not_measured)
+{
+	struct hf_tcp_seg ack = segment("A", 1000, 5000, 0);
+	struct talk k = {0};
+
+	cr_assert(hf_tcp_begin(&ack, &k.t));
+	cr_expect_eq(say(&k, true, "A", 5000, 1000, 0), HF_TCP_MOVED);
+	cr_expect_eq(say(&k, false, "PA", 80000000, 5000, 100), HF_TCP_MOVED);
+	cr_expect_eq(k.t.state, HF_TCP_ESTABLISHED);
+}
+
+/* RFC 9293 3.10.7.4 and RFC 5961 4: a SYN in a connection; the answer tells who was right. */
+Test(tcp, both_ends_may_know_better)
+{
+	struct talk k = open_talk();
+
+	cr_assert_eq(say(&k, false, "S", 900000, 0, 0), HF_TCP_IGNORED);
+	cr_assert_eq(say(&k, true, "SA", 700000, 900001, 0), HF_TCP_MOVED);
+	cr_expect_eq(k.t.state, HF_TCP_SYN_RECV);
+	cr_assert_eq(say(&k, false, "A", 900001, 700001, 0), HF_TCP_MOVED);
+	cr_expect_eq(k.t.state, HF_TCP_ESTABLISHED);
+}
+
+Test(tcp, challenge_does_not_end_last_ack)
+{
+	struct talk k = open_talk();
+
+	cr_assert_eq(say(&k, true, "FA", 5001, 1001, 0), HF_TCP_MOVED);
+	cr_assert_eq(say(&k, false, "FA", 1001, 5002, 0), HF_TCP_MOVED);
+	cr_assert_eq(k.t.state, HF_TCP_LAST_ACK);
+	cr_assert_eq(say(&k, false, "S", 900000, 0, 0), HF_TCP_IGNORED);
+	cr_expect_eq(say(&k, true, "A", 5002, 1002, 0), HF_TCP_IGNORED);
+	cr_expect_eq(k.t.state, HF_TCP_LAST_ACK);
+}
+
+Test(tcp, sent_again_and_again_lives_shorter)
+{
+	struct talk k = open_talk();
+	int i;
+
+	for (i = 0; i < 4; i++)
+		cr_assert_eq(say(&k, false, "PA", 1001, 5001, 10), HF_TCP_MOVED);
+	cr_expect_eq(k.patience, HF_TCP_BY_RETRANS);
+	cr_assert_eq(say(&k, true, "A", 5001, 1011, 0), HF_TCP_MOVED);
+	cr_expect_eq(k.patience, HF_TCP_BY_STATE);
+	cr_assert_eq(say(&k, false, "PA", 1011, 5001, 10), HF_TCP_MOVED);
+	cr_expect_eq(k.patience, HF_TCP_BY_UNACKED);
+}
+
+Test(tcp, ports_are_free_again_once_both_have_closed)
+{
+	struct talk k = open_talk();
+
+	cr_assert_eq(say(&k, false, "FA", 1001, 5001, 0), HF_TCP_MOVED);
+	cr_assert_eq(say(&k, true, "FA", 5001, 1002, 0), HF_TCP_MOVED);
+	cr_assert_eq(say(&k, false, "A", 1002, 5002, 0), HF_TCP_MOVED);
+	cr_assert_eq(k.t.state, HF_TCP_TIME_WAIT);
+	cr_expect_eq(say(&k, false, "S", 70000, 0, 0), HF_TCP_REOPENS);
+}
