@@ -68,6 +68,9 @@ static unsigned int level_of(enum hf_layer l)
 	case HF_LAYER_MARK:
 	case HF_LAYER_META:
 	case HF_LAYER_TAG:
+	case HF_LAYER_PORT_ID:
+	case HF_LAYER_REPRESENTED_PORT:
+	case HF_LAYER_PORT_REPRESENTOR:
 	case HF_LAYER_OTHER:
 	case HF_LAYER_MAX_:
 		return 0;
@@ -195,6 +198,8 @@ static enum hf_reject judge_limits(const struct hf_engine *e, const struct hf_fl
 		if (limit->kind == HF_LIMIT_ONLY && !listed(limit, spec))
 			return HF_REJECT_VALUE;
 		if (limit->kind == HF_LIMIT_MASK && !listed(limit, mask))
+			return HF_REJECT_MASK;
+		if (limit->kind == HF_LIMIT_BITS && (mask & ~limit->v[0]))
 			return HF_REJECT_MASK;
 	}
 	return HF_REJECT_NONE;
@@ -428,6 +433,15 @@ static enum hf_reject judge(const struct hf_nic *nic, const struct hf_engine *e,
 	return rest != HF_REJECT_NONE ? rest : attributes;
 }
 
+/* A flow of no direction, or of several, is refused by whoever comes first. */
+static bool is_for(const struct hf_engine *e, const struct hf_flow *flow)
+{
+	unsigned int asked = hf_flow_directions(flow);
+	bool one = asked && !(asked & (asked - 1));
+
+	return !e->directions || !one || (e->directions & asked);
+}
+
 const struct hf_engine *hf_nic_accept(
 	const struct hf_nic *nic, const struct hf_flow *flow, enum hf_reject *ret_reject)
 {
@@ -437,8 +451,11 @@ const struct hf_engine *hf_nic_accept(
 
 	for (i = 0; i < nic->n_engines; i++) {
 		bool known;
-		enum hf_reject no = judge(nic, &nic->engine[i], flow, &known);
+		enum hf_reject no;
 
+		if (!is_for(&nic->engine[i], flow))
+			continue;
+		no = judge(nic, &nic->engine[i], flow, &known);
 		if (no == HF_REJECT_NONE)
 			return &nic->engine[i];
 		if (known || !any_known)

@@ -119,7 +119,7 @@ static int read_patterns(const struct reader *r, const struct hf_yaml *list, str
 static int read_match(const struct reader *r, const struct hf_yaml *node, struct hf_engine *e)
 {
 	static const char *const keys[] = {"patterns", "items", "attributes_first", "needs_field",
-		"key_bytes", "range_ignored", "src", NULL};
+		"key_bytes", "range_ignored", "own_port", "src", NULL};
 	const struct hf_yaml *patterns = hf_yaml_get(node, "patterns");
 	const struct hf_yaml *items = hf_yaml_get(node, "items");
 	const struct hf_yaml *opt;
@@ -145,6 +145,9 @@ static int read_match(const struct reader *r, const struct hf_yaml *node, struct
 	opt = hf_yaml_get(node, "key_bytes");
 	if (opt && hf_read_u32(r, opt, 1, 256, &e->key_bytes) < 0)
 		return -EINVAL;
+	opt = hf_yaml_get(node, "own_port");
+	if (opt && hf_read_bool(r, opt, &e->own_port) < 0)
+		return -EINVAL;
 	opt = hf_yaml_get(node, "range_ignored");
 	return opt ? hf_read_bool(r, opt, &e->range_ignored) : 0;
 }
@@ -156,6 +159,7 @@ static const struct {
 	{"not", HF_LIMIT_NOT},
 	{"only", HF_LIMIT_ONLY},
 	{"masks", HF_LIMIT_MASK},
+	{"bits", HF_LIMIT_BITS},
 };
 
 static int read_limit(const struct reader *r, const struct hf_yaml *node, enum hf_field f,
@@ -170,8 +174,9 @@ static int read_limit(const struct reader *r, const struct hf_yaml *node, enum h
 	if (e->n_limits == HF_NIC_LIMITS_MAX)
 		return hf_read_fail(
 			r, node, "more than %d lists of values in an engine", HF_NIC_LIMITS_MAX);
-	if (kind == HF_LIMIT_MASK && e->field[f] != HF_MASK_ANY && e->field[f] != HF_MASK_GLOBAL)
-		return hf_read_fail(r, node, "a list of masks needs mask: any or global");
+	if ((kind == HF_LIMIT_MASK || kind == HF_LIMIT_BITS) && e->field[f] != HF_MASK_ANY &&
+		e->field[f] != HF_MASK_GLOBAL)
+		return hf_read_fail(r, node, "masks and bits need mask: any or global");
 	if (hf_read_list(r, node, HF_NIC_VALUES_MAX) < 0)
 		return -EINVAL;
 	if (node->n == 0)
@@ -214,7 +219,7 @@ static int read_field(const struct reader *r, const struct hf_yaml *key, const s
 	struct hf_engine *e)
 {
 	static const char *const keys[] = {
-		"mask", "danger", "not", "only", "masks", "forms", "src", NULL};
+		"mask", "danger", "not", "only", "masks", "bits", "forms", "src", NULL};
 	const struct hf_yaml *opt;
 	unsigned int f;
 	unsigned int kind;
@@ -398,8 +403,8 @@ static int read_rules(const struct reader *r, const struct hf_yaml *list, const 
 
 int hf_read_engine(const struct reader *r, const struct hf_yaml *node, struct hf_engine *ret)
 {
-	static const char *const keys[] = {"name", "groups", "priorities", "shape", "match",
-		"fields", "actions", "capacity", "refuse", "danger", NULL};
+	static const char *const keys[] = {"name", "directions", "groups", "priorities", "shape",
+		"match", "fields", "actions", "capacity", "refuse", "danger", NULL};
 	/* In the order in which they need each other. */
 	static const struct {
 		const char *key;
@@ -415,6 +420,7 @@ int hf_read_engine(const struct reader *r, const struct hf_yaml *node, struct hf
 		{"capacity", false, read_capacity},
 	};
 	const struct hf_yaml *part;
+	uint64_t bits = 0;
 	size_t i;
 
 	if (hf_read_map(r, node, keys) < 0)
@@ -430,6 +436,10 @@ int hf_read_engine(const struct reader *r, const struct hf_yaml *node, struct hf
 		if (part && parts[i].read(r, part, ret) < 0)
 			return -EINVAL;
 	}
+	part = hf_yaml_get(node, "directions");
+	if (part && hf_read_bits(r, part, &hf_names_direction, &bits) < 0)
+		return -EINVAL;
+	ret->directions = (uint8_t)bits;
 	part = hf_yaml_get(node, "refuse");
 	if (part && read_rules(r, part, "reason", ret->refuse, &ret->n_refuse) < 0)
 		return -EINVAL;

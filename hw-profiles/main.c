@@ -341,6 +341,7 @@ static void show_limits(const struct hf_engine *e, enum hf_field f)
 		[HF_LIMIT_NOT] = "not",
 		[HF_LIMIT_ONLY] = "only",
 		[HF_LIMIT_MASK] = "masks",
+		[HF_LIMIT_BITS] = "bits",
 	};
 	size_t i;
 	size_t k;

@@ -33,6 +33,7 @@ static const struct flag attributes[] = {
 	{"ingress", offsetof(struct hf_nic, ingress)},
 	{"egress", offsetof(struct hf_nic, egress)},
 	{"transfer", offsetof(struct hf_nic, transfer)},
+	{"transfer_proxy", offsetof(struct hf_nic, transfer_proxy), .optional = true},
 	{NULL, 0},
 };
 

@@ -45,6 +45,11 @@ static const struct hf_field_info fields[HF_F_MAX_] = {
 	ROW(HF_F_MARK, "mark.id", HF_LAYER_MARK, mark),
 	ROW(HF_F_META, "meta.data", HF_LAYER_META, meta),
 	ROW(HF_F_TAG, "tag.data", HF_LAYER_TAG, tag),
+	ROW(HF_F_PORT_ID, "port_id.id", HF_LAYER_PORT_ID, port_id),
+	ROW(HF_F_REPRESENTED_PORT, "represented_port.ethdev_port_id", HF_LAYER_REPRESENTED_PORT,
+		represented_port),
+	ROW(HF_F_PORT_REPRESENTOR, "port_representor.port_id", HF_LAYER_PORT_REPRESENTOR,
+		port_representor),
 };
 
 static const char *const layers[HF_LAYER_MAX_] = {
@@ -61,6 +66,9 @@ static const char *const layers[HF_LAYER_MAX_] = {
 	[HF_LAYER_MARK] = "mark",
 	[HF_LAYER_META] = "meta",
 	[HF_LAYER_TAG] = "tag",
+	[HF_LAYER_PORT_ID] = "port_id",
+	[HF_LAYER_REPRESENTED_PORT] = "represented_port",
+	[HF_LAYER_PORT_REPRESENTOR] = "port_representor",
 	[HF_LAYER_OTHER] = "other",
 };
 

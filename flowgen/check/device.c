@@ -97,6 +97,9 @@ static BDD layer_has(const struct parser *p, enum hf_layer l)
 	case HF_LAYER_MARK: /* nothing sets these before the first group */
 	case HF_LAYER_META:
 	case HF_LAYER_TAG:
+	case HF_LAYER_PORT_ID: /* plans are not for e-switches */
+	case HF_LAYER_REPRESENTED_PORT:
+	case HF_LAYER_PORT_REPRESENTOR:
 	case HF_LAYER_OTHER:
 	case HF_LAYER_MAX_:
 		break;

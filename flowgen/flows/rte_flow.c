@@ -54,6 +54,12 @@ const struct item_type hf_rte_items[HF_LAYER_MAX_] = {
 		.fields = {{HF_F_META, AT(meta, data)}}},
 	[HF_LAYER_TAG] = {ITEM(TAG, tag), .host = true, .n_fields = 1,
 		.fields = {{HF_F_TAG, AT(tag, data)}}},
+	[HF_LAYER_PORT_ID] = {ITEM(PORT_ID, port_id), .host = true, .n_fields = 1,
+		.fields = {{HF_F_PORT_ID, AT(port_id, id)}}},
+	[HF_LAYER_REPRESENTED_PORT] = {ITEM(REPRESENTED_PORT, ethdev), .host = true, .n_fields = 1,
+		.fields = {{HF_F_REPRESENTED_PORT, AT(ethdev, port_id)}}},
+	[HF_LAYER_PORT_REPRESENTOR] = {ITEM(PORT_REPRESENTOR, ethdev), .host = true, .n_fields = 1,
+		.fields = {{HF_F_PORT_REPRESENTOR, AT(ethdev, port_id)}}},
 };
 
 static void build_frag4(

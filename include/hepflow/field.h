@@ -30,6 +30,9 @@ enum hf_layer {
 	HF_LAYER_MARK, /* not on the wire: what an earlier group left */
 	HF_LAYER_META,
 	HF_LAYER_TAG,
+	HF_LAYER_PORT_ID, /* nor these: from which port of an e-switch a packet comes */
+	HF_LAYER_REPRESENTED_PORT,
+	HF_LAYER_PORT_REPRESENTOR,
 	HF_LAYER_OTHER, /* an item of a flow that this table does not know; no field is in it */
 	HF_LAYER_MAX_,
 };
@@ -59,6 +62,10 @@ struct hf_hdr {
 	uint8_t mark[4];
 	uint8_t meta[4];
 	uint8_t tag[4];
+	/* Numbers of ethdev ports. */
+	uint8_t port_id[4];
+	uint8_t represented_port[2]; /* what the port stands for has sent it */
+	uint8_t port_representor[2]; /* the application has sent it by the port */
 };
 
 enum hf_field {
@@ -96,6 +103,9 @@ enum hf_field {
 	HF_F_MARK,
 	HF_F_META,
 	HF_F_TAG,
+	HF_F_PORT_ID,
+	HF_F_REPRESENTED_PORT,
+	HF_F_PORT_REPRESENTOR,
 	HF_F_MAX_,
 };
 

@@ -186,6 +186,7 @@ enum hf_limit_kind {
 	HF_LIMIT_NOT,  /* a full mask with one of these values is refused */
 	HF_LIMIT_ONLY, /* values other than these are refused */
 	HF_LIMIT_MASK, /* masks other than these (and none) are refused */
+	HF_LIMIT_BITS, /* masks with a bit that the one value has not are refused */
 };
 
 /* Values of a field of at most four bytes, as numbers. */
@@ -199,6 +200,7 @@ struct hf_nic_limit {
 /* One rule engine of a driver: the unit that takes or refuses a rule. */
 struct hf_engine {
 	char name[HF_NIC_NAME_SIZE];
+	uint8_t directions;  /* HF_DIR_* of rules that it is asked for; 0 = all of the NIC's */
 	uint32_t groups;     /* number of groups; 1 = group 0 only */
 	bool group_ignored;  /* the group is not looked at: any is taken as group 0 */
 	uint32_t prios_root; /* usable priorities of group 0: prio_first .. n-1 */
@@ -223,6 +225,8 @@ struct hf_engine {
 	uint8_t field[HF_F_MAX_]; /* enum hf_mask_kind */
 	uint32_t frag_forms;	  /* HF_FRAG_BIT of the forms of ipv4.frag it knows */
 	uint32_t key_bytes; /* masks may have so many bytes that are not zero; 0 = any number */
+	bool own_port;	    /* a rule without a port item is for packets of the port that it is made
+				   on (transfer rules of mlx5 software steering) */
 	bool range_ignored; /* a range is taken and only its first value matched (danger) */
 	size_t n_limits;
 	struct hf_nic_limit limits[HF_NIC_LIMITS_MAX];
@@ -264,6 +268,7 @@ struct hf_nic {
 	bool ingress;
 	bool egress;
 	bool transfer;
+	bool transfer_proxy;	 /* only the port that speaks for the e-switch takes such rules */
 	bool fragments_match_l4; /* else no L4 item matches any fragment */
 	bool ext_match_l4;	 /* else no L4 item matches an IPv6 packet with extension headers */
 	bool flush_on_stop;	 /* rules are gone after port stop */

@@ -68,6 +68,49 @@ Test(accept, no_flow_api_takes_nothing)
 	expect("none", "ingress pattern eth / end actions drop / end", NULL, HF_REJECT_NO_FLOW_API);
 }
 
+/* Rules of the ports and of the switch are two matters. */
+Test(accept, mlx5_with_e_switch)
+{
+	static const char *const names[] = {
+		"mlx5-cx6dx-esw", "mlx5-cx5-esw", "mlx5-cx7-esw", "mlx5-bf2-esw", "mlx5-bf3-esw"};
+	const char *name = names[0];
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		expect(names[i],
+			"transfer pattern represented_port ethdev_port_id is 1 / eth / end actions "
+			"count / port_id id 0 / end",
+			"fdb", 0);
+		expect(names[i], "ingress pattern eth / end actions queue index 0 / end", "nic", 0);
+	}
+	expect(name, "transfer priority 21843 pattern eth / end actions drop / end", "fdb", 0);
+	expect(name, "ingress priority 4 pattern eth / end actions drop / end", NULL,
+		HF_REJECT_PRIORITY);
+	expect(name, "transfer pattern eth / end actions queue index 0 / end", NULL,
+		HF_REJECT_ACTION);
+	expect(name, "transfer pattern eth / end actions mark id 1 / end", NULL, HF_REJECT_FATE);
+	expect(name, "ingress pattern eth / end actions represented_port ethdev_port_id 0 / end",
+		NULL, HF_REJECT_ACTION);
+	expect(name, "ingress pattern port_id id is 0 / eth / end actions drop / end", NULL,
+		HF_REJECT_ITEM);
+	expect(name,
+		"transfer pattern port_id id spec 0 id mask 0xff / eth / end actions drop / end",
+		NULL, HF_REJECT_MASK);
+	expect(name, "ingress transfer pattern eth / end actions drop / end", NULL,
+		HF_REJECT_DIRECTION);
+	expect(name, "transfer pattern mark id is 1 / eth / end actions drop / end", NULL,
+		HF_REJECT_MASK);
+	expect(name,
+		"transfer pattern mark id spec 1 id mask 0xff0000 / eth / end actions drop / end",
+		"fdb", 0);
+	expect_danger(name,
+		"transfer pattern port_representor port_id is 0 / eth / end actions drop / end",
+		HF_F_PORT_REPRESENTOR);
+	expect("mlx5-cx6dx-hws-esw",
+		"transfer pattern port_id id is 0 / eth / end actions drop / end", NULL,
+		HF_REJECT_ITEM);
+}
+
 Test(accept, mlx5_priorities_end_per_group)
 {
 	const char *name = "mlx5-cx6dx";

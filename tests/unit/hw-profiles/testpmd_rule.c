@@ -62,6 +62,9 @@ static const struct {
 	{"mark", "id", HF_F_MARK, 0},
 	{"meta", "data", HF_F_META, 0},
 	{"tag", "data", HF_F_TAG, 0},
+	{"port_id", "id", HF_F_PORT_ID, 0},
+	{"represented_port", "ethdev_port_id", HF_F_REPRESENTED_PORT, 0},
+	{"port_representor", "port_id", HF_F_PORT_REPRESENTOR, 0},
 };
 
 static bool is(const struct parser *p, const char *text)
