@@ -154,6 +154,26 @@ static int set_pull(struct hf_vnic_args *args, char *value)
 	return 0;
 }
 
+/* A number that may be 0; the greatest ones mean "none". */
+static int set_id(uint32_t *to, const char *value)
+{
+	if (strcmp(value, "0") == 0)
+		*to = 0;
+	else if (!read_number(value, UINT16_MAX, to))
+		return -EINVAL;
+	return 0;
+}
+
+static int set_switch(struct hf_vnic_args *args, char *value)
+{
+	return set_id(&args->switch_id, value);
+}
+
+static int set_representor(struct hf_vnic_args *args, char *value)
+{
+	return set_id(&args->representor, value);
+}
+
 static const struct arg {
 	const char *key;
 	const char *form;
@@ -167,6 +187,8 @@ static const struct arg {
 	{"link", "down", set_link},
 	{"event", "remove:N", set_event},
 	{"pull", "late:N or lost:N", set_pull},
+	{"switch", "N or 0", set_switch},
+	{"representor", "N or 0", set_representor},
 };
 
 static const struct arg *find_arg(const char *key)
@@ -225,6 +247,11 @@ static int parse_own(const char *text, struct hf_vnic_args *ret)
 	for (i = 0; rc == 0 && i < kv->count; i++)
 		rc = set_pair(ret, &kv->pairs[i]);
 	rte_kvargs_free(kv);
+	if (rc == 0 && ret->representor != HF_VNIC_NO_REPRESENTOR &&
+		ret->switch_id == HF_VNIC_SWITCH_ALONE) {
+		VNIC_LOG(ERR, "representor= needs switch=N: \"%s\"", text);
+		rc = -EINVAL;
+	}
 	if (rc == 0 && !ret->profile) {
 		VNIC_LOG(ERR, "argument profile=NAME|FILE is missing: \"%s\"", text);
 		rc = -EINVAL;
@@ -252,6 +279,8 @@ int hf_vnic_args_parse(const char *text, struct hf_vnic_args *ret)
 	int rc;
 
 	memset(ret, 0, sizeof(*ret));
+	ret->switch_id = HF_VNIC_SWITCH_ALONE;
+	ret->representor = HF_VNIC_NO_REPRESENTOR;
 	if (!own)
 		return -ENOMEM;
 	rc = parse_own(own, ret);

@@ -89,7 +89,7 @@ static int configure(struct hf_vnic *vnic, const struct rte_flow_port_attr *port
 		return rc;
 	if (is_busy(vnic->async))
 		return -EBUSY;
-	rc = hf_vnic_table_flush(&vnic->table);
+	rc = hf_vnic_flush_rules(vnic);
 	if (rc < 0)
 		return rc;
 	hf_vnic_async_forget(vnic);
@@ -106,9 +106,9 @@ int hf_vnic_configure(struct rte_eth_dev *dev, const struct rte_flow_port_attr *
 	struct hf_vnic *vnic = vnic_of(dev);
 	int rc;
 
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	rc = configure(vnic, port, n, attr);
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	if (rc < 0)
 		return hf_vnic_flow_fail(
 			error, -rc, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "fail to configure port");
@@ -130,7 +130,7 @@ static void remove_rule(struct hf_vnic *vnic, struct rte_flow *rule)
 	vnic->async->n_counted -= has(rule, HF_ACT_COUNT);
 	vnic->async->n_aging -= has(rule, HF_ACT_AGE);
 	rule->made_by->n_rules--;
-	hf_vnic_table_del(&vnic->table, rule);
+	hf_vnic_table_del(rule);
 }
 
 /* The rule could not be placed; what else waits for it fails too. */
@@ -157,7 +157,7 @@ static void push(struct hf_vnic *vnic, struct hf_vnic_flowq *queue)
 
 		if (op->rule && op->destroys)
 			remove_rule(vnic, op->rule);
-		else if (op->rule && hf_vnic_table_place(&vnic->table, op->rule) < 0)
+		else if (op->rule && hf_vnic_table_place(op->rule) < 0)
 			fail_rule(vnic, queue, op->rule);
 		op->rule = NULL;
 		op->ready = queue->n_pulls + 1 + vnic->faults.pull_late;
@@ -266,13 +266,13 @@ struct rte_flow *hf_vnic_async_create(struct rte_eth_dev *dev, uint32_t q,
 
 	if (hf_vnic_flow_enter(dev, HF_VNIC_OP_CREATE, error) < 0)
 		return NULL;
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	queue = queue_of(dev, q, "fail to create rte flow", error);
 	if (queue)
 		op.rule = make_rule(dev, &w, q, error);
 	if (op.rule)
 		enqueue(vnic, queue, attr, &op);
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	/* Once executed a failed creation's handle is dead; its completion says so. */
 	return op.rule;
 }
@@ -287,11 +287,11 @@ int hf_vnic_async_destroy(struct rte_eth_dev *dev, uint32_t q, const struct rte_
 
 	if (rc < 0)
 		return rc;
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	queue = queue_of(dev, q, "fail to destroy rte flow", error);
 	if (!queue) {
 		rc = -rte_errno;
-	} else if (!hf_vnic_table_has(&vnic->table, rule) || !rule->made_by || rule->dying) {
+	} else if (!hf_vnic_has_rule(vnic, rule) || !rule->made_by || rule->dying) {
 		rc = hf_vnic_flow_fail(error, EINVAL, RTE_FLOW_ERROR_TYPE_HANDLE, "no such rule");
 	} else if (rule->flow_queue != q) {
 		rc = hf_vnic_flow_fail(error, EINVAL, RTE_FLOW_ERROR_TYPE_HANDLE,
@@ -300,7 +300,7 @@ int hf_vnic_async_destroy(struct rte_eth_dev *dev, uint32_t q, const struct rte_
 		rule->dying = true;
 		enqueue(vnic, queue, attr, &op);
 	}
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return rc;
 }
 
@@ -315,12 +315,12 @@ int hf_vnic_push(struct rte_eth_dev *dev, uint32_t q, struct rte_flow_error *err
 	struct hf_vnic *vnic = vnic_of(dev);
 	int rc = 0;
 
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	if (q < vnic->async->n_queues)
 		push(vnic, &vnic->async->queue[q]);
 	else
 		rc = no_queue(error);
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return rc;
 }
 
@@ -344,9 +344,9 @@ int hf_vnic_pull(struct rte_eth_dev *dev, uint32_t q, struct rte_flow_op_result 
 	struct hf_vnic_flowq *queue;
 	int n = 0;
 
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	if (q >= vnic->async->n_queues) {
-		pthread_mutex_unlock(&vnic->lock);
+		pthread_mutex_unlock(vnic->lock);
 		return no_queue(error);
 	}
 	queue = &vnic->async->queue[q];
@@ -354,7 +354,7 @@ int hf_vnic_pull(struct rte_eth_dev *dev, uint32_t q, struct rte_flow_op_result 
 	while (n < n_res && queue->pulled < queue->pushed &&
 		op_at(queue, queue->pulled)->ready <= queue->n_pulls)
 		n += take(vnic, queue, &res[n]);
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return n;
 }
 

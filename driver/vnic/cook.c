@@ -2,6 +2,7 @@
 
 #include "vnic.h"
 
+#include <rte_byteorder.h>
 #include <rte_ether.h>
 
 #include <string.h>
@@ -11,6 +12,9 @@
 		HF_LAYER_BIT(HF_LAYER_ICMP) | HF_LAYER_BIT(HF_LAYER_ICMP6))
 #define L3_LAYERS                                                                                  \
 	(HF_LAYER_BIT(HF_LAYER_IPV4) | HF_LAYER_BIT(HF_LAYER_IPV6) | HF_LAYER_BIT(HF_LAYER_FRAG6))
+#define PORT_LAYERS                                                                                \
+	(HF_LAYER_BIT(HF_LAYER_PORT_ID) | HF_LAYER_BIT(HF_LAYER_REPRESENTED_PORT) |                \
+		HF_LAYER_BIT(HF_LAYER_PORT_REPRESENTOR))
 #define L2_LAYERS	   (HF_LAYER_BIT(HF_LAYER_ETH) | HF_LAYER_BIT(HF_LAYER_VLAN))
 #define IP6_NEXT_FRAG	   44
 #define ORDER_GROUP_SHIFT  32
@@ -156,6 +160,19 @@ static uint64_t order_of(
 	return jumps ? order : order | (uint64_t)(group & ORDER_GROUP_MASK) << ORDER_GROUP_SHIFT;
 }
 
+/* Of a rule that names no port: what the driver adds (mlx5_flow_dv.c,
+ * flow_dv_translate_items_sws). */
+static void cook_own_port(const struct hf_vnic_ask *ask, struct hf_pattern *p)
+{
+	rte_be16_t port_be = rte_cpu_to_be_16(ask->owner);
+
+	if (!ask->engine->own_port || (p->layers & PORT_LAYERS))
+		return;
+	p->layers |= HF_LAYER_BIT(HF_LAYER_REPRESENTED_PORT);
+	set_field(p, HF_F_REPRESENTED_PORT, 0xff);
+	memcpy(p->spec.represented_port, &port_be, sizeof(port_be));
+}
+
 static void cook_words(const struct hf_pattern *p, struct rte_flow *ret)
 {
 	size_t i;
@@ -200,16 +217,17 @@ void hf_vnic_cook(const struct hf_nic *nic, const struct hf_vnic_ask *ask, struc
 	unsigned int f;
 
 	ret->engine = ask->engine;
-	ret->dir = flow.egress ? HF_VNIC_TX : HF_VNIC_RX;
+	ret->dir = flow.transfer ? HF_VNIC_FDB : flow.egress ? HF_VNIC_TX : HF_VNIC_RX;
 	ret->asked_group = flow.group;
 	ret->asked_priority = flow.priority;
 	ret->danger = spoil(ask->engine, &flow);
 	for (f = 0; f < HF_F_MAX_; f++)
 		ret->fields |= has_mask(&flow.pattern, f) ? UINT64_C(1) << f : 0;
-	ret->layers = flow.pattern.layers;
 	ret->shape_type = type_of(&flow.pattern);
 	ret->type = ask->engine->type_scope ? ret->shape_type : HF_VNIC_ANY;
 	cook_tpid(&flow.pattern);
+	cook_own_port(ask, &flow.pattern);
+	ret->layers = flow.pattern.layers;
 	cook_words(&flow.pattern, ret);
 	cook_actions(ask, ret);
 	ret->order = order_of(nic, ask->engine, &flow);

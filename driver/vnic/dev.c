@@ -2,6 +2,7 @@
 
 #include "async.h"
 #include "handle.h"
+#include "switch.h"
 
 #include <hepflow/profile.h>
 
@@ -53,6 +54,18 @@ static int link_update(struct rte_eth_dev *dev, int wait)
 	return 0;
 }
 
+static void open_to_packets(struct rte_eth_dev *dev)
+{
+	struct hf_vnic *vnic = vnic_of(dev);
+
+	pthread_mutex_lock(vnic->lock);
+	hf_vnic_table_readers(&vnic->table, HF_VNIC_RX, dev->data->nb_rx_queues);
+	hf_vnic_table_readers(&vnic->table, HF_VNIC_TX, dev->data->nb_tx_queues);
+	pthread_mutex_unlock(vnic->lock);
+	if (vnic->swport)
+		hf_vnic_switch_up(vnic, true, dev->data->nb_rx_queues, dev->data->nb_tx_queues);
+}
+
 static int dev_start(struct rte_eth_dev *dev)
 {
 	struct hf_vnic *vnic = vnic_of(dev);
@@ -66,6 +79,7 @@ static int dev_start(struct rte_eth_dev *dev)
 	rc = hf_vnic_sub_start(&vnic->sub, dev->data);
 	if (rc < 0)
 		return rc;
+	open_to_packets(dev);
 	dev->data->dev_link.link_status = !atomic_load(&vnic->fault.cut);
 	for (q = 0; q < dev->data->nb_rx_queues; q++)
 		dev->data->rx_queue_state[q] = RTE_ETH_QUEUE_STATE_STARTED;
@@ -96,6 +110,8 @@ static int dev_stop(struct rte_eth_dev *dev)
 
 	if (rc < 0)
 		return rc;
+	if (vnic->swport)
+		hf_vnic_switch_up(vnic, false, 0, 0);
 	if (vnic->nic->flush_on_stop)
 		rc = hf_vnic_flush(vnic);
 	if (rc < 0)
@@ -187,9 +203,18 @@ void hf_vnic_dev_fini(struct rte_eth_dev *dev, bool removing)
 	hf_vnic_sub_close(&vnic->sub, removing);
 	hf_vnic_async_fini(vnic);
 	hf_vnic_table_fini(&vnic->table);
+	if (vnic->swport) {
+		hf_vnic_switch_up(vnic, false, 0, 0); /* removed without a stop */
+		pthread_mutex_lock(vnic->lock);
+		hf_vnic_table_del_of(&vnic->swport->sw->table, vnic->port);
+		pthread_mutex_unlock(vnic->lock);
+	}
 	hf_vnic_handle_fini(vnic);
-	pthread_mutex_destroy(&vnic->lock);
-	hf_profile_free(vnic->nic);
+	pthread_mutex_destroy(&vnic->own_lock);
+	if (vnic->swport)
+		hf_vnic_switch_leave(vnic);
+	else
+		hf_profile_free(vnic->nic);
 	vnic->nic = NULL;
 }
 
@@ -225,6 +250,13 @@ static int dev_infos_get(struct rte_eth_dev *dev, struct rte_eth_dev_info *ret)
 	ret->max_rx_queues = HF_VNIC_QUEUES_MAX;
 	/* A queue of ours is one of the sub-device's: sharing one would need a lock. */
 	ret->max_tx_queues = RTE_MIN(sub.max_tx_queues, HF_VNIC_QUEUES_MAX);
+	if (vnic->sub.present && vnic->sub.spare && sub.max_tx_queues <= HF_VNIC_QUEUES_MAX)
+		ret->max_tx_queues--;
+	if (vnic->swport) {
+		ret->switch_info.name = vnic->nic->name;
+		ret->switch_info.domain_id = vnic->swport->sw->domain;
+		ret->switch_info.port_id = vnic->swport->slot;
+	}
 	ret->rx_offload_capa = sub.rx_offload_capa | RTE_ETH_RX_OFFLOAD_RSS_HASH;
 	ret->tx_offload_capa = sub.tx_offload_capa;
 	ret->rx_desc_lim = sub.rx_desc_lim;

@@ -8,9 +8,9 @@
 #include <string.h>
 
 const struct hf_vnic_root *hf_vnic_enter(
-	struct hf_vnic_table *table, enum hf_vnic_dir dir, unsigned int q)
+	struct hf_vnic_table *table, enum hf_vnic_dir dir, uint16_t block, uint16_t q)
 {
-	atomic_uint *n = &table->epoch[dir][q].n;
+	atomic_uint *n = &table->epoch[block * HF_VNIC_QUEUES_MAX + q].n;
 
 	atomic_store_explicit(
 		n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_relaxed);
@@ -19,9 +19,9 @@ const struct hf_vnic_root *hf_vnic_enter(
 	return atomic_load_explicit(&table->root[dir], memory_order_acquire);
 }
 
-void hf_vnic_leave(struct hf_vnic_table *table, enum hf_vnic_dir dir, unsigned int q)
+void hf_vnic_leave(struct hf_vnic_table *table, uint16_t block, uint16_t q)
 {
-	atomic_uint *n = &table->epoch[dir][q].n;
+	atomic_uint *n = &table->epoch[block * HF_VNIC_QUEUES_MAX + q].n;
 
 	atomic_store_explicit(
 		n, atomic_load_explicit(n, memory_order_relaxed) + 1, memory_order_release);
@@ -118,6 +118,11 @@ static const struct hf_vnic_group *walk(enum hf_vnic_dir dir, const struct hf_vn
 		}
 		if (rule->jump)
 			return rule->jump;
+		if (rule->out) {
+			v->fate = HF_VNIC_PORT;
+			v->out = rule->out;
+			return NULL;
+		}
 		if (rule->n_queues) {
 			v->fate = HF_VNIC_QUEUE;
 			v->queue = rule->n_queues == 1

@@ -3,6 +3,7 @@
 #include "flow.h"
 
 #include "handle.h"
+#include "switch.h"
 
 #include <hepflow/rteflow.h>
 
@@ -11,7 +12,8 @@
 
 /* What the packet path can do. A profile may know more. */
 #define DOES                                                                                       \
-	(HF_ACT_BIT(HF_ACT_DROP) | HF_ACT_BIT(HF_ACT_QUEUE) | HF_ACT_BIT(HF_ACT_RSS) |             \
+	(HF_ACT_BIT(HF_ACT_PORT_ID) | HF_ACT_BIT(HF_ACT_REPRESENTED_PORT) |                        \
+		HF_ACT_BIT(HF_ACT_DROP) | HF_ACT_BIT(HF_ACT_QUEUE) | HF_ACT_BIT(HF_ACT_RSS) |      \
 		HF_ACT_BIT(HF_ACT_MARK) | HF_ACT_BIT(HF_ACT_FLAG) | HF_ACT_BIT(HF_ACT_JUMP) |      \
 		HF_ACT_BIT(HF_ACT_COUNT) | HF_ACT_BIT(HF_ACT_AGE) | HF_ACT_BIT(HF_ACT_PASSTHRU) |  \
 		HF_ACT_BIT(HF_ACT_SET_TAG) | HF_ACT_BIT(HF_ACT_SET_META))
@@ -83,9 +85,6 @@ static int check_can(const struct hf_flow *flow, struct rte_flow_error *error)
 {
 	size_t i;
 
-	if (flow->transfer)
-		return hf_vnic_flow_fail(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ATTR_TRANSFER,
-			"net_vnic executes ingress and egress rules only");
 	if (has_repeats(flow))
 		return hf_vnic_flow_fail(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ITEM,
 			"net_vnic executes each item once only");
@@ -125,17 +124,29 @@ int hf_vnic_flow_refuse_unread(
 	}
 }
 
+/* What an e-switch has to say about a rule that the NIC takes. */
+static int check_switch(
+	struct hf_vnic *vnic, struct hf_vnic_request *r, struct rte_flow_error *error)
+{
+	if (!r->flow.transfer)
+		return 0;
+	if (vnic->nic->transfer_proxy && vnic->swport->representor != HF_VNIC_NO_REPRESENTOR)
+		return hf_vnic_flow_refuse(vnic->nic, HF_REJECT_TRANSFER, &r->flow, error);
+	return hf_vnic_switch_check(vnic, &r->flow, &r->ask, error);
+}
+
 int hf_vnic_flow_check(struct rte_eth_dev *dev, const struct rte_flow_attr *attr,
 	const struct rte_flow_item items[], const struct rte_flow_action actions[],
 	struct hf_vnic_request *ret, struct rte_flow_error *error)
 {
-	const struct hf_nic *nic = ((struct hf_vnic *)dev->data->dev_private)->nic;
+	struct hf_vnic *vnic = dev->data->dev_private;
+	const struct hf_nic *nic = vnic->nic;
 	struct rte_flow_action plain[HF_FLOW_ACTIONS_MAX + 1];
 	enum hf_reject reject;
 	int rc;
 
 	memset(ret, 0, sizeof(*ret));
-	rc = hf_vnic_handle_resolve(dev->data->dev_private, actions, plain, &ret->ask, error);
+	rc = hf_vnic_handle_resolve(vnic, actions, plain, &ret->ask, error);
 	if (rc < 0)
 		return rc;
 	actions = plain;
@@ -144,6 +155,7 @@ int hf_vnic_flow_check(struct rte_eth_dev *dev, const struct rte_flow_attr *attr
 		return hf_vnic_flow_refuse_unread(nic, reject, error);
 	ret->ask.flow = &ret->flow;
 	ret->ask.queues = ret->queues;
+	ret->ask.owner = vnic->port;
 	ret->ask.engine = hf_nic_accept(nic, &ret->flow, &reject);
 	if (!ret->ask.engine)
 		return hf_vnic_flow_refuse(nic, reject, &ret->flow, error);
@@ -152,7 +164,28 @@ int hf_vnic_flow_check(struct rte_eth_dev *dev, const struct rte_flow_attr *attr
 			return hf_vnic_flow_fail(error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION_CONF,
 				"queue index out of range");
 	}
-	return check_can(&ret->flow, error);
+	rc = check_can(&ret->flow, error);
+	return rc < 0 ? rc : check_switch(vnic, ret, error);
+}
+
+bool hf_vnic_has_rule(const struct hf_vnic *vnic, const struct rte_flow *rule)
+{
+	if (hf_vnic_table_has(&vnic->table, rule))
+		return true;
+	return vnic->swport && hf_vnic_table_has(&vnic->swport->sw->table, rule) &&
+	       rule->owner == vnic->port;
+}
+
+/* The next of the port's own rules, also among those of its switch. */
+struct rte_flow *hf_vnic_next_rule(const struct hf_vnic *vnic, const struct rte_flow *rule)
+{
+	struct rte_flow *next = rule ? rule->hh.next : vnic->table.rules;
+
+	if (!next && vnic->swport && (!rule || rule->table == &vnic->table))
+		next = vnic->swport->sw->table.rules;
+	while (next && next->owner != vnic->port)
+		next = next->hh.next;
+	return next;
 }
 
 int hf_vnic_flow_add(struct rte_eth_dev *dev, struct hf_vnic_request *r, struct rte_flow **ret,
@@ -163,7 +196,8 @@ int hf_vnic_flow_add(struct rte_eth_dev *dev, struct hf_vnic_request *r, struct 
 	int rc;
 
 	r->ask.lost = hf_vnic_fault_loses(dev);
-	rc = hf_vnic_table_add(&vnic->table, &r->ask, ret, &reject);
+	rc = hf_vnic_table_add(
+		r->flow.transfer ? &vnic->swport->sw->table : &vnic->table, &r->ask, ret, &reject);
 	if (rc == -ENOMEM)
 		return hf_vnic_flow_fail(
 			error, ENOMEM, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "out of memory");

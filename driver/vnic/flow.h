@@ -36,6 +36,10 @@ int hf_vnic_flow_enter(struct rte_eth_dev *dev, enum hf_vnic_op op, struct rte_f
 int hf_vnic_flow_check(struct rte_eth_dev *dev, const struct rte_flow_attr *attr,
 	const struct rte_flow_item items[], const struct rte_flow_action actions[],
 	struct hf_vnic_request *ret, struct rte_flow_error *error);
+/* Whether it is (still) a rule that this port has made; and all of them: NULL, the first, ... NULL.
+ * With the lock held. */
+bool hf_vnic_has_rule(const struct hf_vnic *vnic, const struct rte_flow *rule);
+struct rte_flow *hf_vnic_next_rule(const struct hf_vnic *vnic, const struct rte_flow *rule);
 /* With the lock held. */
 int hf_vnic_flow_add(struct rte_eth_dev *dev, struct hf_vnic_request *r, struct rte_flow **ret,
 	struct rte_flow_error *error);

@@ -126,9 +126,9 @@ struct rte_flow_action_handle *hf_vnic_handle_create(struct rte_eth_dev *dev,
 		handle->age_conf = *(const struct rte_flow_action_age *)action->conf;
 		hf_vnic_age_init(&handle->age, &handle->age_conf, handle);
 	}
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	LL_PREPEND(vnic->handles, handle);
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return handle;
 }
 
@@ -138,7 +138,7 @@ int hf_vnic_handle_destroy(struct rte_eth_dev *dev, struct rte_flow_action_handl
 	struct hf_vnic *vnic = vnic_of(dev);
 	int rc = 0;
 
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	if (!has(vnic, handle)) {
 		rc = hf_vnic_flow_fail(
 			error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION, "no such indirect action");
@@ -149,7 +149,7 @@ int hf_vnic_handle_destroy(struct rte_eth_dev *dev, struct rte_flow_action_handl
 		LL_DELETE(vnic->handles, handle);
 		free(handle);
 	}
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return rc;
 }
 
@@ -191,7 +191,7 @@ int hf_vnic_handle_query(struct rte_eth_dev *dev, const struct rte_flow_action_h
 
 	if (rc < 0)
 		return rc;
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	if (!has(vnic, h))
 		rc = hf_vnic_flow_fail(
 			error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION, "no such indirect action");
@@ -199,7 +199,7 @@ int hf_vnic_handle_query(struct rte_eth_dev *dev, const struct rte_flow_action_h
 		hf_vnic_query_age(&h->age, data);
 	else
 		hf_vnic_query_counter(&h->counter, data);
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return rc;
 }
 
@@ -241,8 +241,8 @@ int hf_vnic_get_aged_flows(
 	if (n && !contexts)
 		return hf_vnic_flow_fail(
 			error, EINVAL, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "no place for contexts");
-	pthread_mutex_lock(&vnic->lock);
-	for (rule = vnic->table.rules; rule; rule = rule->hh.next) {
+	pthread_mutex_lock(vnic->lock);
+	for (rule = hf_vnic_next_rule(vnic, NULL); rule; rule = hf_vnic_next_rule(vnic, rule)) {
 		if (rule->age == &rule->own_age)
 			look_at(rule->age, &a);
 	}
@@ -250,6 +250,6 @@ int hf_vnic_get_aged_flows(
 		if (handle->act == HF_ACT_AGE && handle->n_users)
 			look_at(&handle->age, &a);
 	}
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return (int)RTE_MIN(a.n_found, (uint32_t)INT32_MAX);
 }

@@ -2,6 +2,7 @@
 
 #include "async.h"
 #include "handle.h"
+#include "switch.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,9 +24,9 @@ static int flow_validate(struct rte_eth_dev *dev, const struct rte_flow_attr *at
 
 	if (vnic->nic->async_only)
 		return hf_vnic_flow_refuse(vnic->nic, HF_REJECT_SYNC, NULL, error);
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	rc = hf_vnic_flow_check(dev, attr, items, actions, &r, error);
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return rc;
 }
 
@@ -42,11 +43,11 @@ static struct rte_flow *flow_create(struct rte_eth_dev *dev, const struct rte_fl
 		rc = hf_vnic_flow_refuse(vnic->nic, HF_REJECT_SYNC, NULL, error);
 	if (rc < 0)
 		return NULL;
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	rc = hf_vnic_flow_check(dev, attr, items, actions, &r, error);
 	if (rc == 0)
 		rc = hf_vnic_flow_add(dev, &r, &rule, error);
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return rc < 0 ? NULL : rule;
 }
 
@@ -54,7 +55,7 @@ static struct rte_flow *flow_create(struct rte_eth_dev *dev, const struct rte_fl
 static int check_handle(
 	struct hf_vnic *vnic, const struct rte_flow *rule, struct rte_flow_error *error)
 {
-	if (hf_vnic_table_has(&vnic->table, rule))
+	if (hf_vnic_has_rule(vnic, rule))
 		return 0;
 	return hf_vnic_flow_fail(error, EINVAL, RTE_FLOW_ERROR_TYPE_HANDLE, "no such rule");
 }
@@ -67,27 +68,34 @@ static int flow_destroy(
 
 	if (rc < 0)
 		return rc;
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	rc = check_handle(vnic, rule, error);
 	if (rc == 0 && rule->made_by)
 		rc = hf_vnic_flow_fail(error, EINVAL, RTE_FLOW_ERROR_TYPE_HANDLE,
 			"the rule was made by a flow queue");
 	if (rc == 0)
-		hf_vnic_table_del(&vnic->table, rule);
-	pthread_mutex_unlock(&vnic->lock);
+		hf_vnic_table_del(rule);
+	pthread_mutex_unlock(vnic->lock);
 	return rc;
+}
+
+int hf_vnic_flush_rules(struct hf_vnic *vnic)
+{
+	if (vnic->swport)
+		hf_vnic_table_del_of(&vnic->swport->sw->table, vnic->port);
+	return hf_vnic_table_flush(&vnic->table);
 }
 
 int hf_vnic_flush(struct hf_vnic *vnic)
 {
 	int rc;
 
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	hf_vnic_async_settle(vnic);
-	rc = hf_vnic_table_flush(&vnic->table);
+	rc = hf_vnic_flush_rules(vnic);
 	if (rc == 0)
 		hf_vnic_async_forget(vnic);
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return rc;
 }
 
@@ -172,9 +180,9 @@ static int flow_query(struct rte_eth_dev *dev, struct rte_flow *rule,
 
 	if (rc < 0)
 		return rc;
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	rc = query(vnic, rule, actions, data, error);
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return rc;
 }
 
@@ -195,11 +203,11 @@ static int flow_isolate(struct rte_eth_dev *dev, int set, struct rte_flow_error 
 
 static void dump_rule(const struct rte_flow *rule, FILE *out)
 {
+	static const char *const dirs[HF_VNIC_DIRS] = {"ingress", "egress", "transfer"};
 	unsigned int l, a;
 
 	fprintf(out, "%s %s group %" PRIu32 " priority %" PRIu32 ":", rule->engine->name,
-		rule->dir == HF_VNIC_TX ? "egress" : "ingress", rule->asked_group,
-		rule->asked_priority);
+		dirs[rule->dir], rule->asked_group, rule->asked_priority);
 	for (l = 0; l < HF_LAYER_MAX_; l++) {
 		if (rule->layers & HF_LAYER_BIT(l))
 			fprintf(out, " %s", hf_layer_name(l));
@@ -225,14 +233,35 @@ static int flow_dev_dump(
 	struct rte_flow *each;
 	int rc = 0;
 
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	if (rule)
 		rc = check_handle(vnic, rule, error);
-	for (each = rule ? rule : vnic->table.rules; rc == 0 && each;
-		each = rule ? NULL : each->hh.next)
+	for (each = rule ? rule : hf_vnic_next_rule(vnic, NULL); rc == 0 && each;
+		each = rule ? NULL : hf_vnic_next_rule(vnic, each))
 		dump_rule(each, out);
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return rc;
+}
+
+/* As mlx5 has it (mlx5_flow.c, mlx5_flow_pick_transfer_proxy), for whoever has an e-switch. */
+static int pick_transfer_proxy(
+	struct rte_eth_dev *dev, uint16_t *ret_port, struct rte_flow_error *error)
+{
+	struct hf_vnic *vnic = vnic_of(dev);
+	const struct hf_vnic_swport *proxy;
+
+	*ret_port = vnic->port;
+	if (!vnic->swport)
+		return 0;
+	pthread_mutex_lock(vnic->lock);
+	proxy = hf_vnic_switch_proxy(vnic->swport->sw);
+	if (proxy)
+		*ret_port = proxy->port;
+	pthread_mutex_unlock(vnic->lock);
+	if (proxy)
+		return 0;
+	return hf_vnic_flow_fail(
+		error, ENODEV, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "unable to find a proxy port");
 }
 
 /* Applications call these without asking whether they are there. */
@@ -288,8 +317,8 @@ static int async_handle_query(struct rte_eth_dev *dev, uint32_t q,
 #define FLOW_OPS                                                                                   \
 	.validate = flow_validate, .create = flow_create, .destroy = flow_destroy,                 \
 	.flush = flow_flush, .query = flow_query, .isolate = flow_isolate,                         \
-	.dev_dump = flow_dev_dump, .get_aged_flows = hf_vnic_get_aged_flows,                       \
-	.action_handle_create = hf_vnic_handle_create,                                             \
+	.dev_dump = flow_dev_dump, .pick_transfer_proxy = pick_transfer_proxy,                     \
+	.get_aged_flows = hf_vnic_get_aged_flows, .action_handle_create = hf_vnic_handle_create,   \
 	.action_handle_destroy = hf_vnic_handle_destroy,                                           \
 	.action_handle_query = hf_vnic_handle_query
 

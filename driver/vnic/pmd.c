@@ -3,6 +3,7 @@
 #include "pmd.h"
 
 #include "async.h"
+#include "switch.h"
 
 #include <hepflow/err.h>
 #include <hepflow/profile.h>
@@ -14,6 +15,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define OWN_BLOCKS 2 /* of readers: RX and TX */
 
 RTE_LOG_REGISTER(hf_vnic_log, pmd.net.vnic, NOTICE);
 
@@ -30,6 +33,18 @@ static void shrink(struct hf_nic *nic, uint32_t capacity)
 	}
 }
 
+/* A NIC with an e-switch is always part of one, be it alone. */
+static int join(struct hf_vnic *vnic, const struct hf_vnic_args *args)
+{
+	vnic->lock = &vnic->own_lock;
+	if (vnic->nic->transfer)
+		return hf_vnic_switch_join(vnic, args, vnic->nic);
+	if (args->switch_id == HF_VNIC_SWITCH_ALONE)
+		return 0;
+	VNIC_LOG(ERR, "switch=%u: profile %s has no e-switch", args->switch_id, vnic->nic->name);
+	return -EINVAL;
+}
+
 static int init_rules(struct hf_vnic *vnic)
 {
 	int rc;
@@ -39,27 +54,38 @@ static int init_rules(struct hf_vnic *vnic)
 		if (!vnic->async)
 			return -ENOMEM;
 	}
-	rc = hf_vnic_table_init(&vnic->table, vnic->nic);
+	rc = hf_vnic_table_init(&vnic->table, vnic->nic, OWN_BLOCKS);
 	if (rc < 0) {
 		free(vnic->async);
 		return rc;
 	}
-	return -pthread_mutex_init(&vnic->lock, NULL); /* never fails on Linux */
+	return -pthread_mutex_init(&vnic->own_lock, NULL); /* never fails on Linux */
 }
 
-static int load_profile(struct hf_vnic *vnic, const char *name)
+static void leave(struct hf_vnic *vnic)
+{
+	if (vnic->swport)
+		hf_vnic_switch_leave(vnic);
+	else
+		hf_profile_free(vnic->nic);
+	vnic->nic = NULL;
+}
+
+static int load_profile(struct hf_vnic *vnic, const struct hf_vnic_args *args)
 {
 	struct hf_err err = {};
-	int rc = hf_profile_find(name, &vnic->nic, &err);
+	int rc = hf_profile_find(args->profile, &vnic->nic, &err);
 
 	if (rc < 0) {
-		VNIC_LOG(ERR, "profile=%s: %s", name, err.text);
+		VNIC_LOG(ERR, "profile=%s: %s", args->profile, err.text);
 		return rc;
 	}
 	shrink(vnic->nic, vnic->faults.capacity);
-	rc = init_rules(vnic);
+	rc = join(vnic, args);
+	if (rc == 0)
+		rc = init_rules(vnic);
 	if (rc < 0)
-		hf_profile_free(vnic->nic);
+		leave(vnic);
 	return rc;
 }
 
@@ -78,17 +104,27 @@ static int set_mac(struct rte_eth_dev *dev)
 	return 0;
 }
 
+static void represent(struct rte_eth_dev *dev, uint32_t function)
+{
+	struct hf_vnic *vnic = dev->data->dev_private;
+
+	dev->data->dev_flags |= RTE_ETH_DEV_REPRESENTOR;
+	dev->data->representor_id = (uint16_t)function;
+	dev->data->backer_port_id = hf_vnic_switch_proxy(vnic->swport->sw)->port;
+}
+
 static int open_port(struct rte_eth_dev *dev, const struct hf_vnic_args *args)
 {
 	struct hf_vnic *vnic = dev->data->dev_private;
 	int rc;
 
+	vnic->port = dev->data->port_id;
 	vnic->faults = args->faults;
 	atomic_store(&vnic->fault.cut, args->faults.link_down);
-	rc = load_profile(vnic, args->profile);
+	rc = load_profile(vnic, args);
 	if (rc < 0)
 		return rc;
-	vnic->port = dev->data->port_id;
+	vnic->sub.spare = vnic->swport;
 	rc = args->sub ? hf_vnic_sub_open(&vnic->sub, args->sub) : 0;
 	if (rc == 0)
 		rc = set_mac(dev);
@@ -101,6 +137,8 @@ static int open_port(struct rte_eth_dev *dev, const struct hf_vnic_args *args)
 	dev->tx_pkt_burst = hf_vnic_tx_burst;
 	dev->tx_pkt_prepare = hf_vnic_tx_prepare;
 	dev->data->dev_flags |= RTE_ETH_DEV_AUTOFILL_QUEUE_XSTATS;
+	if (args->representor != HF_VNIC_NO_REPRESENTOR)
+		represent(dev, args->representor);
 	if (args->faults.remove)
 		dev->data->dev_flags |= RTE_ETH_DEV_INTR_RMV;
 	return 0;
@@ -160,5 +198,5 @@ static struct rte_vdev_driver vnic_driver = {
 RTE_PMD_REGISTER_VDEV(net_vnic, vnic_driver);
 RTE_PMD_REGISTER_PARAM_STRING(net_vnic,
 	"profile=<name or file> fail=<op:n[:errno];...> lose=<n> delay=<op:us;...> "
-	"capacity=<n> link=down event=remove:<n> pull=<late|lost:n;...> dev=<device and its "
-	"arguments>");
+	"capacity=<n> link=down event=remove:<n> pull=<late|lost:n;...> switch=<n> "
+	"representor=<n> dev=<device and its arguments>");

@@ -21,9 +21,12 @@
 
 #include <pthread.h>
 
-#define HF_VNIC_RING_SIZE 1024 /* packets that wait for their queue; more are dropped, counted */
-#define HF_VNIC_BURST	  64   /* packets taken from a sub-queue at once */
-#define HF_VNIC_NAME_SIZE 64   /* RTE_DEV_NAME_MAX_LEN */
+#define HF_VNIC_RING_SIZE      1024 /* packets that wait for their queue; more are dropped, counted */
+#define HF_VNIC_BURST	       64   /* packets taken from a sub-queue at once */
+#define HF_VNIC_NAME_SIZE      64   /* RTE_DEV_NAME_MAX_LEN */
+
+#define HF_VNIC_SWITCH_ALONE   UINT32_MAX
+#define HF_VNIC_NO_REPRESENTOR UINT32_MAX
 
 /* What happened to received packets; one writer each, read at any time. */
 struct hf_vnic_rx_stats {
@@ -33,6 +36,9 @@ struct hf_vnic_rx_stats {
 	uint64_t isolated; /* no rule, and the port is isolated */
 	uint64_t full;	   /* the queue it should go to was full */
 	uint64_t marked;
+	uint64_t switched;    /* a transfer rule led it to a port */
+	uint64_t switch_drop; /* or dropped it */
+	uint64_t switch_full; /* or it could not get there */
 };
 
 struct hf_vnic;
@@ -70,16 +76,20 @@ struct hf_vnic_sub {
 	uint16_t port;
 	uint16_t n_rx;
 	uint16_t n_tx;
+	bool spare; /* one more transmit queue, n_tx, for packets that no queue of ours sends */
 	uint64_t owner;
 	char name[HF_VNIC_NAME_SIZE];
 };
 
 struct hf_vnic_async;
+struct hf_vnic_switch;
 
 /* dev_private of the port. */
 struct hf_vnic {
 	struct hf_nic *nic;
-	pthread_mutex_t lock; /* of whoever changes rules; packets never take it */
+	pthread_mutex_t *lock;	       /* of whoever changes rules; packets never take it */
+	pthread_mutex_t own_lock;      /* of a port that is not part of a switch */
+	struct hf_vnic_swport *swport; /* NULL: this NIC has no e-switch */
 	struct hf_vnic_table table;
 	struct rte_flow_action_handle *handles; /* indirect actions */
 	struct hf_vnic_async *async;		/* NULL: this NIC has no flow queues */
@@ -99,7 +109,9 @@ extern int hf_vnic_log;
 /* What a port is made from. */
 struct hf_vnic_args {
 	char *profile;
-	const char *sub; /* into the text that was parsed; NULL: none */
+	const char *sub;      /* into the text that was parsed; NULL: none */
+	uint32_t switch_id;   /* HF_VNIC_SWITCH_ALONE: none given */
+	uint32_t representor; /* HF_VNIC_NO_REPRESENTOR: none given */
 	struct hf_vnic_faults faults;
 };
 
@@ -114,11 +126,15 @@ void hf_vnic_sub_close(struct hf_vnic_sub *sub, bool keep);
 int hf_vnic_sub_configure(struct hf_vnic_sub *sub, const struct rte_eth_dev_data *data);
 int hf_vnic_sub_start(struct hf_vnic_sub *sub, const struct rte_eth_dev_data *data);
 int hf_vnic_sub_stop(struct hf_vnic_sub *sub);
+/* By the spare queue, one thread at a time: how many were taken; the others are freed. */
+uint16_t hf_vnic_sub_send(const struct hf_vnic_sub *sub, struct rte_mbuf **pkts, uint16_t n);
 
 /* rxtx.c */
 uint16_t hf_vnic_rx_burst(void *rxq, struct rte_mbuf **pkts, uint16_t n);
 uint16_t hf_vnic_tx_burst(void *txq, struct rte_mbuf **pkts, uint16_t n);
 uint16_t hf_vnic_tx_prepare(void *txq, struct rte_mbuf **pkts, uint16_t n);
+/* Mark and flag, where the verdict has them. */
+void hf_vnic_write_mark(struct rte_mbuf *m, const struct hf_vnic_verdict *v);
 
 /* dev.c */
 extern const struct eth_dev_ops hf_vnic_dev_ops;
@@ -137,3 +153,5 @@ extern const struct rte_flow_ops hf_vnic_flow_ops;
 extern const struct rte_flow_ops hf_vnic_async_flow_ops;
 /* All rules of the port at once. 0 or -ENOMEM. */
 int hf_vnic_flush(struct hf_vnic *vnic);
+/* The same with the lock held, and without a word to the flow queues. */
+int hf_vnic_flush_rules(struct hf_vnic *vnic);

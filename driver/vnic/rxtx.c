@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-#include "pmd.h"
+#include "switch.h"
 
 #include <rte_byteorder.h>
 #include <rte_mbuf.h>
@@ -14,17 +14,22 @@ static void add(uint64_t *to, uint64_t n)
 	__atomic_store_n(to, __atomic_load_n(to, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
 }
 
-static void write_notes(
-	struct rte_mbuf *m, const struct hf_vnic_pkt *pkt, const struct hf_vnic_verdict *v)
+void hf_vnic_write_mark(struct rte_mbuf *m, const struct hf_vnic_verdict *v)
 {
-	m->hash.rss = hf_vnic_hash(pkt);
-	m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
 	if (v->has_mark) {
 		m->hash.fdir.hi = v->mark;
 		m->ol_flags |= RTE_MBUF_F_RX_FDIR | RTE_MBUF_F_RX_FDIR_ID;
 	} else if (v->has_flag) {
 		m->ol_flags |= RTE_MBUF_F_RX_FDIR;
 	}
+}
+
+static void write_notes(
+	struct rte_mbuf *m, const struct hf_vnic_pkt *pkt, const struct hf_vnic_verdict *v)
+{
+	m->hash.rss = hf_vnic_hash(pkt);
+	m->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
+	hf_vnic_write_mark(m, v);
 	if (v->has_meta && rte_flow_dynf_metadata_avail()) {
 		rte_flow_dynf_metadata_set(m, v->meta);
 		m->ol_flags |= RTE_MBUF_DYNFLAG_RX_METADATA;
@@ -44,12 +49,22 @@ static int find_queue(
 		add(&rxq->stats.isolated, 1);
 		return -1;
 	case HF_VNIC_DROP:
+	case HF_VNIC_PORT: /* of transfer rules only */
 	case HF_VNIC_GROUP_MISS:
 	case HF_VNIC_TOO_DEEP:
 	case HF_VNIC_FATE_MAX_:
 		return -1;
 	}
 	return -1;
+}
+
+/* What transfer rules left; the mark stays in the packet unless a rule writes another. */
+static void read_mark(const struct rte_mbuf *m, struct hf_vnic_pkt *pkt)
+{
+	rte_be32_t mark = rte_cpu_to_be_32(m->hash.fdir.hi);
+
+	if (m->ol_flags & RTE_MBUF_F_RX_FDIR_ID)
+		memcpy(pkt->hdr.mark, &mark, sizeof(mark));
 }
 
 static int steer(struct hf_vnic_rxq *rxq, const struct hf_vnic_root *root, struct rte_mbuf *m)
@@ -59,6 +74,8 @@ static int steer(struct hf_vnic_rxq *rxq, const struct hf_vnic_root *root, struc
 	int q;
 
 	hf_vnic_parse(rxq->vnic->nic, m, &pkt);
+	if (rxq->vnic->swport)
+		read_mark(m, &pkt);
 	hf_vnic_exec(root, &pkt, rte_pktmbuf_pkt_len(m), &v);
 	add(&rxq->stats.fate[v.fate], 1);
 	q = find_queue(rxq, &pkt, &v);
@@ -102,20 +119,36 @@ static bool is_cut(const struct hf_vnic *vnic)
 static uint16_t poll_sub(struct hf_vnic_rxq *rxq, struct rte_mbuf **pkts, uint16_t room)
 {
 	struct hf_vnic *vnic = rxq->vnic;
-	uint16_t mine = (vnic->sub.n_rx - rxq->id + vnic->n_rx - 1) / vnic->n_rx;
+	uint16_t mine = rxq->id < vnic->sub.n_rx
+				? (vnic->sub.n_rx - rxq->id + vnic->n_rx - 1) / vnic->n_rx
+				: 0;
 	uint16_t i, got = 0;
-	const struct hf_vnic_root *root = hf_vnic_enter(&vnic->table, HF_VNIC_RX, rxq->id);
+	const struct hf_vnic_root *root =
+		hf_vnic_enter(&vnic->table, HF_VNIC_RX, HF_VNIC_RX, rxq->id);
 
+	if (vnic->swport && rxq->id == 0) {
+		uint16_t n = hf_vnic_switch_poll(rxq, pkts, room);
+
+		got = distribute(rxq, root, pkts, n);
+	}
 	for (i = 0; i < mine && got < room; i++) {
 		uint16_t q = rxq->id + (rxq->turn + i) % mine * vnic->n_rx;
 		uint16_t want = RTE_MIN(room - got, HF_VNIC_BURST);
 		uint16_t n = rte_eth_rx_burst(vnic->sub.port, q, &pkts[got], want);
 
+		if (vnic->swport)
+			n = hf_vnic_switch_rx(rxq, &pkts[got], n);
 		got += distribute(rxq, root, &pkts[got], n);
 	}
 	hf_vnic_leave(&vnic->table, HF_VNIC_RX, rxq->id);
 	rxq->turn++;
 	return got;
+}
+
+/* Some sub-queue is this queue's, or the switch needs a hand. */
+static bool has_work(const struct hf_vnic_rxq *rxq)
+{
+	return rxq->id < rxq->vnic->sub.n_rx || (rxq->id == 0 && rxq->vnic->swport);
 }
 
 uint16_t hf_vnic_rx_burst(void *queue, struct rte_mbuf **pkts, uint16_t n)
@@ -125,7 +158,7 @@ uint16_t hf_vnic_rx_burst(void *queue, struct rte_mbuf **pkts, uint16_t n)
 	uint64_t bytes = 0;
 	uint16_t i;
 
-	if (got < n && rxq->id < rxq->vnic->sub.n_rx && !is_cut(rxq->vnic))
+	if (got < n && has_work(rxq) && !is_cut(rxq->vnic))
 		got += poll_sub(rxq, &pkts[got], n - got);
 	for (i = 0; i < got; i++) {
 		pkts[i]->port = rxq->vnic->port;
@@ -157,11 +190,19 @@ static uint16_t pass_on(struct hf_vnic_txq *txq, struct rte_mbuf **pkts, uint16_
 	return sent;
 }
 
-/* Whether rules let a packet out. */
-static bool goes_out(struct hf_vnic_txq *txq, const struct hf_vnic_root *root, struct rte_mbuf *m)
+/* The rules that packets on their way out meet. fdb is NULL where there is no switch. */
+struct roots {
+	const struct hf_vnic_root *tx;
+	const struct hf_vnic_root *fdb;
+};
+
+/* Whether rules let a packet out by its own port. Else it is gone, one way or the other. */
+static bool goes_out(struct hf_vnic_txq *txq, const struct roots *roots, struct rte_mbuf *m)
 {
+	uint32_t bytes = rte_pktmbuf_pkt_len(m);
 	struct hf_vnic_verdict v;
 	struct hf_vnic_pkt pkt;
+	bool drop;
 
 	hf_vnic_parse(txq->vnic->nic, m, &pkt);
 	if (rte_flow_dynf_metadata_avail() && (m->ol_flags & RTE_MBUF_DYNFLAG_TX_METADATA)) {
@@ -169,8 +210,20 @@ static bool goes_out(struct hf_vnic_txq *txq, const struct hf_vnic_root *root, s
 
 		memcpy(pkt.hdr.meta, &meta, sizeof(meta));
 	}
-	hf_vnic_exec(root, &pkt, rte_pktmbuf_pkt_len(m), &v);
-	return v.fate == HF_VNIC_MISS;
+	hf_vnic_exec(roots->tx, &pkt, bytes, &v);
+	drop = v.fate != HF_VNIC_MISS;
+	if (!drop && !roots->fdb)
+		return true;
+	if (!drop && hf_vnic_switch_tx(txq->vnic->swport, roots->fdb, &pkt, m, &drop))
+		return true;
+	if (drop) {
+		add(&txq->stats.drop, 1);
+		rte_pktmbuf_free(m);
+	} else {
+		add(&txq->stats.packets, 1);
+		add(&txq->stats.bytes, bytes);
+	}
+	return false;
 }
 
 static uint16_t send_held(struct hf_vnic_txq *txq)
@@ -186,8 +239,8 @@ static uint16_t send_held(struct hf_vnic_txq *txq)
  * A rule counts a packet once, though the sub-device may not take it yet: what has been through the
  * rules is ours, and is held until there is room.
  */
-static uint16_t filter(struct hf_vnic_txq *txq, const struct hf_vnic_root *root,
-	struct rte_mbuf **pkts, uint16_t n)
+static uint16_t filter(
+	struct hf_vnic_txq *txq, const struct roots *roots, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint16_t i, done = 0;
 
@@ -195,12 +248,8 @@ static uint16_t filter(struct hf_vnic_txq *txq, const struct hf_vnic_root *root,
 		uint16_t end = RTE_MIN(n, done + HF_VNIC_BURST);
 
 		for (i = done; i < end; i++) {
-			if (goes_out(txq, root, pkts[i])) {
+			if (goes_out(txq, roots, pkts[i]))
 				txq->held[txq->n_held++] = pkts[i];
-				continue;
-			}
-			add(&txq->stats.drop, 1);
-			rte_pktmbuf_free(pkts[i]);
 		}
 		done = end;
 		send_held(txq);
@@ -212,12 +261,20 @@ uint16_t hf_vnic_tx_burst(void *queue, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct hf_vnic_txq *txq = queue;
 	struct hf_vnic_table *table = &txq->vnic->table;
-	const struct hf_vnic_root *root;
+	struct hf_vnic_swport *swport = txq->vnic->swport;
+	struct roots roots = {};
 
 	if (is_cut(txq->vnic) || (txq->n_held && send_held(txq)))
 		return 0;
-	root = hf_vnic_enter(table, HF_VNIC_TX, txq->id);
-	n = hf_vnic_idle(root) ? pass_on(txq, pkts, n) : filter(txq, root, pkts, n);
+	roots.tx = hf_vnic_enter(table, HF_VNIC_TX, HF_VNIC_TX, txq->id);
+	if (swport)
+		roots.fdb = hf_vnic_switch_enter_tx(swport, txq->id);
+	if (hf_vnic_idle(roots.tx) && (!swport || hf_vnic_idle(roots.fdb)))
+		n = pass_on(txq, pkts, n);
+	else
+		n = filter(txq, &roots, pkts, n);
+	if (swport)
+		hf_vnic_switch_leave_tx(swport, txq->id);
 	hf_vnic_leave(table, HF_VNIC_TX, txq->id);
 	return n;
 }

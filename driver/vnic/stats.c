@@ -22,6 +22,9 @@ static const struct {
 	{"rx_flow_isolated_drop_packets", AT(isolated)},
 	{"rx_flow_marked_packets", AT(marked)},
 	{"rx_queue_full_drop_packets", AT(full)},
+	{"rx_switch_port_packets", AT(switched)},
+	{"rx_switch_drop_packets", AT(switch_drop)},
+	{"rx_switch_lost_packets", AT(switch_full)},
 	{"tx_flow_drop_packets", TX_AT(drop), true},
 };
 

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define SPARE_DESC 512
+
 /* Drivers that offer queues without an end: each one asked for is made then. */
 static bool makes_queues(const struct rte_eth_dev_info *info)
 {
@@ -110,17 +112,19 @@ static int configure_queues(struct hf_vnic_sub *sub, const struct rte_eth_dev_in
 		.txmode.offloads = data->dev_conf.txmode.offloads & info->tx_offload_capa,
 	};
 
+	uint16_t all_tx = data->nb_tx_queues + sub->spare;
+
 	/* Where queues have to be made, not more than both directions use: net_tap wants equal
 	 * numbers. Where they are given, all: a packet must not wait in one that nobody polls. */
 	sub->n_tx = data->nb_tx_queues;
 	sub->n_rx = info->max_rx_queues;
 	if (makes_queues(info))
-		sub->n_rx = RTE_MIN(data->nb_rx_queues, data->nb_tx_queues);
+		sub->n_rx = sub->spare ? all_tx : RTE_MIN(data->nb_rx_queues, all_tx);
 	if (data->nb_rx_queues == 0)
 		sub->n_rx = 0;
 	if (conf.rxmode.mtu > info->max_mtu)
 		conf.rxmode.mtu = info->max_mtu;
-	return rte_eth_dev_configure(sub->port, sub->n_rx, sub->n_tx, &conf);
+	return rte_eth_dev_configure(sub->port, sub->n_rx, all_tx, &conf);
 }
 
 int hf_vnic_sub_configure(struct hf_vnic_sub *sub, const struct rte_eth_dev_data *data)
@@ -157,11 +161,12 @@ static int setup_queues(struct hf_vnic_sub *sub, const struct rte_eth_dev_data *
 		rc = rte_eth_rx_queue_setup(sub->port, q, n_desc(rxq->n_desc, &info.rx_desc_lim),
 			SOCKET_ID_ANY, NULL, rxq->pool);
 	}
-	for (q = 0; rc == 0 && q < sub->n_tx; q++) {
-		const struct hf_vnic_txq *txq = data->tx_queues[q];
+	for (q = 0; rc == 0 && q < sub->n_tx + sub->spare; q++) {
+		const struct hf_vnic_txq *txq = q < sub->n_tx ? data->tx_queues[q] : NULL;
+		uint16_t want = txq ? txq->n_desc : SPARE_DESC;
 
 		rc = rte_eth_tx_queue_setup(
-			sub->port, q, n_desc(txq->n_desc, &info.tx_desc_lim), SOCKET_ID_ANY, NULL);
+			sub->port, q, n_desc(want, &info.tx_desc_lim), SOCKET_ID_ANY, NULL);
 	}
 	return rc;
 }
@@ -192,4 +197,12 @@ int hf_vnic_sub_stop(struct hf_vnic_sub *sub)
 	if (rc == 0)
 		sub->started = false;
 	return rc;
+}
+
+uint16_t hf_vnic_sub_send(const struct hf_vnic_sub *sub, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint16_t sent = sub->started ? rte_eth_tx_burst(sub->port, sub->n_tx, pkts, n) : 0;
+
+	rte_pktmbuf_free_bulk(&pkts[sent], n - sent);
+	return sent;
 }

@@ -68,13 +68,17 @@ static void root_free(struct hf_vnic_root *root)
 /* One root for each direction. 0 or -ENOMEM. */
 static int roots_new(struct hf_vnic_root *ret[HF_VNIC_DIRS])
 {
-	ret[HF_VNIC_RX] = root_new(HF_VNIC_RX);
-	ret[HF_VNIC_TX] = root_new(HF_VNIC_TX);
-	if (ret[HF_VNIC_RX] && ret[HF_VNIC_TX])
-		return 0;
-	root_free(ret[HF_VNIC_RX]);
-	root_free(ret[HF_VNIC_TX]);
-	return -ENOMEM;
+	unsigned int dir;
+
+	for (dir = 0; dir < HF_VNIC_DIRS; dir++) {
+		ret[dir] = root_new((enum hf_vnic_dir)dir);
+		if (ret[dir])
+			continue;
+		while (dir-- > 0)
+			root_free(ret[dir]);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 /* NULL: out of memory. Groups live until the next flush. */
@@ -106,30 +110,47 @@ static struct hf_vnic_group *group_get(struct hf_vnic_root *root, uint32_t id)
 /* Returns when no burst is under way any more that was when it was called. */
 static void wait_for_readers(struct hf_vnic_table *table)
 {
-	size_t q;
+	size_t block, q;
 
 	atomic_thread_fence(memory_order_seq_cst);
-	for (q = 0; q < HF_VNIC_DIRS * HF_VNIC_QUEUES_MAX; q++) {
-		atomic_uint *n = &table->epoch[q / HF_VNIC_QUEUES_MAX][q % HF_VNIC_QUEUES_MAX].n;
-		unsigned int was = atomic_load_explicit(n, memory_order_acquire);
+	for (block = 0; block < table->n_blocks; block++) {
+		for (q = 0; q < table->n_readers[block]; q++) {
+			atomic_uint *n = &table->epoch[block * HF_VNIC_QUEUES_MAX + q].n;
+			unsigned int was = atomic_load_explicit(n, memory_order_acquire);
 
-		while ((was & 1) && atomic_load_explicit(n, memory_order_acquire) == was)
-			sched_yield();
+			while ((was & 1) && atomic_load_explicit(n, memory_order_acquire) == was)
+				sched_yield();
+		}
 	}
 }
 
-int hf_vnic_table_init(struct hf_vnic_table *table, const struct hf_nic *nic)
+int hf_vnic_table_init(struct hf_vnic_table *table, const struct hf_nic *nic, uint16_t n_blocks)
 {
+	size_t size = n_blocks * HF_VNIC_QUEUES_MAX * sizeof(*table->epoch);
 	struct hf_vnic_root *root[HF_VNIC_DIRS];
-	int rc = roots_new(root);
+	unsigned int i;
 
-	if (rc < 0)
-		return rc;
 	memset(table, 0, sizeof(*table));
+	table->epoch = aligned_alloc(RTE_CACHE_LINE_SIZE, size);
+	if (!table->epoch)
+		return -ENOMEM;
+	memset(table->epoch, 0, size);
+	if (roots_new(root) < 0) {
+		free(table->epoch);
+		return -ENOMEM;
+	}
 	table->nic = nic;
-	atomic_init(&table->root[HF_VNIC_RX], root[HF_VNIC_RX]);
-	atomic_init(&table->root[HF_VNIC_TX], root[HF_VNIC_TX]);
+	table->n_blocks = n_blocks;
+	for (i = 0; i < n_blocks; i++)
+		table->n_readers[i] = HF_VNIC_QUEUES_MAX;
+	for (i = 0; i < HF_VNIC_DIRS; i++)
+		atomic_init(&table->root[i], root[i]);
 	return 0;
+}
+
+void hf_vnic_table_readers(struct hf_vnic_table *table, uint16_t block, uint16_t n)
+{
+	table->n_readers[block] = n;
 }
 
 /* What it counts with and ages by. */
@@ -172,9 +193,12 @@ static void free_rules(struct hf_vnic_table *table)
 
 void hf_vnic_table_fini(struct hf_vnic_table *table)
 {
+	unsigned int i;
+
 	free_rules(table);
-	root_free(atomic_load(&table->root[HF_VNIC_RX]));
-	root_free(atomic_load(&table->root[HF_VNIC_TX]));
+	for (i = 0; i < HF_VNIC_DIRS; i++)
+		root_free(atomic_load(&table->root[i]));
+	free(table->epoch);
 }
 
 static bool goes_before(const struct rte_flow *a, const struct rte_flow *b)
@@ -340,8 +364,9 @@ static uint32_t group_id(const struct hf_vnic_ask *ask)
 	return jumps && !ask->engine->group_ignored ? ask->flow->group : 0;
 }
 
-int hf_vnic_table_place(struct hf_vnic_table *table, struct rte_flow *rule)
+int hf_vnic_table_place(struct rte_flow *rule)
 {
+	struct hf_vnic_table *table = rule->table;
 	struct hf_vnic_root *root =
 		atomic_load_explicit(&table->root[rule->dir], memory_order_relaxed);
 	struct hf_vnic_group *group = group_get(root, rule->group_id);
@@ -368,7 +393,7 @@ static int install(
 	HASH_ADD_PTR(table->rules, self, rule);
 	if (!rule->hh.tbl)
 		return -ENOMEM;
-	rc = ask->later ? 0 : hf_vnic_table_place(table, rule);
+	rc = ask->later ? 0 : hf_vnic_table_place(rule);
 	if (rc < 0)
 		HASH_DEL(table->rules, rule);
 	return rc;
@@ -385,6 +410,9 @@ int hf_vnic_table_add(struct hf_vnic_table *table, const struct hf_vnic_ask *ask
 		return -ENOMEM;
 	hf_vnic_cook(table->nic, ask, rule);
 	use_shared(ask, rule);
+	rule->table = table;
+	rule->owner = ask->owner;
+	rule->out = ask->out;
 	rule->group_id = group_id(ask);
 	rule->lost = ask->lost;
 	rule->seq = ++table->seq;
@@ -412,22 +440,35 @@ bool hf_vnic_table_has(const struct hf_vnic_table *table, const struct rte_flow 
 	return found;
 }
 
-static void take_from_group(struct hf_vnic_table *table, struct rte_flow *rule)
+static void take_from_group(struct rte_flow *rule)
 {
 	struct hf_vnic_list *list = list_of(rule->group);
 
 	atomic_store_explicit(&list->slot[rule->slot], NULL, memory_order_release);
 	rule->group->n_rules--;
-	wait_for_readers(table);
+	wait_for_readers(rule->table);
 }
 
-void hf_vnic_table_del(struct hf_vnic_table *table, struct rte_flow *rule)
+void hf_vnic_table_del(struct rte_flow *rule)
 {
+	struct hf_vnic_table *table = rule->table;
+
 	if (rule->group)
-		take_from_group(table, rule);
+		take_from_group(rule);
 	note_removed(table, rule);
 	HASH_DEL(table->rules, rule);
 	rule_free(rule);
+}
+
+void hf_vnic_table_del_of(struct hf_vnic_table *table, uint16_t owner)
+{
+	struct rte_flow *rule, *next;
+
+	for (rule = table->rules; rule; rule = next) {
+		next = rule->hh.next;
+		if (rule->owner == owner)
+			hf_vnic_table_del(rule);
+	}
 }
 
 int hf_vnic_table_flush(struct hf_vnic_table *table)

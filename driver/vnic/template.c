@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 #include "async.h"
+#include "switch.h"
 
 #include <hepflow/rteflow.h>
 
@@ -141,9 +142,11 @@ static bool knows_items(const struct hf_nic *nic, uint32_t layers)
 	return false;
 }
 
-static int check_items(const struct hf_nic *nic, const struct rte_flow_pattern_template *t,
+static int check_items(const struct hf_vnic *vnic, const struct rte_flow_pattern_template *t,
 	struct rte_flow_error *error)
 {
+	const struct hf_nic *nic = vnic->nic;
+	bool is_proxy = !nic->transfer_proxy || vnic->swport->representor == HF_VNIC_NO_REPRESENTOR;
 	static const struct rte_flow_action no_actions = {.type = RTE_FLOW_ACTION_TYPE_END};
 	struct rte_flow_attr attr = {
 		.ingress = t->attr.ingress,
@@ -155,8 +158,10 @@ static int check_items(const struct hf_nic *nic, const struct rte_flow_pattern_t
 	struct hf_flow flow;
 	int rc;
 
-	if (t->attr.transfer && !nic->transfer)
+	if (t->attr.transfer && (!nic->transfer || !is_proxy))
 		return hf_vnic_flow_refuse(nic, HF_REJECT_TRANSFER, NULL, error);
+	if (nic->transfer && t->attr.ingress + t->attr.egress + t->attr.transfer != 1)
+		return hf_vnic_flow_refuse(nic, HF_REJECT_DIRECTION, NULL, error);
 	rc = hf_vnic_template_items(t, NULL, items, error);
 	if (rc < 0)
 		return rc;
@@ -185,14 +190,14 @@ struct rte_flow_pattern_template *hf_vnic_pattern_template_create(struct rte_eth
 		free(t);
 		return NULL;
 	}
-	if (check_items(vnic->nic, t, error) < 0) {
+	if (check_items(vnic, t, error) < 0) {
 		free(t->items);
 		free(t);
 		return NULL;
 	}
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	LL_PREPEND(vnic->async->patterns, t);
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return t;
 }
 
@@ -221,7 +226,7 @@ int hf_vnic_pattern_template_destroy(
 	struct hf_vnic *vnic = vnic_of(dev);
 	int rc = 0;
 
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	if (!has_pattern(vnic->async, t))
 		rc = hf_vnic_flow_fail(
 			error, EINVAL, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "no such pattern template");
@@ -230,7 +235,7 @@ int hf_vnic_pattern_template_destroy(
 			error, EBUSY, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "item template in using");
 	else
 		pattern_free(vnic->async, t);
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return rc;
 }
 
@@ -308,14 +313,14 @@ struct rte_flow_actions_template *hf_vnic_actions_template_create(struct rte_eth
 		actions_free(t);
 		return NULL;
 	}
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	if (check_actions(vnic, t, error) < 0) {
 		actions_free(t);
 		t = NULL;
 	} else {
 		LL_PREPEND(vnic->async->actions, t);
 	}
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return t;
 }
 
@@ -337,7 +342,7 @@ int hf_vnic_actions_template_destroy(
 	struct hf_vnic *vnic = vnic_of(dev);
 	int rc = 0;
 
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	if (!has_actions(vnic->async, t)) {
 		rc = hf_vnic_flow_fail(
 			error, EINVAL, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "no such actions template");
@@ -348,7 +353,7 @@ int hf_vnic_actions_template_destroy(
 		LL_DELETE(vnic->async->actions, t);
 		actions_free(t);
 	}
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return rc;
 }
 
@@ -439,7 +444,7 @@ struct rte_flow_template_table *hf_vnic_template_table_create(struct rte_eth_dev
 	t->n_actions = n_actions;
 	memcpy(t->patterns, patterns, n_patterns * sizeof(patterns[0]));
 	memcpy(t->actions, actions, n_actions * sizeof(actions[0]));
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	if (!are_ours(vnic->async, t))
 		rc = hf_vnic_flow_fail(
 			error, EINVAL, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "no such template");
@@ -452,7 +457,7 @@ struct rte_flow_template_table *hf_vnic_template_table_create(struct rte_eth_dev
 		use_templates(t, 1);
 		LL_PREPEND(vnic->async->tables, t);
 	}
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return t;
 }
 
@@ -480,7 +485,7 @@ int hf_vnic_template_table_destroy(
 	struct hf_vnic *vnic = vnic_of(dev);
 	int rc = 0;
 
-	pthread_mutex_lock(&vnic->lock);
+	pthread_mutex_lock(vnic->lock);
 	if (!hf_vnic_has_table(vnic->async, t))
 		rc = hf_vnic_flow_fail(
 			error, EINVAL, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "no such table");
@@ -489,7 +494,7 @@ int hf_vnic_template_table_destroy(
 			error, EBUSY, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "table in using");
 	else
 		table_free(vnic->async, t);
-	pthread_mutex_unlock(&vnic->lock);
+	pthread_mutex_unlock(vnic->lock);
 	return rc;
 }
 

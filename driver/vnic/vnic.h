@@ -29,6 +29,8 @@
 struct rte_mbuf;
 
 #define HF_VNIC_QUEUES_MAX 64 /* queues of a direction, and of one RSS action */
+#define HF_VNIC_PORTS_MAX  16 /* of an e-switch */
+#define HF_VNIC_BLOCKS_MAX (2 * HF_VNIC_PORTS_MAX)
 #define HF_VNIC_JUMPS_MAX  64 /* groups one packet may visit: a bound for the packet path */
 #define HF_VNIC_WORDS	   (sizeof(struct hf_hdr) / sizeof(uint64_t))
 static_assert(sizeof(struct hf_hdr) % sizeof(uint64_t) == 0, "headers are compared as words");
@@ -36,6 +38,7 @@ static_assert(sizeof(struct hf_hdr) % sizeof(uint64_t) == 0, "headers are compar
 enum hf_vnic_dir {
 	HF_VNIC_RX,
 	HF_VNIC_TX,
+	HF_VNIC_FDB, /* transfer rules: between the ports of an e-switch */
 	HF_VNIC_DIRS,
 };
 
@@ -72,6 +75,8 @@ struct hf_vnic_list {
 
 struct hf_vnic_group;
 struct hf_vnic_root;
+struct hf_vnic_table;
+struct hf_vnic_swport;
 
 struct hf_vnic_counter {
 	atomic_ullong hits;
@@ -110,6 +115,7 @@ struct rte_flow {
 	uint32_t tag;
 	uint32_t meta;
 	struct hf_vnic_group *jump;
+	struct hf_vnic_swport *out; /* PORT_ID and REPRESENTED_PORT */
 	uint16_t n_queues;
 	uint16_t queues[HF_VNIC_QUEUES_MAX];
 	struct hf_vnic_counter *counter; /* its own or a shared one */
@@ -118,6 +124,8 @@ struct rte_flow {
 	struct hf_vnic_age own_age;
 
 	/* Control thread only. */
+	struct hf_vnic_table *table;
+	uint16_t owner; /* ethdev port it was made on */
 	const struct hf_engine *engine;
 	enum hf_vnic_dir dir;
 	struct hf_vnic_group *group; /* NULL: lost, or not yet placed */
@@ -162,13 +170,18 @@ struct hf_vnic_table {
 	struct rte_flow *rules; /* all of them, oldest first */
 	uint64_t seq;
 	struct hf_vnic_engine engine[HF_NIC_ENGINES_MAX];
-	struct hf_vnic_epoch epoch[HF_VNIC_DIRS][HF_VNIC_QUEUES_MAX];
+	/* Readers, in blocks of HF_VNIC_QUEUES_MAX; of each block only the first ones are used. */
+	uint16_t n_blocks;
+	uint16_t n_readers[HF_VNIC_BLOCKS_MAX];
+	struct hf_vnic_epoch *epoch;
 };
 
 /* What a rule does, as asked; queues of QUEUE and RSS are given apart. */
 struct hf_vnic_ask {
 	const struct hf_flow *flow;
 	const struct hf_engine *engine; /* the one that takes it */
+	uint16_t owner;
+	struct hf_vnic_swport *out;
 	uint16_t n_queues;
 	const uint16_t *queues;
 	uint64_t rss_types;
@@ -185,12 +198,14 @@ enum hf_vnic_fate {
 	HF_VNIC_GROUP_MISS, /* received, and no rule of a later group decides: dropped */
 	HF_VNIC_TOO_DEEP,   /* more than HF_VNIC_JUMPS_MAX groups: dropped */
 	HF_VNIC_QUEUE,
+	HF_VNIC_PORT, /* of the e-switch */
 	HF_VNIC_FATE_MAX_,
 };
 
 struct hf_vnic_verdict {
 	enum hf_vnic_fate fate;
-	uint16_t queue; /* HF_VNIC_QUEUE */
+	uint16_t queue;		    /* HF_VNIC_QUEUE */
+	struct hf_vnic_swport *out; /* HF_VNIC_PORT */
 	bool has_mark;
 	bool has_flag;
 	bool has_meta;
@@ -206,8 +221,13 @@ void hf_vnic_parse(const struct hf_nic *nic, const struct rte_mbuf *m, struct hf
 /* The same for both directions of a connection. */
 uint32_t hf_vnic_hash(const struct hf_vnic_pkt *pkt);
 
-/* table.c. 0, or -ENOMEM. */
-int hf_vnic_table_init(struct hf_vnic_table *table, const struct hf_nic *nic);
+/*
+ * table.c. n_blocks is HF_VNIC_BLOCKS_MAX at most: a port has one for each of the directions RX and
+ * TX, an e-switch two for each of its ports. 0, or -ENOMEM.
+ */
+int hf_vnic_table_init(struct hf_vnic_table *table, const struct hf_nic *nic, uint16_t n_blocks);
+/* How many queues of a block read; none of them may be reading now. All of them to begin with. */
+void hf_vnic_table_readers(struct hf_vnic_table *table, uint16_t block, uint16_t n);
 /* No reader may be left. */
 void hf_vnic_table_fini(struct hf_vnic_table *table);
 /*
@@ -217,10 +237,12 @@ void hf_vnic_table_fini(struct hf_vnic_table *table);
 int hf_vnic_table_add(struct hf_vnic_table *table, const struct hf_vnic_ask *ask,
 	struct rte_flow **ret, enum hf_reject *ret_reject);
 /* Puts a rule that was added "later" where packets come by. 0, or -ENOMEM: it is still later. */
-int hf_vnic_table_place(struct hf_vnic_table *table, struct rte_flow *rule);
+int hf_vnic_table_place(struct rte_flow *rule);
 /* Whether the rule is (still) one of this table. */
 bool hf_vnic_table_has(const struct hf_vnic_table *table, const struct rte_flow *rule);
-void hf_vnic_table_del(struct hf_vnic_table *table, struct rte_flow *rule);
+void hf_vnic_table_del(struct rte_flow *rule);
+/* One by one, those that a port has made. */
+void hf_vnic_table_del_of(struct hf_vnic_table *table, uint16_t owner);
 /* All rules at once: no packet sees only some of them gone. 0 or -ENOMEM. */
 int hf_vnic_table_flush(struct hf_vnic_table *table);
 
@@ -231,10 +253,13 @@ void hf_vnic_age_init(
 /* cook.c: fills what the packet path reads, group and jump excepted. */
 void hf_vnic_cook(const struct hf_nic *nic, const struct hf_vnic_ask *ask, struct rte_flow *ret);
 
-/* exec.c. enter and leave bracket one burst of a queue; one thread at a time for each. */
+/*
+ * exec.c. enter and leave bracket one burst of a queue; one thread at a time for each. The block of
+ * a port's table is its direction.
+ */
 const struct hf_vnic_root *hf_vnic_enter(
-	struct hf_vnic_table *table, enum hf_vnic_dir dir, unsigned int q);
-void hf_vnic_leave(struct hf_vnic_table *table, enum hf_vnic_dir dir, unsigned int q);
+	struct hf_vnic_table *table, enum hf_vnic_dir dir, uint16_t block, uint16_t q);
+void hf_vnic_leave(struct hf_vnic_table *table, uint16_t block, uint16_t q);
 /* No rule of group 0: no packet can match anything. */
 bool hf_vnic_idle(const struct hf_vnic_root *root);
 /* Walks the groups; counts. Changes mark, meta and tag of pkt as actions say. */

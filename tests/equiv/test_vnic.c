@@ -110,7 +110,7 @@ static enum hf_fate judge(struct hf_vnic_table *table, const struct hf_packet *p
 
 	m.pkt_len = m.data_len = (uint16_t)make_frame(pkt, bytes);
 	hf_vnic_parse(table->nic, &m, &seen);
-	hf_vnic_exec(hf_vnic_enter(table, HF_VNIC_RX, 0), &seen, m.pkt_len, &v);
+	hf_vnic_exec(hf_vnic_enter(table, HF_VNIC_RX, HF_VNIC_RX, 0), &seen, m.pkt_len, &v);
 	hf_vnic_leave(table, HF_VNIC_RX, 0);
 	if (v.fate == HF_VNIC_DROP)
 		return HF_FATE_DENY;
@@ -171,7 +171,7 @@ static void try_profile(const struct world_run *w, const struct hf_nic *nic, con
 	struct hf_plan *plan;
 	size_t *order, n, i;
 
-	cr_assert(table && hf_vnic_table_init(table, nic) == 0);
+	cr_assert(table && hf_vnic_table_init(table, nic, 2) == 0);
 	cr_assert(hf_plan_build(w->rules, nic, &opts, &plan, NULL) == 0);
 	n = hf_plan_n_entries(plan);
 	order = calloc(n + 1, sizeof(*order));

@@ -17,7 +17,7 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work" ${tmp:+"$tmp"}' EXIT
 
-for model in dv-nic-cx5 i40e-X710 X540-perfect ice-E810; do
+for model in dv-nic-cx5 dv-esw-cx6dx-xmeta1 i40e-X710 X540-perfect ice-E810; do
 	awk -F '\t' -v m=$model '$1 == m && $2 == "22.11.11" && $3 != "PARSE-ERR"' "$file" >"$work/want"
 	cut -f 7 "$work/want" >"$work/rules"
 	"$HF_BUILD/hw-profiles/hw-profile" try $model --rules "$work/rules" >"$work/got"

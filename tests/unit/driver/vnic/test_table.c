@@ -25,7 +25,7 @@ static void open_table(const char *profile)
 
 	cr_assert(hf_profile_find(profile, &nic, &err) == 0, "%s", err.text);
 	table = aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*table));
-	cr_assert(table && hf_vnic_table_init(table, nic) == 0);
+	cr_assert(table && hf_vnic_table_init(table, nic, 2) == 0);
 }
 
 static void close_table(void)
@@ -73,7 +73,7 @@ static struct hf_vnic_verdict run_dir(enum hf_vnic_dir dir, struct hf_vnic_pkt p
 {
 	struct hf_vnic_verdict v;
 
-	hf_vnic_exec(hf_vnic_enter(table, dir, 0), &pkt, 100, &v);
+	hf_vnic_exec(hf_vnic_enter(table, dir, dir, 0), &pkt, 100, &v);
 	hf_vnic_leave(table, dir, 0);
 	return v;
 }
@@ -218,7 +218,7 @@ Test(table, a_removed_rule_is_gone_and_its_handle_unknown)
 	open_table("mlx5-cx6dx");
 	rule = add("ingress pattern eth / end actions drop / end");
 	cr_expect(run(tcp4(1, 80)).fate == HF_VNIC_DROP);
-	hf_vnic_table_del(table, rule);
+	hf_vnic_table_del(rule);
 	cr_expect(run(tcp4(1, 80)).fate == HF_VNIC_MISS);
 	cr_expect(!hf_vnic_table_has(table, rule));
 	close_table();
@@ -291,8 +291,8 @@ Test(table, one_input_set_for_each_packet_type_of_i40e)
 	add("ingress pattern eth / ipv4 dst is 10.0.0.1 / udp / end actions drop / end");
 	other = add("ingress pattern eth / ipv4 dst is 10.0.0.2 / tcp dst is 23 / end actions drop "
 		    "/ end");
-	hf_vnic_table_del(table, rule);
-	hf_vnic_table_del(table, other);
+	hf_vnic_table_del(rule);
+	hf_vnic_table_del(other);
 	add("ingress pattern eth / ipv4 dst is 10.0.0.1 / tcp / end actions drop / end");
 	close_table();
 }
@@ -310,7 +310,7 @@ Test(table, ixgbe_keeps_its_mask_over_a_flush_but_not_over_the_last_destroy)
 	cr_expect(try(net, &rule) == HF_REJECT_SHAPE);
 	cr_assert(hf_vnic_table_flush(table) == 0);
 	cr_expect(try(net, &rule) == HF_REJECT_SHAPE);
-	hf_vnic_table_del(table, add(host));
+	hf_vnic_table_del(add(host));
 	add(net);
 	close_table();
 }
@@ -369,7 +369,7 @@ Test(table, order_survives_random_changes)
 	for (n = 0; n < 5000; n++) {
 		i = (unsigned int)hf_rand_below(&r, N);
 		if (rules[i]) {
-			hf_vnic_table_del(table, rules[i]);
+			hf_vnic_table_del(rules[i]);
 			rules[i] = NULL;
 		} else {
 			prio[i] = (uint32_t)hf_rand_below(&r, 30);
