@@ -11,16 +11,15 @@
  */
 
 #include "build.h"
+#include "stab.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_PORTS_MAX 64   /* widest port range that is spelled port by port */
-#define KEY_ADDRS_MAX 4096 /* addresses that stand in for "any destination of this host" */
-#define KEYS_MAX      65536
-
-enum { BY_SRC = 1, BY_DST = 2, BY_SPORT = 4, BY_DPORT = 8 };
+#define KEY_PORTS_MAX 64     /* widest port range that is spelled port by port */
+#define KEY_ADDRS_MAX 4096   /* addresses that stand in for "any destination of this host" */
+#define KEYS_MAX      262144 /* of one shape of one packet type */
 
 /* A packet type of the engine: what a pattern without further fields covers. */
 struct kind {
@@ -65,7 +64,7 @@ static int keys_push(struct keys *keys, const struct key *key)
 	struct key *v;
 
 	if (keys->n >= KEYS_MAX)
-		return 0; /* the rest stays in software; tallied by the caller's comparison */
+		return 0; /* the rest stays in software */
 	if (keys->n == keys->cap) {
 		v = reallocarray(keys->v, cap, sizeof(*v));
 		if (!v)
@@ -99,18 +98,6 @@ static bool is_host(const struct hf_prefix *p)
 	return p->len == hf_addr_bits(&p->addr);
 }
 
-static int push_key(const struct flat *f, struct keys *keys, const struct cube *region)
-{
-	struct key key = {.cube = *region};
-	enum hf_reason reason;
-
-	key.fate = hf_sight_host(&f->host, region, &key.origin, &reason);
-	if (key.fate == HF_FATE_PUNT ||
-		(key.fate != HF_FATE_DENY && f->b->items.fallback == HF_FALLBACK_KERNEL))
-		return 0;
-	return keys_push(keys, &key);
-}
-
 /* The region that a pattern of this kind with the item's constants in the shape's fields covers. */
 static struct cube region_of(
 	const struct flat *f, const struct kind *kind, const struct cube *c, unsigned int shape)
@@ -130,14 +117,15 @@ static struct cube region_of(
 	return r;
 }
 
-static int push_ports(const struct flat *f, struct keys *keys, const struct cube *c,
-	unsigned int shape, struct cube r)
+static int push_ports(
+	struct keys *keys, const struct cube *c, unsigned int shape, const struct cube *region)
 {
 	uint32_t s, d;
 	uint32_t s_lo = shape & BY_SPORT ? c->sport.lo : 0,
 		 s_hi = shape & BY_SPORT ? c->sport.hi : 0;
 	uint32_t d_lo = shape & BY_DPORT ? c->dport.lo : 0,
 		 d_hi = shape & BY_DPORT ? c->dport.hi : 0;
+	struct key key = {.cube = *region};
 	int rc = 0;
 
 	if (s_hi - s_lo >= KEY_PORTS_MAX || d_hi - d_lo >= KEY_PORTS_MAX)
@@ -145,10 +133,10 @@ static int push_ports(const struct flat *f, struct keys *keys, const struct cube
 	for (s = s_lo; s <= s_hi && rc == 0; s++) {
 		for (d = d_lo; d <= d_hi && rc == 0; d++) {
 			if (shape & BY_SPORT)
-				r.sport = (struct hf_ports){(uint16_t)s, (uint16_t)s};
+				key.cube.sport = (struct hf_ports){(uint16_t)s, (uint16_t)s};
 			if (shape & BY_DPORT)
-				r.dport = (struct hf_ports){(uint16_t)d, (uint16_t)d};
-			rc = push_key(f, keys, &r);
+				key.cube.dport = (struct hf_ports){(uint16_t)d, (uint16_t)d};
+			rc = keys_push(keys, &key);
 		}
 	}
 	return rc;
@@ -168,7 +156,7 @@ static int push_item(const struct flat *f, struct keys *keys, const struct kind 
 	if (!hf_cube_meets(&r, c))
 		return 0;
 	if (!(shape & BY_DST) || is_host(&c->dst))
-		return push_ports(f, keys, c, shape, r);
+		return push_ports(keys, c, shape, &r);
 	for (i = 0; i < hf_rules_n_dests(rules) && n < KEY_ADDRS_MAX && rc == 0; i++) {
 		const struct hf_dest *d = hf_rules_dest(rules, i);
 
@@ -178,12 +166,13 @@ static int push_item(const struct flat *f, struct keys *keys, const struct kind 
 		at = *c;
 		at.dst = d->net;
 		r.dst = d->net;
-		rc = push_ports(f, keys, &at, shape, r);
+		rc = push_ports(keys, &at, shape, &r);
 		n++;
 	}
 	return rc;
 }
 
+/* All keys of a shape, each once; their fates are not known yet. */
 static int gather(
 	const struct flat *f, const struct kind *kind, unsigned int shape, struct keys *keys)
 {
@@ -258,54 +247,99 @@ static bool key_entry(const struct flat *f, const struct kind *kind, const struc
 	       hf_nic_danger(f->b->engine, &flow) == HF_F_MAX_;
 }
 
+/* Keeps the keys that have one fate which hardware may have. */
+static int decide_keys(struct flat *f, const struct kind *kind, unsigned int by, struct keys *keys)
+{
+	bool drops_only = f->b->items.fallback == HF_FALLBACK_KERNEL;
+	struct cube all = hf_cube_all(kind->family), within = region_of(f, kind, &all, by);
+	int rc = hf_sight_index(&f->host, &within, by);
+	enum hf_reason reason;
+	size_t i, n = 0;
+
+	for (i = 0; i < keys->n && rc == 0; i++) {
+		struct key *key = &keys->v[i];
+
+		key->fate = hf_sight_host(&f->host, &key->cube, &key->origin, &reason);
+		if (key->fate == HF_FATE_DENY || (key->fate != HF_FATE_PUNT && !drops_only))
+			keys->v[n++] = *key;
+	}
+	if (rc == 0)
+		keys->n = n;
+	hf_sight_unindex(&f->host);
+	return rc;
+}
+
+/* What a kind of packets is matched by, and the keys. */
 struct choice {
 	unsigned int by;
-	size_t n;
+	size_t score;
+	struct keys keys;
 };
 
-/* Keys of a kind by the shape that decides most; drops count double, they are what saves work. */
-static int best_shape(const struct flat *f, const struct kind *kind, struct choice *ret)
+/* Drops count double, they are what saves work. Entries of one shape and fate are alike to the
+ * driver as far as choosing goes; each is offered to it before it is emitted. */
+static size_t score_of(const struct flat *f, const struct kind *kind, const struct choice *c)
+{
+	enum { UNKNOWN, TAKES, REFUSES } answers[HF_FATE_JUMP] = {0};
+	struct hf_entry entry;
+	size_t i, score = 0;
+
+	for (i = 0; i < c->keys.n; i++) {
+		const struct key *key = &c->keys.v[i];
+
+		if (answers[key->fate] == UNKNOWN)
+			answers[key->fate] =
+				key_entry(f, kind, key, c->by, &entry) ? TAKES : REFUSES;
+		if (answers[key->fate] == TAKES)
+			score += key->fate == HF_FATE_DENY ? 2 : 1;
+	}
+	return score;
+}
+
+/* The shape that decides most keys. Those are the caller's to free, also on failure. */
+static int best_shape(struct flat *f, const struct kind *kind, struct choice *ret)
 {
 	unsigned int by,
 		last = kind->proto ? BY_SRC | BY_DST | BY_SPORT | BY_DPORT : BY_SRC | BY_DST;
-	struct hf_entry entry;
-	size_t i;
 	int rc = 0;
 
 	*ret = (struct choice){0};
 	for (by = 1; by <= last && rc == 0; by++) {
-		struct keys keys = {0};
-		size_t score = 0;
+		struct choice c = {.by = by};
 
-		rc = gather(f, kind, by, &keys);
-		for (i = 0; i < keys.n && rc == 0; i++) {
-			if (key_entry(f, kind, &keys.v[i], by, &entry))
-				score += keys.v[i].fate == HF_FATE_DENY ? 2 : 1;
+		rc = gather(f, kind, by, &c.keys);
+		if (rc == 0 && 2 * c.keys.n > ret->score)
+			rc = decide_keys(f, kind, by, &c.keys);
+		else
+			c.keys.n = 0;
+		c.score = rc == 0 ? score_of(f, kind, &c) : 0;
+		if (c.score > ret->score) {
+			free(ret->keys.v);
+			*ret = c;
+		} else {
+			free(c.keys.v);
 		}
-		if (score > ret->n)
-			*ret = (struct choice){by, score};
-		free(keys.v);
 	}
 	return rc;
 }
 
-static int emit_kind(const struct flat *f, const struct kind *kind, unsigned int by)
+static int emit_kind(const struct flat *f, const struct kind *kind, const struct choice *c)
 {
 	struct builder *b = f->b;
-	struct keys keys = {0};
 	struct hf_entry entry;
 	size_t i;
-	int rc = gather(f, kind, by, &keys);
+	int rc = 0;
 
-	for (i = 0; i < keys.n && rc == 0; i++) {
-		if (!key_entry(f, kind, &keys.v[i], by, &entry))
+	for (i = 0; i < c->keys.n && rc == 0; i++) {
+		const struct key *key = &c->keys.v[i];
+
+		if (!key_entry(f, kind, key, c->by, &entry))
 			continue;
 		if (b->entries.n >= b->capacity)
-			hf_build_miss(b, keys.v[i].origin, HF_REASON_CAPACITY, HF_F_MAX_);
+			hf_build_miss(b, key->origin, HF_REASON_CAPACITY, HF_F_MAX_);
 		else
 			rc = hf_build_entry(b, &entry);
 	}
-	free(keys.v);
 	return rc;
 }
 
@@ -314,10 +348,10 @@ static int emit_kind(const struct flat *f, const struct kind *kind, unsigned int
  * ones as well, so only the better of the two levels is used, and with one set of masks for the
  * whole engine only the best kind of all.
  */
-static int lower_kinds(const struct flat *f)
+static int lower_kinds(struct flat *f)
 {
 	const struct kind *kinds[8];
-	struct choice choice[8], best = {0};
+	struct choice choice[8] = {0};
 	size_t n = 0, i, n_l4 = sizeof(l4_kinds) / sizeof(l4_kinds[0]), sum[2] = {0}, pick = 0;
 	bool scope = f->b->engine->type_scope;
 	int rc = 0;
@@ -328,19 +362,19 @@ static int lower_kinds(const struct flat *f)
 		kinds[n++] = &l3_kinds[i];
 	for (i = 0; i < n && rc == 0; i++) {
 		rc = best_shape(f, kinds[i], &choice[i]);
-		sum[i >= n_l4] += choice[i].n;
-		if (choice[i].n > best.n) {
-			best = choice[i];
+		sum[i >= n_l4] += choice[i].score;
+		if (choice[i].score > choice[pick].score)
 			pick = i;
-		}
 	}
 	for (i = 0; i < n && rc == 0; i++) {
 		if (!choice[i].by || (!scope && (i >= n_l4) != (sum[1] >= sum[0])))
 			continue;
 		if (f->b->engine->shape == HF_SHAPE_GLOBAL && i != pick)
 			continue;
-		rc = emit_kind(f, kinds[i], choice[i].by);
+		rc = emit_kind(f, kinds[i], &choice[i]);
 	}
+	for (i = 0; i < n; i++)
+		free(choice[i].keys.v);
 	return rc;
 }
 

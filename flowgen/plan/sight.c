@@ -155,14 +155,14 @@ size_t hf_sight_opening(
 	return n;
 }
 
-static const struct items *find_items(
-	const struct sight_host *h, enum hf_class class, uint16_t out, uint8_t family)
+static const struct sight_path *find_path(
+	const struct sight_host *h, enum hf_class class, uint16_t out)
 {
 	size_t i;
 
 	for (i = 0; i < h->n_paths; i++) {
 		if (h->paths[i].class == class && h->paths[i].out == out)
-			return &h->paths[i].items[family == 6];
+			return &h->paths[i];
 	}
 	return NULL;
 }
@@ -182,7 +182,7 @@ int hf_sight_init(struct sight_host *h, const struct hf_rules *rules, uint16_t i
 		const struct hf_path *path = hf_rules_find_path(rules, in, d->class);
 		struct sight_path *p = &h->paths[h->n_paths];
 
-		if (!path || find_items(h, d->class, d->out, 4))
+		if (!path || find_path(h, d->class, d->out))
 			continue;
 		p->class = d->class;
 		p->out = d->out;
@@ -200,6 +200,7 @@ void hf_sight_fini(struct sight_host *h)
 {
 	size_t i;
 
+	hf_sight_unindex(h);
 	for (i = 0; i < h->n_paths; i++) {
 		hf_items_fini(&h->paths[i].items[0]);
 		hf_items_fini(&h->paths[i].items[1]);
@@ -228,6 +229,41 @@ bool hf_sight_rewritten(const struct hf_rules *rules, const struct cube *region)
 	return false;
 }
 
+int hf_sight_index(struct sight_host *h, const struct cube *within, unsigned int by)
+{
+	size_t i;
+
+	for (i = 0; i < h->n_paths; i++) {
+		struct sight_path *p = &h->paths[i];
+
+		p->stab = hf_stab_new(&p->items[within->family == 6], within, by);
+		if (!p->stab) {
+			hf_sight_unindex(h);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void hf_sight_unindex(struct sight_host *h)
+{
+	size_t i;
+
+	for (i = 0; i < h->n_paths; i++) {
+		hf_stab_free(h->paths[i].stab);
+		h->paths[i].stab = NULL;
+	}
+}
+
+static enum hf_fate decide_path(const struct sight_path *p, const struct cube *region,
+	uint32_t *ret_origin, enum hf_reason *ret_reason)
+{
+	*ret_reason = HF_REASON_OVERLAP;
+	if (p->stab)
+		return hf_stab_decide(p->stab, region, ret_origin);
+	return hf_sight_region(&p->items[region->family == 6], region, ret_origin, ret_reason);
+}
+
 enum hf_fate hf_sight_host(const struct sight_host *h, const struct cube *region,
 	uint32_t *ret_origin, enum hf_reason *ret_reason)
 {
@@ -239,14 +275,12 @@ enum hf_fate hf_sight_host(const struct sight_host *h, const struct cube *region
 		return HF_FATE_PUNT;
 	if (region->dst.len == hf_addr_bits(&region->dst.addr)) {
 		const struct hf_dest *d = hf_rules_find_dest(h->rules, &region->dst.addr);
-		const struct items *items = find_items(h, d->class, d->out, region->family);
+		const struct sight_path *p = find_path(h, d->class, d->out);
 
-		return items ? hf_sight_region(items, region, ret_origin, ret_reason)
-			     : HF_FATE_PUNT;
+		return p ? decide_path(p, region, ret_origin, ret_reason) : HF_FATE_PUNT;
 	}
 	for (i = 0; i < h->n_paths; i++) {
-		fate = hf_sight_region(
-			&h->paths[i].items[region->family == 6], region, ret_origin, ret_reason);
+		fate = decide_path(&h->paths[i], region, ret_origin, ret_reason);
 		if (fate == HF_FATE_PUNT)
 			return HF_FATE_PUNT;
 		if (i && fate != first) {
