@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "daemon.h"
+#include "feed.h"
 
 #include "flow/sync.h"
 #include "port/port.h"
@@ -96,6 +97,34 @@ static json_t *wire_json(const struct hf_daemon *d, size_t i)
 	return j;
 }
 
+static json_t *felix_json(const struct hf_daemon *d)
+{
+	struct hf_feed_status s;
+
+	if (!d->feed)
+		return json_null();
+	s = hf_feed_status(d->feed);
+	return json_pack("{s:b, s:b, s:b, s:I, s:I, s:s?}", "connected", s.connected, "inSync",
+		s.in_sync, "adopted", s.adopted, "messages", (json_int_t)s.messages, "connections",
+		(json_int_t)s.connections, "error", s.error[0] ? s.error : NULL);
+}
+
+static void print_felix(const struct hf_daemon *d, FILE *out)
+{
+	struct hf_feed_status s;
+
+	if (!d->feed)
+		return;
+	s = hf_feed_status(d->feed);
+	fprintf(out, "felix: %s, %s, %" PRIu64 " messages in %" PRIu64 " connections%s%s\n",
+		s.connected ? "connected" : "not connected",
+		s.in_sync		 ? "in sync"
+		: s.adopted		 ? "policy is what an earlier hepflowd had saved"
+		: hf_feed_state(d->feed) ? "policy is what it said last"
+					 : "has not spoken yet",
+		s.messages, s.connections, s.error[0] ? "; " : "", s.error);
+}
+
 static int status_json(
 	const struct hf_daemon *d, const struct hf_rpc_call *call, struct hf_err *err)
 {
@@ -109,11 +138,12 @@ static int status_json(
 		(void)json_array_append_new(
 			warnings, json_string(hf_model_warning(d->now->model, i)));
 	return commands_print_json(call,
-		json_pack("{s:i, s:s, s:i, s:s, s:i, s:s, s:s, s:s?, s:o, s:o}", "schema", 1,
+		json_pack("{s:i, s:s, s:i, s:s, s:i, s:s, s:s, s:s?, s:o, s:o, s:o}", "schema", 1,
 			"version", HF_VERSION, "pid", (int)getpid(), "node",
 			hf_model_node(d->now->model), "generation", (int)d->now->number, "applied",
 			stamp(d->now->built, at), "fallback", "software", "error",
-			d->error[0] ? d->error : NULL, "ports", wires, "warnings", warnings),
+			d->error[0] ? d->error : NULL, "ports", wires, "warnings", warnings,
+			"felix", felix_json(d)),
 		err);
 }
 
@@ -134,6 +164,7 @@ int cmd_status(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 			d->error);
 	else
 		fputs("last apply: ok\n", call->out);
+	print_felix(d, call->out);
 	fprintf(call->out, "fallback: software, poll: %s\n",
 		d->config->poll == HF_POLL_BUSY ? "busy" : "adaptive");
 	fputs("ports:\n", call->out);

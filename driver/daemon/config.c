@@ -203,6 +203,20 @@ static int read_strict_invalid(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
+static int read_felix(struct reader *r, const struct hf_yaml *v)
+{
+	return hf_yaml_bool(v, &r->c->felix) < 0 ? fail_at(r, v, "felix must be true or false") : 0;
+}
+
+static int read_statedir(struct reader *r, const struct hf_yaml *v)
+{
+	int rc = read_text(r, v, "statedir", &r->c->statedir);
+
+	return rc == 0 && r->c->statedir[0] != '/'
+		       ? fail_at(r, v, "statedir must be an absolute path")
+		       : rc;
+}
+
 static int read_rundir(struct reader *r, const struct hf_yaml *v)
 {
 	int rc = read_text(r, v, "rundir", &r->c->rundir);
@@ -448,6 +462,8 @@ static int read_spec(struct reader *r, const struct hf_yaml *v)
 	static const struct key keys[] = {
 		{"node", false, read_node},
 		{"policy", true, read_policies},
+		{"felix", false, read_felix},
+		{"statedir", false, read_statedir},
 		{"fallback", false, read_fallback},
 		{"strict-invalid", false, read_strict_invalid},
 		{"rundir", false, read_rundir},

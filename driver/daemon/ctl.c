@@ -131,7 +131,7 @@ static void on_accept(
 }
 
 /* Bound under a mask, so that nobody else can connect even for a moment. */
-static int bind_socket(const char *path, struct hf_err *err)
+int hf_ctl_bind(const char *path, struct hf_err *err)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	mode_t mask;
@@ -164,7 +164,7 @@ int hf_ctl_open(struct event_base *base, const char *path, const struct hf_rpc *
 	ctl->base = base;
 	ctl->rpc = rpc;
 	ctl->path = strdup(path);
-	fd = ctl->path ? bind_socket(path, err) : hf_fail(err, -ENOMEM, "out of memory");
+	fd = ctl->path ? hf_ctl_bind(path, err) : hf_fail(err, -ENOMEM, "out of memory");
 	if (fd < 0) {
 		free(ctl->path);
 		free(ctl);

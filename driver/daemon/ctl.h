@@ -20,6 +20,12 @@ struct hf_rpc;
 #define HF_CTL_CONNS	32 /* operators and scripts; each may cost a reply of some megabytes */
 #define HF_CTL_IDLE_SEC 60
 
+/*
+ * A stream unix socket at path that nobody but its owner may connect to, not yet listening: a
+ * descriptor, or errors of the socket.
+ */
+int hf_ctl_bind(const char *path, struct hf_err *err);
+
 /* rpc lives longer. Errors of the socket. */
 int hf_ctl_open(struct event_base *base, const char *path, const struct hf_rpc *rpc,
 	struct hf_ctl **ret, struct hf_err *err);

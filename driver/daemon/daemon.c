@@ -2,7 +2,9 @@
 
 #include "daemon.h"
 
+#include "feed.h"
 #include "log.h"
+#include "saved.h"
 
 #include "flow/sync.h"
 #include "port/eal.h"
@@ -268,16 +270,45 @@ int hf_daemon_start(struct hf_daemon *d, const struct hf_config *config,
 	return rc;
 }
 
+void hf_daemon_set_feed(struct hf_daemon *d, struct hf_feed *feed)
+{
+	d->feed = feed;
+}
+
+/* Felix hears of every host endpoint after every apply: it keeps the last word itself. */
+static void report(struct hf_daemon *d)
+{
+	static const enum hf_felix_status of[] = {
+		[HF_ENDPOINT_ERROR] = HF_FELIX_STATUS_ERROR,
+		[HF_ENDPOINT_DOWN] = HF_FELIX_STATUS_DOWN,
+		[HF_ENDPOINT_UP] = HF_FELIX_STATUS_UP,
+	};
+	enum hf_endpoint_status status;
+	const char *name;
+	size_t i;
+
+	for (i = 0; d->feed && i < hf_model_n_host_endpoints(d->now->model); i++) {
+		name = hf_model_host_endpoint(d->now->model, i, &status);
+		hf_feed_report(d->feed, name, of[status]);
+	}
+}
+
 int hf_daemon_apply(struct hf_daemon *d, struct hf_err *err)
 {
+	struct hf_inputs in = {
+		.config = d->config,
+		.profiles = &d->profiles,
+		.felix = d->feed ? hf_feed_state(d->feed) : NULL,
+	};
 	struct hf_generation *next;
-	int rc = hf_generation_build(
-		d->config, &d->profiles, d->last_number + 1, d->now, &next, err);
+	int rc = hf_generation_build(&in, d->last_number + 1, d->now, &next, err);
 
 	if (rc == 0)
 		rc = put_in_force(d, next, err);
 	if (rc == 0) {
 		d->error[0] = '\0';
+		d->save = in.felix && d->config->statedir;
+		report(d);
 		return 0;
 	}
 	(void)snprintf(d->error, sizeof(d->error), "%s", err->text); /* the same size */
@@ -298,11 +329,24 @@ static void check_worker(struct hf_daemon *d)
 	d->on_exit(d->on_exit_arg);
 }
 
+/* A disk that is full or gone costs the next start its memory, not this one its policy. */
+static void save(struct hf_daemon *d)
+{
+	struct hf_err err;
+
+	if (!d->save || !d->feed)
+		return;
+	d->save = false;
+	if (hf_saved_write(d->config->statedir, hf_feed_state(d->feed), &err) < 0)
+		hf_log(HF_LOG_ERROR, "felix", "the state is not saved: %s", err.text);
+}
+
 void hf_daemon_tick(struct hf_daemon *d)
 {
 	size_t i;
 
 	check_worker(d);
+	save(d);
 	for (i = 0; i < d->n_wires; i++) {
 		if (d->wires[i].sync)
 			hf_sync_poll(d->wires[i].sync);
@@ -341,6 +385,7 @@ void hf_daemon_stop(struct hf_daemon *d)
 {
 	size_t i;
 
+	save(d);
 	for (i = 0; i < d->n_wires; i++)
 		unprogram(&d->wires[i]);
 	stop_worker(d);

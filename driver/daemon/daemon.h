@@ -27,6 +27,8 @@
 
 #define HF_PROGRAM "hepflowd"
 
+struct hf_felix;
+struct hf_feed;
 struct hf_port;
 struct hf_soft;
 struct hf_sync;
@@ -53,7 +55,9 @@ struct hf_daemon {
 	struct hf_wire *wires;
 	struct hf_worker *worker;
 	unsigned int lcore;
-	bool running; /* the worker */
+	bool running;	      /* the worker */
+	struct hf_feed *feed; /* the owner's; NULL: Felix is not asked, or not yet */
+	bool save;	      /* what Felix has said is in force and not on disk */
 	struct hf_generation *now;
 	unsigned int last_number;
 	char error[HF_ERR_SIZE]; /* of the last apply; "": it succeeded */
@@ -72,7 +76,13 @@ int hf_daemon_start(struct hf_daemon *d, const struct hf_config *config,
 /* Removes all rules from the NICs, then ends the worker and closes the ports. */
 void hf_daemon_stop(struct hf_daemon *d);
 
+/*
+ * What Felix says is asked of feed from now on; NULL: of nobody. The feed's changed() is to call
+ * hf_daemon_apply().
+ */
+void hf_daemon_set_feed(struct hf_daemon *d, struct hf_feed *feed);
+
 /* Reads everything anew and puts it in force, or says why not. */
 int hf_daemon_apply(struct hf_daemon *d, struct hf_err *err);
-/* Once a second: counters of the NICs, rules that nobody uses any more. */
+/* Once a second: counters of the NICs, rules that nobody uses any more, the state on disk. */
 void hf_daemon_tick(struct hf_daemon *d);

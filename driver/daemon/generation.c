@@ -3,6 +3,7 @@
 #include "generation.h"
 
 #include <hepflow/err.h>
+#include <hepflow/felix.h>
 #include <hepflow/policy.h>
 #include <hepflow/profile.h>
 
@@ -10,8 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define NONE "none" /* the profile of a NIC that takes no rules */
+#define HOSTNAME_SIZE 256    /* HOST_NAME_MAX of Linux is 64 */
+#define NONE	      "none" /* the profile of a NIC that takes no rules */
 
 /* "auto": a virtual NIC says itself what it is; of others nothing is known yet. */
 static const char *auto_profile(const struct hf_conf_port *port, char *buf, size_t size)
@@ -200,9 +203,22 @@ static int build_plans(const struct hf_config *config, const struct hf_profiles 
 	return rc;
 }
 
-static int build(const struct hf_config *config, const struct hf_profiles *profiles,
-	const struct hf_generation *previous, struct hf_generation *g, struct hf_err *err)
+/* Felix never names its node; the configuration does, or the host. */
+static int read_felix(const struct hf_inputs *in, struct hf_policy *policy, struct hf_err *err)
 {
+	char host[HOSTNAME_SIZE] = "";
+
+	if (!in->felix)
+		return 0;
+	if (!in->config->node && gethostname(host, sizeof(host) - 1) < 0)
+		return hf_fail(err, -errno, "host name: %s", strerror(errno));
+	return hf_felix_read(in->felix, in->config->node ? in->config->node : host, policy, err);
+}
+
+static int build(const struct hf_inputs *in, const struct hf_generation *previous,
+	struct hf_generation *g, struct hf_err *err)
+{
+	const struct hf_config *config = in->config;
 	struct hf_model_opts opts = {.node = config->node, .calico = config->calico};
 	struct hf_policy *policy = NULL;
 	int rc = hf_policy_new(&policy, err);
@@ -210,18 +226,19 @@ static int build(const struct hf_config *config, const struct hf_profiles *profi
 	if (rc == 0)
 		rc = read_policies(config, policy, err);
 	if (rc == 0)
+		rc = read_felix(in, policy, err);
+	if (rc == 0)
 		rc = hf_model_build(policy, &opts, &g->model, err);
 	hf_policy_free(policy);
 	if (rc == 0)
 		rc = hf_rules_build(g->model, &g->rules, err);
 	if (rc == 0)
 		rc = check_ports(config, g->rules, err);
-	return rc < 0 ? rc : build_plans(config, profiles, previous, g, err);
+	return rc < 0 ? rc : build_plans(config, in->profiles, previous, g, err);
 }
 
-int hf_generation_build(const struct hf_config *config, const struct hf_profiles *profiles,
-	unsigned int number, const struct hf_generation *previous, struct hf_generation **ret,
-	struct hf_err *err)
+int hf_generation_build(const struct hf_inputs *in, unsigned int number,
+	const struct hf_generation *previous, struct hf_generation **ret, struct hf_err *err)
 {
 	struct hf_generation *g = calloc(1, sizeof(*g));
 	int rc;
@@ -230,7 +247,7 @@ int hf_generation_build(const struct hf_config *config, const struct hf_profiles
 		return hf_fail(err, -ENOMEM, "out of memory");
 	g->number = number;
 	g->built = time(NULL);
-	rc = build(config, profiles, previous, g, err);
+	rc = build(in, previous, g, err);
 	if (rc < 0) {
 		hf_generation_free(g);
 		return rc;

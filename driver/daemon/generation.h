@@ -25,6 +25,15 @@ struct hf_profiles {
 	bool *assumed;	      /* by wire: nobody named one, so it is "none" */
 };
 
+struct hf_felix;
+
+/* What generations are made of. All of it is read only, and lent. */
+struct hf_inputs {
+	const struct hf_config *config;
+	const struct hf_profiles *profiles;
+	const struct hf_felix *felix; /* NULL: Felix has not spoken, or is not asked */
+};
+
 struct hf_generation {
 	unsigned int number; /* from 1 */
 	time_t built;
@@ -43,8 +52,7 @@ void hf_profiles_fini(struct hf_profiles *profiles);
  * (hf_plan_opts.previous); read only meanwhile. Errors: what reading, model, rules and plan say; a
  * wish "require" that cannot be met.
  */
-int hf_generation_build(const struct hf_config *config, const struct hf_profiles *profiles,
-	unsigned int number, const struct hf_generation *previous, struct hf_generation **ret,
-	struct hf_err *err);
+int hf_generation_build(const struct hf_inputs *in, unsigned int number,
+	const struct hf_generation *previous, struct hf_generation **ret, struct hf_err *err);
 /* NULL is fine. A rules pointer that somebody else frees is set to NULL before. */
 void hf_generation_free(struct hf_generation *generation);

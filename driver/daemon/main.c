@@ -6,11 +6,14 @@
 #include "config.h"
 #include "ctl.h"
 #include "daemon.h"
+#include "feed.h"
 #include "log.h"
 #include "rpc.h"
 #include "rundir.h"
+#include "saved.h"
 
 #include <hepflow/base/opts.h>
+#include <hepflow/felix.h>
 
 #include <event2/event.h>
 
@@ -54,6 +57,8 @@ struct loop {
 	struct event *tick;
 	struct hf_rpc rpc;
 	struct hf_ctl *ctl;
+	struct hf_feed *feed;
+	struct hf_felix *saved; /* NULL: none, or the feed has it */
 };
 
 static int fail(const struct hf_err *err)
@@ -122,12 +127,35 @@ static void close_loop(struct loop *loop)
 		event_base_free(loop->base);
 }
 
+static void on_felix(void *arg)
+{
+	(void)hf_daemon_apply(arg, &(struct hf_err){0}); /* logged and kept there */
+}
+
+static int open_feed(struct loop *loop, const struct hf_rundir *rundir, struct hf_err *err)
+{
+	int rc;
+
+	if (!loop->d->config->felix)
+		return 0;
+	rc = hf_feed_open(loop->base, hf_rundir_felix(rundir), on_felix, loop->d, &loop->feed, err);
+	if (rc < 0)
+		return rc;
+	if (loop->saved)
+		hf_feed_adopt(loop->feed, loop->saved);
+	loop->saved = NULL;
+	hf_daemon_set_feed(loop->d, loop->feed);
+	return 0;
+}
+
 static int wait_for_end(struct loop *loop, const struct hf_rundir *rundir, struct hf_err *err)
 {
 	int rc;
 
 	commands_init(&loop->rpc, loop->d);
 	rc = hf_ctl_open(loop->base, hf_rundir_socket(rundir), &loop->rpc, &loop->ctl, err);
+	if (rc == 0)
+		rc = open_feed(loop, rundir, err);
 	if (rc < 0)
 		return rc;
 	hf_log(HF_LOG_INFO, "main", "ready: %s", hf_rundir_socket(rundir));
@@ -152,6 +180,7 @@ static int run_loop(struct loop *loop, const struct hf_config *config, struct hf
 		rc = wait_for_end(loop, rundir, err);
 	hf_ctl_close(loop->ctl);
 	hf_daemon_stop(loop->d);
+	hf_feed_close(loop->feed);
 	hf_rundir_close(rundir);
 	if (rc == 0)
 		hf_log(HF_LOG_INFO, "main", "ended");
@@ -160,31 +189,65 @@ static int run_loop(struct loop *loop, const struct hf_config *config, struct hf
 
 /* Signals are caught before anything is there that must be cleaned up, and wait for the loop. */
 static int serve(const struct hf_config *config, struct hf_profiles *profiles,
-	struct hf_generation **first, struct hf_err *err)
+	struct hf_generation **first, struct hf_felix **saved, struct hf_err *err)
 {
 	struct hf_daemon d = {0};
-	struct loop loop = {.d = &d};
+	struct loop loop = {.d = &d, .saved = *saved};
 	int rc = open_loop(&loop, err);
 
 	if (rc == 0)
 		rc = run_loop(&loop, config, profiles, first, err);
 	close_loop(&loop);
+	*saved = loop.saved;
 	return rc;
+}
+
+/* What an earlier process enforced is where this one begins, if it can be read. */
+static struct hf_felix *read_saved(const struct hf_config *config)
+{
+	struct hf_felix *saved = NULL;
+	struct hf_err err;
+	int rc;
+
+	if (!config->felix || !config->statedir)
+		return NULL;
+	rc = hf_saved_read(config->statedir, &saved, &err);
+	if (rc < 0 && rc != -ENOENT)
+		hf_log(HF_LOG_ERROR, "felix", "the saved state is not used: %s", err.text);
+	return saved;
+}
+
+/* A saved state that no longer fits what the files say must not keep the daemon from starting. */
+static int build_first(const struct hf_config *config, const struct hf_profiles *profiles,
+	struct hf_felix **saved, struct hf_generation **ret, struct hf_err *err)
+{
+	struct hf_inputs in = {.config = config, .profiles = profiles, .felix = *saved};
+	int rc = hf_generation_build(&in, 1, NULL, ret, err);
+
+	if (rc == 0 || !in.felix)
+		return rc;
+	hf_log(HF_LOG_ERROR, "felix", "the saved state is not used: %s", err->text);
+	hf_felix_free(*saved);
+	*saved = NULL;
+	in.felix = NULL;
+	return hf_generation_build(&in, 1, NULL, ret, err);
 }
 
 static int run(const struct hf_config *config, bool check, struct hf_err *err)
 {
 	struct hf_profiles profiles = {0};
 	struct hf_generation *first = NULL;
+	struct hf_felix *saved = check ? NULL : read_saved(config);
 	int rc = hf_profiles_find(config, &profiles, err);
 
 	if (rc == 0)
-		rc = hf_generation_build(config, &profiles, 1, NULL, &first, err);
+		rc = build_first(config, &profiles, &saved, &first, err);
 	if (rc == 0 && check)
 		printf("%s: ok\n", config->path);
 	else if (rc == 0)
-		rc = serve(config, &profiles, &first, err);
+		rc = serve(config, &profiles, &first, &saved, err);
 	hf_generation_free(first);
+	hf_felix_free(saved);
 	hf_profiles_fini(&profiles);
 	return rc;
 }

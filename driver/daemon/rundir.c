@@ -20,6 +20,7 @@ struct hf_rundir {
 	char *path;
 	char *pidfile;
 	char *socket;
+	char *felix;
 	int fd;
 	bool made; /* the folder, by us */
 	bool owned;
@@ -86,7 +87,11 @@ static int open_all(struct hf_rundir *r, const char *program, struct hf_err *err
 		r->socket = NULL;
 		return hf_fail(err, -ENOMEM, "out of memory");
 	}
-	if (mkdir(r->path, 0755) == 0)
+	if (asprintf(&r->felix, "%s/felix.sock", r->path) < 0) {
+		r->felix = NULL;
+		return hf_fail(err, -ENOMEM, "out of memory");
+	}
+	if (mkdir(r->path, 0750) == 0)
 		r->made = true;
 	else if (errno != EEXIST)
 		return fail("cannot make", r->path, err);
@@ -118,6 +123,11 @@ const char *hf_rundir_socket(const struct hf_rundir *rundir)
 	return rundir->socket;
 }
 
+const char *hf_rundir_felix(const struct hf_rundir *rundir)
+{
+	return rundir->felix;
+}
+
 void hf_rundir_close(struct hf_rundir *rundir)
 {
 	if (!rundir)
@@ -130,6 +140,7 @@ void hf_rundir_close(struct hf_rundir *rundir)
 		(void)rmdir(rundir->path); /* fails if somebody else uses it, as it should */
 	free(rundir->pidfile);
 	free(rundir->socket);
+	free(rundir->felix);
 	free(rundir->path);
 	free(rundir);
 }

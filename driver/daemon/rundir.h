@@ -21,4 +21,6 @@ int hf_rundir_open(
 	const char *path, const char *program, struct hf_rundir **ret, struct hf_err *err);
 /* Where the control socket goes. */
 const char *hf_rundir_socket(const struct hf_rundir *rundir);
+/* Where hepflow-felix connects to: RUNDIR/felix.sock, a name without a PID so that it stays. */
+const char *hf_rundir_felix(const struct hf_rundir *rundir);
 void hf_rundir_close(struct hf_rundir *rundir);

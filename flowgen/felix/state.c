@@ -247,6 +247,18 @@ int hf_felix_take(struct hf_felix *felix, const void *message, size_t size,
 	return rc;
 }
 
+long hf_felix_frame_size(const uint8_t *buf, size_t n)
+{
+	uint64_t size = 0;
+	size_t i;
+
+	if (n < HF_FELIX_HEAD_SIZE)
+		return 0;
+	for (i = 0; i < HF_FELIX_HEAD_SIZE; i++)
+		size |= (uint64_t)buf[i] << 8 * i;
+	return size > HF_FELIX_MESSAGE_MAX ? -E2BIG : (long)size + HF_FELIX_HEAD_SIZE;
+}
+
 bool hf_felix_in_sync(const struct hf_felix *felix)
 {
 	return felix->in_sync;

@@ -203,6 +203,23 @@ const char *hf_model_node(const struct hf_model *model)
 	return model->node;
 }
 
+/* Pods stand after hosts. */
+size_t hf_model_n_host_endpoints(const struct hf_model *model)
+{
+	size_t n = 0;
+
+	while (n < model->n_endpoints && !model->endpoints[n]->workload)
+		n++;
+	return n;
+}
+
+const char *hf_model_host_endpoint(
+	const struct hf_model *model, size_t i, enum hf_endpoint_status *ret_status)
+{
+	*ret_status = model->endpoints[i]->status;
+	return model->endpoints[i]->name;
+}
+
 size_t hf_model_n_warnings(const struct hf_model *model)
 {
 	return model->n_warnings;

@@ -120,12 +120,6 @@ struct hf_model_profile {
 	struct hf_model_rules out;
 };
 
-enum hf_endpoint_status {
-	HF_ENDPOINT_ERROR, /* governs no interface */
-	HF_ENDPOINT_DOWN,
-	HF_ENDPOINT_UP,
-};
-
 /* A host endpoint, or a pod's endpoint (only the normal list). */
 struct hf_model_endpoint {
 	const char *name; /* resource name; NAMESPACE/NAME for a pod */

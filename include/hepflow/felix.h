@@ -59,6 +59,20 @@ bool hf_felix_in_sync(const struct hf_felix *felix);
 int hf_felix_read(const struct hf_felix *felix, const char *node, struct hf_policy *policy,
 	struct hf_err *err);
 
+/*
+ * Hands the state to put as frames, in an order in which another hf_felix can take them; InSync
+ * comes last if it has come. put gets each frame once, head included, lent for the call; what it
+ * returns below 0 ends the printing and is returned. -ENOMEM.
+ */
+typedef int (*hf_felix_put_fn)(void *arg, const uint8_t *frame, size_t size);
+int hf_felix_print(const struct hf_felix *felix, hf_felix_put_fn put, void *arg);
+
+/*
+ * Length of the frame, head included, that a stream of which n bytes are known begins with; 0 if
+ * more are needed to tell; -E2BIG when it is too long to be one.
+ */
+long hf_felix_frame_size(const uint8_t *buf, size_t n);
+
 /* What the driver tells Felix; docs/semantics.md 16.5. */
 enum hf_felix_status {
 	HF_FELIX_STATUS_ERROR,

@@ -46,6 +46,18 @@ const char *hf_model_node(const struct hf_model *model);
 size_t hf_model_n_warnings(const struct hf_model *model);
 const char *hf_model_warning(const struct hf_model *model, size_t i);
 
+/* What Calico calls the state of a host endpoint; docs/semantics.md 8. */
+enum hf_endpoint_status {
+	HF_ENDPOINT_ERROR, /* governs no interface */
+	HF_ENDPOINT_DOWN,
+	HF_ENDPOINT_UP,
+};
+
+/* Host endpoints of this node, by name. */
+size_t hf_model_n_host_endpoints(const struct hf_model *model);
+const char *hf_model_host_endpoint(
+	const struct hf_model *model, size_t i, enum hf_endpoint_status *ret_status);
+
 /* Endpoints with tiers and profiles, destination classes, sets. The text is stable. */
 void hf_model_print(const struct hf_model *model, FILE *out);
 /* The same as JSON ("schema": 1; docs/flowgen-json.md). Returns 0 or -EIO. */

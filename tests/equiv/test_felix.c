@@ -84,6 +84,27 @@ static void feed(struct hf_felix *felix, const struct hf_felix_stream *stream)
 	cr_assert(hf_felix_in_sync(felix));
 }
 
+static int take_frame(void *arg, const uint8_t *frame, size_t size)
+{
+	enum hf_felix_event event;
+
+	cr_assert_eq(hf_felix_frame_size(frame, size), (long)size);
+	return hf_felix_take(
+		arg, frame + HF_FELIX_HEAD_SIZE, size - HF_FELIX_HEAD_SIZE, &event, NULL);
+}
+
+/* Another one that has heard the same, from the first. */
+static struct hf_felix *heard_again(struct hf_felix *take_f)
+{
+	struct hf_felix *other;
+
+	cr_assert_eq(hf_felix_new(&other, NULL), 0);
+	cr_assert_eq(hf_felix_print(take_f, take_frame, other), 0);
+	cr_assert(hf_felix_in_sync(other));
+	hf_felix_free(take_f);
+	return other;
+}
+
 static struct hf_model *model_of_stream(
 	const struct hf_felix_stream *stream, const char *host, const struct hf_model_opts *opts)
 {
@@ -94,6 +115,7 @@ static struct hf_model *model_of_stream(
 
 	cr_assert_eq(hf_felix_new(&felix, &err), 0);
 	feed(felix, stream);
+	felix = heard_again(felix);
 	cr_assert_eq(hf_felix_read(felix, HF_WORLD_NODE, policy, &err), 0, "%s", err.text);
 	hf_felix_free(felix); /* the objects must not point into it */
 	cr_assert_eq(hf_model_build(policy, opts, &model, &err), 0, "%s", err.text);
