@@ -77,7 +77,13 @@ static struct node *find_node(const struct labels *l, const struct hf_entry *e)
 static void forget_old(struct labels *l)
 {
 	struct node *n, *tmp;
+	size_t i;
 
+	/* What was marked, not all: there may be millions of priorities, and few entries. */
+	for (n = l->nodes; n; n = n->hh.next) {
+		for (i = 0; i < n->n; i++)
+			l->used[n->priorities[i]] = false;
+	}
 	HASH_ITER (hh, l->nodes, n, tmp) {
 		HASH_DEL(l->nodes, n);
 		free(n->priorities);
@@ -129,7 +135,6 @@ static int note_table(struct labels *l, const char *name)
 	size_t t = p ? find_table(p, name) : 0, i;
 	int rc = 0;
 
-	memset(l->used, 0, l->limit * sizeof(*l->used));
 	for (i = 0; p && i < p->n_entries && rc == 0; i++) {
 		const struct hf_entry *e = &p->entries[i];
 
