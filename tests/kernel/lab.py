@@ -34,6 +34,8 @@ SETTINGS = {
     "net/ipv4/ip_forward": 1,
     "net/ipv6/conf/all/forwarding": 1,
     "net/ipv4/conf/all/rp_filter": 0,
+    "net/ipv4/conf/lo/accept_local": 1,  # what a test sends on lo by hand
+    "net/ipv4/conf/lo/route_localnet": 1,
     "net/ipv4/conf/default/rp_filter": 0,
     "net/ipv4/conf/all/send_redirects": 0,
     "net/ipv4/conf/default/send_redirects": 0,
@@ -76,10 +78,10 @@ def sysctl(settings):
 class Tap:
     """One end of a wire: packets are written to it and read off it."""
 
-    def __init__(self, iface):
-        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+    def __init__(self, iface, kind=ETH_P_ALL):
+        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(kind))
         self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
-        self.sock.bind((iface, ETH_P_ALL))
+        self.sock.bind((iface, kind))
         self.sock.setblocking(False)
 
     def send(self, host_mac, packet):
@@ -178,6 +180,7 @@ class Lab:
         self.raw6.setsockopt(socket.IPPROTO_IPV6, IPV6_HDRINCL, 1)
         for s in (self.raw4, self.raw6):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        self.macs["lo"], self.taps["lo"] = bytes(6), Tap("lo", 0)  # reads nothing
         first = next(iter(self.macs))
         self.barrier_in = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.barrier_in.bind((first, ETH_P_BARRIER))

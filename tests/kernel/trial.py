@@ -27,7 +27,6 @@ ECHO = {1: (8, 0), 58: (128, 129)}
 # Types that never open a connection: answers and errors (nf_conntrack_proto_icmp.c, ..._icmpv6.c).
 NEVER_NEW = {1: set(range(256)) - {8, 13, 15, 17},
              58: set(range(256)) - {128, 139, *range(130, 138), 143}}
-NOT_REWRITTEN = "docs/semantics.md 20.1"
 FIRST_PORT = 20000  # source ports of packets that name none
 
 
@@ -123,12 +122,12 @@ class Trial:
         p, words = packet.pkt, packet.line.split()
         if any(w.split("=")[0] in ("vlan", "dnat", "out") for w in words):
             return "words vlan, dnat, out"
-        if p["in"] == "lo":
-            return "arrives by lo"
-        if p["in"] and (p["src"] in self.local or ipaddress.ip_address(p["src"]).is_loopback or
+        if p["in"] and p["in"] != "lo" and (p["src"] in self.local or ipaddress.ip_address(p["src"]).is_loopback or
                         ipaddress.ip_address(p["dst"]).is_loopback):
             return "the kernel takes no such source or destination from a wire"
-        if p["src"] == p["dst"]:
+        if p["in"] == "lo" and self.exit(self.rewritten(p)[0]) != "":
+            return "arrives by lo, but is for somebody else"
+        if p["src"] == p["dst"] and (p["ct"] != "new" or p["sport"] == p["dport"]):
             return "from an address to itself: both directions are one connection"
         if p["ct"] == "related" and p["type"] not in wire.ERRORS.get(p["proto"], ()):
             return "related, but no ICMP error"
@@ -138,14 +137,12 @@ class Trial:
             return "new, but ICMP that opens no connection"
         if p["ct"] == "untracked" and not (p["proto"] == 58 and 133 <= p["type"] <= 137):
             return "untracked for no reason"
-        if p["ct"] == "invalid" and p["proto"] not in (1, 6, 17, 58):
+        if p["ct"] == "invalid" and p["proto"] not in (1, 6, 17, 58, 132):
             return "the kernel calls no packet of that protocol invalid"
         if p["ct"] == "invalid" and p["proto"] == 17 and not p["in"]:
             return "the kernel trusts checksums of its own"
         if p["proto"] == 136:
             return "UDPLite, whose checksums conntrack finds wrong"
-        if p["ct"] == "established" and p["proto"] == 132:
-            return "an SCTP connection, which has secrets"
         if p["ct"] in ("established", "invalid") and p["proto"] in (1, 58) and \
                 p["type"] not in ECHO[p["proto"]]:
             return "not an echo"
@@ -200,9 +197,22 @@ class Trial:
                 self.send_all(self.exit(dst), dict(back, type=request))
                 return
             back["type"] = reply
+        if p["proto"] == 132:
+            self.open_sctp(p, first, back)
+            return
         self.send_all(p["in"], first)
         self.send_all(self.exit(dst), back)
         p["seq"], p["ack"] = 1001, 5001
+
+    def open_sctp(self, p, first, back):
+        """The four packets of a start, by which conntrack learns the tags of both sides."""
+        ours, theirs = 7, 9
+        for there, chunk, tag in ((True, "init", 0), (False, "init-ack", ours),
+                                  (True, "cookie-echo", theirs), (False, "cookie-ack", ours)):
+            pkt = dict(first if there else back, chunk=chunk, vtag=tag,
+                       init_tag=ours if there else theirs)
+            self.send_all(p["in"] if there else self.exit(back["src"]), pkt)
+        p["chunk"], p["vtag"] = "data", theirs
 
     def send_all(self, iface, pkt, ident=None, broken=False):
         return all([self.lab.send(iface, data) for data in wire.build(pkt, ident, broken)])
@@ -260,6 +270,8 @@ class Trial:
             sent = {}
             for p in batch:
                 broken = p.pkt["ct"] == "invalid" and p.pkt["proto"] in (17,)
+                if p.pkt["ct"] == "invalid":
+                    p.pkt["chunk"] = "data"  # SCTP: of no connection
                 sent[p] = self.send_all(p.pkt["in"], p.pkt, p.ident, broken)
             found = self.lab.arrivals()
             for p in batch:
@@ -275,7 +287,7 @@ class Trial:
 
     # What it should be.
 
-    def delivered(self, verdict, path, rewritten):
+    def delivered(self, verdict, path, rewritten, arrives):
         """True, False, or None when the line leaves it open."""
         kernel = self.model["config"]["kernel"]
         source, owner = path.split("->")
@@ -283,7 +295,7 @@ class Trial:
             return kernel["output"] == "accept"  # docs/semantics.md 20.5
         if verdict != "no-decision":
             return verdict != "deny"
-        if source != "host":
+        if arrives:
             return kernel["input" if owner == "host" else "forward"] == "accept"
         if owner != "host":
             return kernel["output"] == "accept"
@@ -291,16 +303,15 @@ class Trial:
             return kernel["input"] == "accept"
         return None
 
-    def not_rewritten(self, p, places):
-        """docs/semantics.md 20.1: Linux does not rewrite what is invalid or not tracked."""
+    def may_stay(self, p):
+        """Whether Linux may leave alone what a service rewrites: docs/semantics.md 20.1."""
         if self.rewritten(p) == (p["dst"], p["dport"]):
             return False
         name = p["in"] or self.exit(p["dst"])
         hep = [i.get("host_endpoint") for i in self.model["interfaces"] if i["name"] == name]
-        raw = any(e["untracked"] for e in self.model["endpoints"]
-                  if e["kind"] == "host" and e["name"] in hep)
-        return (p["ct"] == "invalid" or raw) and \
-            places in (set(), {self.exit(p["dst"]) or "host"})
+        return p["ct"] == "invalid" or any(
+            e["untracked"] for e in self.model["endpoints"]
+            if e["kind"] == "host" and e["name"] in hep)
 
     def many(self, dst):
         """Broadcast and multicast go out and come in."""
@@ -308,23 +319,21 @@ class Trial:
         return addr.is_multicast or (self.exit(dst) == "" and dst not in self.local and
                                      not addr.is_loopback)
 
-    def difference(self, packet, answer, places):
-        """Text, or None when kernel and answer agree."""
+    def difference(self, packet, answer, places, services=True):
+        """Text, or None when kernel and answer agree; services: as if there were some."""
         verdict, path, origin = answer
         p = packet.pkt
-        rewritten = self.rewritten(p) != (p["dst"], p["dport"])
-        want = self.delivered(verdict, path, rewritten)
+        dst, dport = self.rewritten(p) if services else (p["dst"], p["dport"])
+        want = self.delivered(verdict, path, (dst, dport) != (p["dst"], p["dport"]),
+                              p["in"] != "")
         if want is None or places is None:
             return None
-        dst = self.rewritten(packet.pkt)[0]
         owner = path.split("->")[1]
         good = (owner == "host") == ("host" in places) and len(places) == 1
         if self.many(dst):
             good = bool(places)
         if (want and good) or (not want and not places):
             return None
-        if self.not_rewritten(packet.pkt, places):
-            return NOT_REWRITTEN
         where = " ".join(sorted(places)) or "nowhere"
         return (f"{packet.line}\n    flowgen eval: {verdict} {path} {origin}\n"
                 f"    kernel: arrived {where} (destination {dst})")

@@ -11,6 +11,7 @@ FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32}
 HEADER = {1: 8, 6: 20, 17: 8, 58: 8, 132: 12, 136: 8}
 ERRORS = {1: (3, 11, 12), 58: (1, 2, 3, 4)}
 FRAGMENT = 44
+CHUNKS = {"data": 0, "init": 1, "init-ack": 2, "cookie-echo": 10, "cookie-ack": 11}  # SCTP
 
 
 def parse(line):
@@ -61,11 +62,15 @@ def crc32c(data):
 
 
 def sctp(pkt, payload):
-    """The chunk that opens a connection."""
-    chunk = struct.pack("!BBHIIHHI", 1, 0, 20 + len(payload), 7, 65535, 1, 1, 1)
-    head = struct.pack("!HHII", pkt["sport"], pkt["dport"], 0, 0)
-    body = chunk + payload
-    return head[:8] + crc32c(head + body) + body
+    """One chunk: INIT unless the packet says another; 20 bytes before the payload in all of them."""
+    kind = pkt.get("chunk", "init")
+    if kind.startswith("init"):
+        rest = struct.pack("!IIHHI", pkt.get("init_tag", 7), 65535, 1, 1, 1)
+    else:
+        rest = bytes(16)
+    chunk = struct.pack("!BBH", CHUNKS[kind], 3, 20 + len(payload)) + rest + payload
+    head = struct.pack("!HHII", pkt["sport"], pkt["dport"], pkt.get("vtag", 0), 0)
+    return head[:8] + crc32c(head + chunk) + chunk
 
 
 def transport(pkt, payload, broken):

@@ -274,8 +274,12 @@ class World:
         self.doc(f"{'Staged' if staged else ''}{'' if own else 'Global'}NetworkPolicy", f"p{i}",
                  spec, namespace="ns" if own else None)
 
-    def text(self):
-        return "".join(f"---\n{json.dumps(d)}\n" for d in self.rest + self.docs)
+    def text(self, services=True):
+        docs = self.rest + self.docs
+        if not services:
+            docs = [dict(d, spec={k: v for k, v in d["spec"].items() if k != "dnat"})
+                    if d["kind"] == "HostFacts" else d for d in docs]
+        return "".join(f"---\n{json.dumps(d)}\n" for d in docs)
 
 
 PROTOS = ["tcp"] * 6 + ["udp"] * 4 + ["icmp"] * 2 + ["sctp", "4", "253", "89"]
@@ -286,14 +290,18 @@ def packet(r):
     """A packet line."""
     fam = r.choice([4, 4, 6])
     iface = r.choice(["eth0"] * 4 + ["", "", "", "cali1", "cali1", "cali2", "cali3", "eth1",
-                      "vxlan.calico"])
-    mine = {"": HOST[fam], "eth0": OUTSIDE[fam], "eth1": REMOTE[fam], "cali1": PODS[fam][:1],
-            "cali2": PODS[fam][1:], "cali3": UNKNOWN[fam], "vxlan.calico": TUNNEL[fam]}[iface]
+                      "vxlan.calico", "lo"])
+    mine = {"": HOST[fam], "lo": HOST[fam], "eth0": OUTSIDE[fam], "eth1": REMOTE[fam],
+            "cali1": PODS[fam][:1], "cali2": PODS[fam][1:], "cali3": UNKNOWN[fam],
+            "vxlan.calico": TUNNEL[fam]}[iface]
     src = r.choice(mine)
-    if iface and r.randrange(100) < 6:
+    if iface not in ("", "lo") and r.randrange(100) < 6:
         src = r.choice(OUTSIDE[fam] + PODS[fam] + REMOTE[fam])
-    dst = r.choice(OUTSIDE[fam] + REMOTE[fam] + TUNNEL[fam] + PODS[fam] * 2 + HOST[fam][:1] * 3 +
-                   HOST[fam][1:] + SERVICE[fam] + UNKNOWN[fam])
+    pool = (OUTSIDE[fam] + REMOTE[fam] + TUNNEL[fam] + PODS[fam] * 2 + HOST[fam][:1] * 3 +
+            HOST[fam][1:] + SERVICE[fam] + UNKNOWN[fam])
+    if iface == "lo":
+        pool = HOST[fam] + SERVICE[fam]
+    dst = r.choice([addr for addr in pool if addr != src])
     if iface == LOCAL_GROUP_WIRE and r.randrange(100) < 4:
         dst = r.choice(GROUPS[fam])
     return line(r, fam, iface, src, dst)
