@@ -303,7 +303,14 @@ static void counters_text(const struct hf_daemon *d, FILE *out)
 		"connections: %" PRIu64 " of %" PRIu64 ", made %" PRIu64 ", expired %" PRIu64
 		", evicted %" PRIu64 "\n",
 		t.conns, t.conns_max, t.conns_made, t.conns_expired, t.conns_evicted);
-	fprintf(out, "fragments: %" PRIu64 ", evicted %" PRIu64 "\n", t.frags, t.frags_evicted);
+	fprintf(out,
+		"half-open: %" PRIu64 "; flushed %" PRIu64 ", refused %" PRIu64
+		", refused by share %" PRIu64 "\n",
+		t.conns_half_open, t.conns_flushed, t.conns_refused, t.conns_refused_share);
+	fprintf(out,
+		"fragments: %" PRIu64 ", waiting %" PRIu64 ", completed %" PRIu64
+		", expired %" PRIu64 ", evicted %" PRIu64 "\n",
+		t.frags, t.frags_held, t.frags_completed, t.frags_expired, t.frags_evicted);
 	fprintf(out, "worker: rounds %" PRIu64 ", sleeps %" PRIu64 "\n",
 		atomic_load(&d->worker->rounds), atomic_load(&d->worker->sleeps));
 }
@@ -332,7 +339,7 @@ static json_t *wire_json(const struct hf_daemon *d, size_t i)
 
 static json_t *counters_json(const struct hf_daemon *d)
 {
-	json_t *wires = json_array(), *reasons = json_object();
+	json_t *wires = json_array(), *reasons = json_object(), *conns, *frags;
 	struct hf_soft_table_counts t;
 	unsigned int r;
 	size_t i;
@@ -346,11 +353,17 @@ static json_t *counters_json(const struct hf_daemon *d)
 		(void)json_object_set_new(reasons, hf_soft_reason_name(r), j);
 	}
 	hf_soft_count_tables(d->soft, &t);
-	return json_pack("{s:i, s:o, s:o, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}}", "schema", 1,
-		"wires", wires, "reasons", reasons, "connections", "used", (json_int_t)t.conns,
-		"max", (json_int_t)t.conns_max, "made", (json_int_t)t.conns_made, "expired",
-		(json_int_t)t.conns_expired, "evicted", (json_int_t)t.conns_evicted, "fragments",
-		"used", (json_int_t)t.frags, "evicted", (json_int_t)t.frags_evicted);
+	conns = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "used",
+		(json_int_t)t.conns, "max", (json_int_t)t.conns_max, "made",
+		(json_int_t)t.conns_made, "expired", (json_int_t)t.conns_expired, "evicted",
+		(json_int_t)t.conns_evicted, "flushed", (json_int_t)t.conns_flushed, "refused",
+		(json_int_t)t.conns_refused, "refusedByShare", (json_int_t)t.conns_refused_share,
+		"halfOpen", (json_int_t)t.conns_half_open);
+	frags = json_pack("{s:I, s:I, s:I, s:I, s:I}", "used", (json_int_t)t.frags, "waiting",
+		(json_int_t)t.frags_held, "completed", (json_int_t)t.frags_completed, "expired",
+		(json_int_t)t.frags_expired, "evicted", (json_int_t)t.frags_evicted);
+	return json_pack("{s:i, s:o, s:o, s:o, s:o}", "schema", 1, "wires", wires, "reasons",
+		reasons, "connections", conns, "fragments", frags);
 }
 
 int cmd_counters(void *arg, const struct hf_rpc_call *call, struct hf_err *err)

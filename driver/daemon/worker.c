@@ -43,7 +43,8 @@ static unsigned int move(struct hf_worker *w, struct hf_worker_wire *wire, enum 
 			continue;
 		all += n;
 		n = hf_soft_burst(w->soft, w->number, wire->wire, dir, pkts, n, rte_rdtsc());
-		if (n > 0)
+		for (; n > 0; n = hf_soft_more(
+				      w->soft, w->number, wire->wire, dir, pkts, HF_WORKER_BURST))
 			send_all(to, q, pkts, n);
 	}
 	return all;

@@ -27,6 +27,7 @@ static const char *const reasons[HF_SOFT_N_REASONS] = {
 	[HF_SOFT_FRAGMENT_DENY] = "fragment-deny",
 	[HF_SOFT_FRAGMENT_UNKNOWN] = "fragment-unknown",
 	[HF_SOFT_FRAGMENT_OVERLAP] = "fragment-overlap",
+	[HF_SOFT_FRAGMENT_DUPLICATE] = "fragment-duplicate",
 	[HF_SOFT_TABLE_FULL] = "table-full",
 	[HF_SOFT_SOURCE_FULL] = "source-full",
 };
@@ -86,6 +87,7 @@ struct hf_soft_wire_counts hf_soft_count_wire(
 void hf_soft_count_tables(const struct hf_soft *soft, struct hf_soft_table_counts *ret)
 {
 	struct hf_soft_table_counts sum = {0};
+	struct hf_frag_stats frags;
 	struct hf_ct_stats stats;
 	unsigned int w;
 
@@ -102,8 +104,12 @@ void hf_soft_count_tables(const struct hf_soft *soft, struct hf_soft_table_count
 		sum.conns_refused += stats.refused;
 		sum.conns_refused_share += stats.refused_share;
 		sum.conns_half_open += stats.half_open;
-		sum.frags += hf_frag_count(worker->frag);
-		sum.frags_evicted += hf_frag_evicted(worker->frag);
+		hf_frag_read_stats(worker->frag, &frags);
+		sum.frags += frags.entries;
+		sum.frags_held += frags.held;
+		sum.frags_completed += frags.completed;
+		sum.frags_expired += frags.expired;
+		sum.frags_evicted += frags.evicted;
 	}
 	*ret = sum;
 }

@@ -166,6 +166,7 @@ static bool parse_ip4(struct span *s, struct hf_pkt *pkt)
 	if (pkt->frag_off || off & IP4_MORE) {
 		pkt->frag = pkt->frag_off ? HF_FRAG_LATER : HF_FRAG_FIRST;
 		pkt->frag_id = be16(p + 4);
+		pkt->frag_more = off & IP4_MORE;
 		pkt->frag_len = total - head;
 		if (!fragment_holds(pkt, off & IP4_MORE))
 			return false;
@@ -185,6 +186,7 @@ static bool parse_frag6(const struct span *s, const uint8_t *p, struct hf_pkt *p
 		return true;
 	pkt->frag = pkt->frag_off ? HF_FRAG_LATER : HF_FRAG_FIRST;
 	pkt->frag_id = be32(p + 4);
+	pkt->frag_more = off & FRAG6_MORE;
 	pkt->frag_len = s->end - s->at - FRAG6_SIZE;
 	return s->quoted || fragment_holds(pkt, off & FRAG6_MORE);
 }

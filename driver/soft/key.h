@@ -38,13 +38,14 @@ struct hf_pkt {
 	uint8_t icmp_type; /* ICMP in IPv4 and ICMPv6 in IPv6 only, like code and id */
 	uint8_t icmp_code;
 	uint8_t tcp_flags;
-	uint8_t tcp_head;  /* bytes of its header; a first fragment may have less of it */
-	uint16_t tcp_win;  /* as sent */
+	uint8_t tcp_head; /* bytes of its header; a first fragment may have less of it */
+	uint16_t tcp_win; /* as sent */
 	uint32_t tcp_seq;
 	uint32_t tcp_ack;
 	uint8_t n_vlans; /* tags with VID 0 only carry a priority and are not counted */
 	uint16_t vlan[HF_VLAN_TAGS_MAX]; /* VIDs, outermost first */
 	enum hf_frag frag;
+	bool frag_more; /* another one follows */
 	uint32_t frag_id;
 	uint32_t frag_off; /* bytes */
 	uint32_t frag_len; /* bytes of the fragmented part in this packet */

@@ -119,43 +119,73 @@ static enum hf_soft_reason judge_packet(const struct burst *b, const struct rte_
 	}
 }
 
-static enum hf_soft_reason judge_later(
-	const struct burst *b, const struct hf_pkt *pkt, uint32_t mark)
+/* No reason yet: the packet waits. */
+#define HELD HF_SOFT_N_REASONS
+
+static const enum hf_soft_reason fates[HF_FRAG_N_FATES] = {
+	[HF_FRAG_UNKNOWN] = HF_SOFT_FRAGMENT_UNKNOWN,
+	[HF_FRAG_DUPLICATE] = HF_SOFT_FRAGMENT_DUPLICATE,
+	[HF_FRAG_OVERLAP] = HF_SOFT_FRAGMENT_OVERLAP,
+	[HF_FRAG_DROP] = HF_SOFT_FRAGMENT_DENY,
+	[HF_FRAG_PASS] = HF_SOFT_FRAGMENT,
+	[HF_FRAG_HELD] = HELD,
+};
+
+/* A datagram has one direction, and what waits for its first goes the same way. */
+static uint32_t frag_zone(const struct burst *b)
 {
+	return b->wire->zone << 1 | b->dir;
+}
+
+static uint32_t frag_tag(unsigned int wire, enum hf_soft_dir dir)
+{
+	return wire << 1 | dir;
+}
+
+static enum hf_soft_reason judge_later(
+	const struct burst *b, struct rte_mbuf *m, const struct hf_pkt *pkt, uint32_t mark)
+{
+	uint32_t tag = frag_tag((unsigned int)(b->wire - b->gen->wires), b->dir);
+
 	/* The NIC allows a fragment only when its verdict does not need the ports. */
 	if (mark == HF_MARK_ALLOW)
 		return HF_SOFT_MARKED;
-	switch (hf_frag_later(b->worker->frag, pkt, b->wire->zone, b->now)) {
-	case HF_FRAG_PASS:
-		return HF_SOFT_FRAGMENT;
-	case HF_FRAG_DROP:
-		return HF_SOFT_FRAGMENT_DENY;
-	case HF_FRAG_OVERLAP:
-		return HF_SOFT_FRAGMENT_OVERLAP;
-	case HF_FRAG_UNKNOWN:
-		break;
-	}
-	return HF_SOFT_FRAGMENT_UNKNOWN;
+	return fates[hf_frag_later(b->worker->frag, m, pkt, frag_zone(b), tag, b->now)];
 }
 
-static enum hf_soft_reason judge_ip(
-	const struct burst *b, const struct rte_mbuf *m, const struct hf_pkt *pkt, uint32_t mark)
+static enum hf_soft_reason judge_first_fragment(const struct burst *b, const struct rte_mbuf *m,
+	const struct hf_pkt *pkt, uint16_t iface, uint32_t mark)
 {
-	uint16_t iface = find_iface(b->wire, pkt);
+	struct hf_frag_table *frag = b->worker->frag;
+	enum hf_frag_fate fate = hf_frag_check_first(frag, pkt, frag_zone(b), b->now);
 	enum hf_soft_reason reason;
 
-	if (iface == HF_NO_IFACE)
-		return HF_SOFT_NO_INTERFACE;
-	if (pkt->frag == HF_FRAG_LATER)
-		return judge_later(b, pkt, mark);
+	if (fate != HF_FRAG_PASS)
+		return fates[fate];
 	reason = judge_packet(b, m, pkt, iface, mark);
-	if (pkt->frag == HF_FRAG_FIRST)
-		hf_frag_first(
-			b->worker->frag, pkt, b->wire->zone, b->now, hf_soft_reason_passes(reason));
+	hf_frag_first(frag, pkt, frag_zone(b), b->now, hf_soft_reason_passes(reason));
 	return reason;
 }
 
-static enum hf_soft_reason judge_frame(const struct burst *b, const struct rte_mbuf *m)
+static enum hf_soft_reason judge_ip(
+	const struct burst *b, struct rte_mbuf *m, const struct hf_pkt *pkt, uint32_t mark)
+{
+	uint16_t iface = find_iface(b->wire, pkt);
+
+	if (iface == HF_NO_IFACE)
+		return HF_SOFT_NO_INTERFACE;
+	switch (pkt->frag) {
+	case HF_FRAG_LATER:
+		return judge_later(b, m, pkt, mark);
+	case HF_FRAG_FIRST:
+		return judge_first_fragment(b, m, pkt, iface, mark);
+	case HF_FRAG_NONE:
+		break;
+	}
+	return judge_packet(b, m, pkt, iface, mark);
+}
+
+static enum hf_soft_reason judge_frame(const struct burst *b, struct rte_mbuf *m)
 {
 	uint32_t mark = mark_of(b, m);
 	struct hf_pkt pkt;
@@ -173,6 +203,40 @@ static enum hf_soft_reason judge_frame(const struct burst *b, const struct rte_m
 		break;
 	}
 	return b->wire ? judge_ip(b, m, &pkt, mark) : HF_SOFT_NO_RULES;
+}
+
+/* Those that have waited in vain. */
+static void drop_fragments(struct hf_worker *worker)
+{
+	enum hf_frag_fate fate;
+	struct rte_mbuf *m;
+	uint32_t tag;
+
+	while ((m = hf_frag_next_drop(worker->frag, &tag, &fate))) {
+		uint32_t bytes = rte_pktmbuf_pkt_len(m);
+
+		hf_count(&worker->reasons[fates[fate]], 1, bytes);
+		hf_count(&worker->wires[tag >> 1][tag & 1].drop, 1, bytes);
+		rte_pktmbuf_free(m);
+	}
+}
+
+uint16_t hf_soft_more(struct hf_soft *soft, unsigned int worker, unsigned int wire,
+	enum hf_soft_dir dir, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct hf_worker *w = soft->workers[worker];
+	uint16_t i;
+
+	for (i = 0; i < n; i++) {
+		struct rte_mbuf *m = hf_frag_next_pass(w->frag, frag_tag(wire, dir));
+
+		if (!m)
+			break;
+		hf_count(&w->reasons[HF_SOFT_FRAGMENT], 1, rte_pktmbuf_pkt_len(m));
+		hf_count(&w->wires[wire][dir].tx, 1, rte_pktmbuf_pkt_len(m));
+		pkts[i] = m;
+	}
+	return i;
 }
 
 uint16_t hf_soft_burst(struct hf_soft *soft, unsigned int worker, unsigned int wire,
@@ -204,8 +268,10 @@ uint16_t hf_soft_burst(struct hf_soft *soft, unsigned int worker, unsigned int w
 		if (i + PREFETCH < n)
 			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + PREFETCH], void *));
 		reason = judge_frame(&b, m);
-		hf_count(&b.worker->reasons[reason], 1, bytes);
 		hf_count(&counts->rx, 1, bytes);
+		if (reason == HELD)
+			continue;
+		hf_count(&b.worker->reasons[reason], 1, bytes);
 		if (hf_soft_reason_passes(reason)) {
 			hf_count(&counts->tx, 1, bytes);
 			pkts[n_pass++] = m;
@@ -219,6 +285,7 @@ uint16_t hf_soft_burst(struct hf_soft *soft, unsigned int worker, unsigned int w
 		}
 	}
 	rte_pktmbuf_free_bulk(drop, n_drop);
+	drop_fragments(b.worker);
 	(void)hf_ct_expire(b.worker->ct, now, SWEEP_BURST);
 	return n_pass;
 }
@@ -227,6 +294,7 @@ void hf_soft_poll(struct hf_soft *soft, unsigned int worker, uint64_t now)
 {
 	(void)hf_ct_expire(soft->workers[worker]->ct, now, SWEEP_POLL);
 	hf_frag_expire(soft->workers[worker]->frag, now, SWEEP_POLL);
+	drop_fragments(soft->workers[worker]);
 	rte_rcu_qsbr_quiescent(soft->qsbr, worker);
 }
 

@@ -24,6 +24,7 @@ static int worker_new(
 	};
 	struct hf_frag_opts frag = {
 		.max_entries = opts->max_frags ? opts->max_frags : HF_SOFT_FRAGS,
+		.max_held = opts->max_held ? opts->max_held : HF_SOFT_FRAGS_HELD,
 		.hz = hz,
 		.socket = opts->socket,
 	};

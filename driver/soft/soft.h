@@ -46,7 +46,8 @@ struct rte_mbuf;
 #define HF_SOFT_WIRES_MAX   1024  /* uplinks, and more pods than Kubernetes runs on a node */
 #define HF_SOFT_WORKERS_MAX 64	  /* more cores than anybody gives to this */
 #define HF_SOFT_CONNS	    65536 /* default; nf_conntrack_max of a host with 4 GiB */
-#define HF_SOFT_FRAGS	    1024  /* default; datagrams whose first fragment is remembered */
+#define HF_SOFT_FRAGS	    1024  /* default; datagrams in the making */
+#define HF_SOFT_FRAGS_HELD  256	  /* fragments that wait for their first */
 
 enum hf_soft_role {
 	HF_SOFT_UPLINK, /* a NIC's marks count on what comes in by it */
@@ -83,10 +84,11 @@ enum hf_soft_reason {
 	HF_SOFT_NO_INTERFACE,	  /* no-interface: the host has none for this wire and these tags */
 	HF_SOFT_MALFORMED,	  /* malformed */
 	HF_SOFT_FRAGMENT_DENY,	  /* fragment-deny: as its first fragment */
-	HF_SOFT_FRAGMENT_UNKNOWN, /* fragment-unknown: before or without its first */
-	HF_SOFT_FRAGMENT_OVERLAP, /* fragment-overlap: reaches back into its first */
-	HF_SOFT_TABLE_FULL,	  /* table-full: allowed, but no room to remember the connection */
-	HF_SOFT_SOURCE_FULL,	  /* source-full: the same, as its source has more than its share */
+	HF_SOFT_FRAGMENT_UNKNOWN, /* fragment-unknown: its first has not come in time */
+	HF_SOFT_FRAGMENT_OVERLAP, /* fragment-overlap: of a datagram with bytes that came twice */
+	HF_SOFT_FRAGMENT_DUPLICATE, /* fragment-duplicate */
+	HF_SOFT_TABLE_FULL,  /* table-full: allowed, but no room to remember the connection */
+	HF_SOFT_SOURCE_FULL, /* source-full: the same, as its source has more than its share */
 	HF_SOFT_N_REASONS,
 };
 
@@ -94,6 +96,7 @@ struct hf_soft_opts {
 	unsigned int n_workers; /* 1 .. HF_SOFT_WORKERS_MAX */
 	uint32_t max_conns;	/* of each worker and family; 0: HF_SOFT_CONNS */
 	uint32_t max_frags;	/* of each worker; 0: HF_SOFT_FRAGS */
+	uint32_t max_held;	/* of each worker; 0: HF_SOFT_FRAGS_HELD */
 	uint64_t hz;		/* cycles a second; 0: those of the TSC */
 	int socket;		/* NUMA node for the tables, or SOCKET_ID_ANY */
 };
@@ -134,6 +137,14 @@ void hf_soft_worker_stop(struct hf_soft *soft, unsigned int worker);
  */
 uint16_t hf_soft_burst(struct hf_soft *soft, unsigned int worker, unsigned int wire,
 	enum hf_soft_dir dir, struct rte_mbuf **pkts, uint16_t n, uint64_t now);
+
+/*
+ * Fragments that waited for their first, which has come by the last hf_soft_burst() of this wire
+ * and direction and goes on: so do they, at most n of them at a time. To be called after each burst
+ * until it gives 0.
+ */
+uint16_t hf_soft_more(struct hf_soft *soft, unsigned int worker, unsigned int wire,
+	enum hf_soft_dir dir, struct rte_mbuf **pkts, uint16_t n);
 
 /*
  * To be called in every round of the worker's loop, also when no packet came: lets go of rules that
@@ -181,7 +192,10 @@ struct hf_soft_table_counts {
 	uint64_t conns_refused;	      /* no room */
 	uint64_t conns_refused_share; /* the source had more than its share of the half-open ones */
 	uint64_t conns_half_open;
-	uint64_t frags;
+	uint64_t frags;	     /* datagrams in the making */
+	uint64_t frags_held; /* fragments that wait for their first */
+	uint64_t frags_completed;
+	uint64_t frags_expired;
 	uint64_t frags_evicted;
 };
 

@@ -316,26 +316,103 @@ Test(path, marked_nonsense_is_judged)
 		HF_SOFT_DENY);
 }
 
+#define FRAGMENT "src=" CLIENT " dst=192.0.2.10 proto=udp frag=later"
+
 Test(path, fragments_follow_their_first)
 {
 	struct frame_opts first = {.frag_id = 1, .payload = 8};
 	struct frame_opts later = {.frag_id = 1, .frag_off = 16, .payload = 8};
-	struct frame_opts overlap = {.frag_id = 1, .frag_off = 8, .payload = 8};
-	const char *rest = "src=" CLIENT " dst=192.0.2.10 proto=udp frag=later";
+	struct frame_opts overlap = {.frag_id = 1, .frag_off = 8, .payload = 24};
 
 	path_init(WORLD);
-	check_at(__LINE__, eth0, HF_SOFT_IN, rest, &later, HF_SOFT_FRAGMENT_UNKNOWN);
 	check_at(__LINE__, eth0, HF_SOFT_IN, TO_HOST("proto=udp dport=80 frag=first"), &first,
 		HF_SOFT_ALLOW);
-	check_at(__LINE__, eth0, HF_SOFT_IN, rest, &later, HF_SOFT_FRAGMENT);
-	check_at(__LINE__, eth0, HF_SOFT_IN, rest, &overlap, HF_SOFT_FRAGMENT_OVERLAP);
+	check_at(__LINE__, eth0, HF_SOFT_IN, FRAGMENT, &later, HF_SOFT_FRAGMENT);
+	check_at(__LINE__, eth0, HF_SOFT_IN, FRAGMENT, &later, HF_SOFT_FRAGMENT_DUPLICATE);
+	check_at(__LINE__, eth0, HF_SOFT_IN, FRAGMENT, &overlap, HF_SOFT_FRAGMENT_OVERLAP);
 	first.frag_id = later.frag_id = 2;
 	check_at(__LINE__, eth0, HF_SOFT_IN, TO_HOST("proto=udp dport=81 frag=first"), &first,
 		HF_SOFT_DENY);
-	check_at(__LINE__, eth0, HF_SOFT_IN, rest, &later, HF_SOFT_FRAGMENT_DENY);
-	later.frag_id = 1;
-	check_at(__LINE__, eth0, HF_SOFT_IN, rest, &later, HF_SOFT_FRAGMENT);
-	check_at(__LINE__, cali0, HF_SOFT_IN, rest, &later, HF_SOFT_FRAGMENT_UNKNOWN);
+	check_at(__LINE__, eth0, HF_SOFT_IN, FRAGMENT, &later, HF_SOFT_FRAGMENT_DENY);
+}
+
+static void send_early(unsigned int wire, enum hf_soft_dir dir, const struct frame_opts *o)
+{
+	struct rte_mbuf *m = line_mbuf(FRAGMENT, o);
+
+	cr_expect_eq(hf_soft_burst(soft, 0, wire, dir, &m, 1, now), 0);
+}
+
+static unsigned int more(unsigned int wire, enum hf_soft_dir dir)
+{
+	struct rte_mbuf *m;
+	unsigned int n = 0;
+
+	for (; hf_soft_more(soft, 0, wire, dir, &m, 1); n++)
+		rte_pktmbuf_free(m);
+	return n;
+}
+
+Test(path, fragments_before_their_first_wait)
+{
+	struct frame_opts first = {.frag_id = 1, .payload = 8};
+	struct frame_opts later = {.frag_id = 1, .frag_off = 16, .payload = 8};
+	struct frame_opts last = {.frag_id = 1, .frag_off = 24, .payload = 3, .last = true};
+	struct hf_soft_wire_counts c;
+	struct hf_soft_table_counts t;
+	struct rte_mbuf *m;
+
+	path_init(WORLD);
+	send_early(eth0, HF_SOFT_IN, &last);
+	send_early(eth0, HF_SOFT_IN, &later);
+	send_early(eth0, HF_SOFT_OUT, &later);
+	send_early(cali0, HF_SOFT_IN, &later);
+	cr_expect_eq(more(eth0, HF_SOFT_IN), 0);
+	check_at(__LINE__, eth0, HF_SOFT_IN, TO_HOST("proto=udp dport=80 frag=first"), &first,
+		HF_SOFT_ALLOW);
+	cr_expect_eq(more(eth0, HF_SOFT_OUT), 0);
+	cr_expect_eq(more(eth0, HF_SOFT_IN), 2);
+	cr_expect_eq(hf_soft_count_reason(soft, HF_SOFT_FRAGMENT).packets, 2);
+
+	first.frag_id = last.frag_id = 2;
+	last.frag_off = 16;
+	send_early(eth0, HF_SOFT_IN, &last);
+	m = line_mbuf(TO_HOST("proto=udp dport=81 frag=first"), &first);
+	cr_expect_eq(hf_soft_burst(soft, 0, eth0, HF_SOFT_IN, &m, 1, now), 0);
+	cr_expect_eq(more(eth0, HF_SOFT_IN), 0);
+	cr_expect_eq(hf_soft_count_reason(soft, HF_SOFT_FRAGMENT_DENY).packets, 1);
+
+	now += 31 * HZ;
+	hf_soft_poll(soft, 0, now);
+	cr_expect_eq(hf_soft_count_reason(soft, HF_SOFT_FRAGMENT_UNKNOWN).packets, 2);
+	hf_soft_count_tables(soft, &t);
+	cr_expect(t.frags == 0 && t.frags_held == 0 && t.frags_completed == 2 &&
+		  t.frags_expired == 2);
+	c = hf_soft_count_wire(soft, eth0, HF_SOFT_IN);
+	cr_expect_eq(c.rx.packets, 5);
+	cr_expect_eq(c.tx.packets, 3);
+	cr_expect_eq(c.drop.packets, 2);
+	cr_expect_eq(mbufs_in_use(), 0);
+}
+
+/* Ports in a second fragment, under a first that is too short to have them (RFC 1858). */
+Test(path, tiny_fragments_open_nothing)
+{
+	static const uint8_t tiny[] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 28, 0,
+		7, 0x20, 0, 64, 6, 0, 0, 198, 51, 100, 7, 192, 0, 2, 10, 0x13, 0x88, 0, 80, 0, 0, 0,
+		1};
+	struct frame_opts rest = {.frag_id = 7, .frag_off = 8, .payload = 24, .last = true};
+	struct rte_mbuf *m;
+
+	path_init(WORLD);
+	cr_expect_eq(send_mbuf(eth0, HF_SOFT_IN, make_mbuf(tiny, sizeof(tiny), sizeof(tiny))),
+		HF_SOFT_MALFORMED);
+	m = line_mbuf("src=" CLIENT " dst=192.0.2.10 proto=tcp frag=later", &rest);
+	cr_expect_eq(hf_soft_burst(soft, 0, eth0, HF_SOFT_IN, &m, 1, now), 0);
+	cr_expect_eq(more(eth0, HF_SOFT_IN), 0);
+	now += 31 * HZ;
+	hf_soft_poll(soft, 0, now);
+	cr_expect_eq(hf_soft_count_reason(soft, HF_SOFT_FRAGMENT_UNKNOWN).packets, 1);
 }
 
 Test(path, marked_fragments_need_no_first)
