@@ -71,9 +71,10 @@ struct hf_diff {
 
 struct work {
 	const struct hf_plan *from, *to;
-	size_t n_old, n;
+	size_t n_front, n_back; /* entries that are the same in both, see trim() */
+	size_t n;
 	struct change *changes; /* the old plan's in its order, then those that are added */
-	struct change *index;	/* all, by what they are */
+	struct change *index;	/* all of them, by what they are */
 	struct change *keys;	/* those that change, by their keys */
 	struct change *covers;	/* those that are covered, by match and group */
 	bool failed;		/* out of memory */
@@ -135,22 +136,81 @@ static void mark_inner(struct work *w)
 	}
 }
 
+static bool told_same(const struct work *w, size_t old, size_t new)
+{
+	const struct hf_entry *a = &w->from->entries[old], *b = &w->to->entries[new];
+	struct telling x, y;
+
+	if (a->priority != b->priority || a->fate != b->fate)
+		return false;
+	x = tell(w->from, a);
+	y = tell(w->to, b);
+	return memcmp(&x, &y, sizeof(x)) == 0;
+}
+
+/* Whether entry i is of another level than the one before it: only within a level can a plan have
+ * an entry twice. Where there is no order there are none twice. */
+static bool level_begins(const struct hf_plan *p, size_t i)
+{
+	return p->order == HF_PRIO_NONE || i == 0 || i == p->n_entries ||
+	       p->entries[i].table != p->entries[i - 1].table ||
+	       p->entries[i].priority != p->entries[i - 1].priority;
+}
+
+/*
+ * Most changes leave the beginning and the end of a plan as they are: whole levels that are the
+ * same there need no looking up.
+ */
+static void trim(struct work *w)
+{
+	size_t n_old = w->from ? w->from->n_entries : 0, n_new = w->to ? w->to->n_entries : 0;
+	size_t least = n_old < n_new ? n_old : n_new;
+
+	while (w->n_front < least && told_same(w, w->n_front, w->n_front))
+		w->n_front++;
+	while (w->n_front > 0 &&
+		!(level_begins(w->from, w->n_front) && level_begins(w->to, w->n_front)))
+		w->n_front--;
+	while (w->n_back < least - w->n_front &&
+		told_same(w, n_old - 1 - w->n_back, n_new - 1 - w->n_back))
+		w->n_back++;
+	while (w->n_back > 0 && !(level_begins(w->from, n_old - w->n_back) &&
+					level_begins(w->to, n_new - w->n_back)))
+		w->n_back--;
+}
+
+/* Entry i of a plan of n is among those that are the same in both. What has to be found again, as
+ * a cover that is there already or as the root, is not. */
+static bool is_trimmed(const struct work *w, const struct hf_plan *plan, size_t i)
+{
+	const struct hf_entry *e = &plan->entries[i];
+
+	if (i >= w->n_front && plan->n_entries - i > w->n_back)
+		return false;
+	return plan->order == HF_PRIO_NONE || (e->priority > 0 && e->fate != HF_FATE_JUMP);
+}
+
 /* Finds what stays. An entry that a plan has twice is hidden the second time, and so dealt with
  * once: the NIC would not take it, either. */
 static int match_plans(struct work *w)
 {
-	size_t n_new = w->to ? w->to->n_entries : 0, i;
+	size_t n_old = w->from ? w->from->n_entries : 0, n_new = w->to ? w->to->n_entries : 0, i;
 	struct change *c, *same;
 
-	w->n_old = w->from ? w->from->n_entries : 0;
-	w->changes = calloc(w->n_old + n_new + 1, sizeof(*w->changes));
+	trim(w);
+	w->changes = calloc(n_old + n_new + 1, sizeof(*w->changes));
 	if (!w->changes)
 		return -ENOMEM;
-	for (i = 0; i < w->n_old + n_new; i++) {
+	for (i = 0; i < n_old + n_new; i++) {
 		c = &w->changes[w->n];
-		c->added = i >= w->n_old;
+		c->added = i >= n_old;
 		c->plan = c->added ? w->to : w->from;
-		c->entry = &c->plan->entries[c->added ? i - w->n_old : i];
+		c->entry = &c->plan->entries[c->added ? i - n_old : i];
+		if (is_trimmed(w, c->plan, c->added ? i - n_old : i)) {
+			w->diff->n_keeps += c->added;
+			c->added = false;
+			continue;
+		}
 		c->is = tell(c->plan, c->entry);
 		HASH_FIND(hh, w->index, &c->is, sizeof(c->is), same);
 		if (same && c->added && !same->added)

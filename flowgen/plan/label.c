@@ -52,10 +52,13 @@ struct node {
 
 struct labels {
 	struct builder *b;
-	const struct hf_plan *previous; /* NULL: none */
-	uint32_t limit;			/* labels are 1 .. limit - 1 */
-	struct node *nodes;		/* of the table's namesake */
-	bool *used;			/* by priority: the namesake has such entries */
+	const struct hf_plan *previous;	     /* NULL: none */
+	uint32_t limit;			     /* labels are 1 .. limit - 1 */
+	HF_VEC(const struct hf_entry *) old; /* of the table's namesake, in order */
+	/* So many entries at the beginning and at the end are the same in both. */
+	size_t n_front, n_back;
+	struct node *nodes; /* the others of the namesake */
+	bool *used;	    /* by priority: the namesake has such entries */
 };
 
 static void fill_key(struct node *n, const struct hf_entry *e)
@@ -80,10 +83,9 @@ static void forget_old(struct labels *l)
 	size_t i;
 
 	/* What was marked, not all: there may be millions of priorities, and few entries. */
-	for (n = l->nodes; n; n = n->hh.next) {
-		for (i = 0; i < n->n; i++)
-			l->used[n->priorities[i]] = false;
-	}
+	for (i = 0; i < l->old.n; i++)
+		l->used[l->old.v[i]->priority] = false;
+	l->old.n = 0;
 	HASH_ITER (hh, l->nodes, n, tmp) {
 		HASH_DEL(l->nodes, n);
 		free(n->priorities);
@@ -96,7 +98,6 @@ static int note_old(struct labels *l, const struct hf_entry *e)
 	struct node *n = find_node(l, e);
 	uint32_t *v;
 
-	l->used[e->priority] = true;
 	if (!n) {
 		n = calloc(1, sizeof(*n));
 		if (!n)
@@ -129,18 +130,43 @@ static size_t find_table(const struct hf_plan *plan, const char *name)
 	return i;
 }
 
-static int note_table(struct labels *l, const char *name)
+static bool says_same(const struct hf_entry *a, const struct hf_entry *b)
+{
+	return a->fate == b->fate && memcmp(&a->match, &b->match, sizeof(a->match)) == 0;
+}
+
+/* Most changes leave the beginning and the end of a table as they are. */
+static void trim(struct labels *l, const struct hf_entry *new, size_t n)
+{
+	size_t least = n < l->old.n ? n : l->old.n;
+
+	l->n_front = l->n_back = 0;
+	while (l->n_front < least && says_same(&new[l->n_front], l->old.v[l->n_front]))
+		l->n_front++;
+	while (l->n_back < least - l->n_front &&
+		says_same(&new[n - 1 - l->n_back], l->old.v[l->old.n - 1 - l->n_back]))
+		l->n_back++;
+}
+
+/* Looks at the namesake of the table whose entries are n from new on. */
+static int note_table(struct labels *l, const char *name, const struct hf_entry *new, size_t n)
 {
 	const struct hf_plan *p = l->previous;
 	size_t t = p ? find_table(p, name) : 0, i;
 	int rc = 0;
 
-	for (i = 0; p && i < p->n_entries && rc == 0; i++) {
+	for (i = 0; p && i < p->n_entries; i++) {
 		const struct hf_entry *e = &p->entries[i];
 
-		if (e->table == t && e->priority > 0 && e->priority < l->limit)
-			rc = note_old(l, e);
+		if (e->table != t || e->priority == 0 || e->priority >= l->limit)
+			continue;
+		l->used[e->priority] = true;
+		if (hf_vec_push(&l->old, e))
+			return -ENOMEM;
 	}
+	trim(l, new, n);
+	for (i = l->n_front; i < l->old.n - l->n_back && rc == 0; i++)
+		rc = note_old(l, l->old.v[i]);
 	return rc;
 }
 
@@ -162,21 +188,17 @@ static uint32_t old_label(const struct labels *l, const struct level *level)
 	return ret;
 }
 
-/* Levels of the table whose entries begin at *pos, which is moved behind them. */
-static int list_levels(const struct labels *l, size_t *pos, struct levels *ret)
+/* Levels of entries start .. end - 1, which are of one table. */
+static int list_levels(const struct labels *l, size_t start, size_t end, struct levels *ret)
 {
 	const struct hf_entry *e = l->b->entries.v;
-	size_t n = l->b->entries.n, i = *pos, start = i;
+	size_t i;
 
 	ret->n = 0;
-	while (i < n && e[i].table == e[start].table)
-		i++;
-	ret->v = calloc(i - start + 1, sizeof(*ret->v));
+	ret->v = calloc(end - start + 1, sizeof(*ret->v));
 	if (!ret->v)
 		return -ENOMEM;
-	*pos = i;
-	n = i;
-	for (i = start; i < n && e[i].priority < l->limit; i++) {
+	for (i = start; i < end; i++) {
 		struct level *last = &ret->v[ret->n ? ret->n - 1 : 0];
 
 		if (ret->n == 0 || e[last->first].priority != e[i].priority) {
@@ -254,6 +276,18 @@ static uint32_t room(const struct run *r)
 	return r->hi - r->lo - 1;
 }
 
+/*
+ * Twice the room, so that the next one here finds a gap. In a table that is nearly full there is
+ * none with so much, and looking for it would move everything: half of what all have is enough.
+ */
+static uint64_t want_room(const struct labels *l, const struct levels *levels, const struct run *r)
+{
+	uint64_t n = r->b - r->a, spare = l->limit - 1 > levels->n ? l->limit - 1 - levels->n : 0;
+
+	spare = spare * n / (2 * levels->n);
+	return n + (spare < n ? spare : n);
+}
+
 static void widen_left(const struct levels *levels, struct run *r)
 {
 	r->a--;
@@ -279,11 +313,10 @@ static size_t label_run(const struct labels *l, struct levels *levels, size_t a)
 	if (r.b < levels->n)
 		r.hi = levels->v[r.b].label;
 	if (room(&r) < r.b - r.a) {
-		/* Twice the room, so that the next one here finds a gap. */
-		while (room(&r) < 2 * (r.b - r.a) && (r.a > 0 || r.b < levels->n)) {
+		while (room(&r) < want_room(l, levels, &r) && (r.a > 0 || r.b < levels->n)) {
 			if (r.a > 0)
 				widen_left(levels, &r);
-			if (r.b < levels->n && room(&r) < 2 * (r.b - r.a))
+			if (r.b < levels->n && room(&r) < want_room(l, levels, &r))
 				widen_right(l, levels, &r);
 		}
 	}
@@ -299,13 +332,22 @@ static size_t label_run(const struct labels *l, struct levels *levels, size_t a)
 	return r.b;
 }
 
-static int label_levels(struct labels *l, struct levels *levels)
+/* Entries start .. end - 1 are those of the levels. */
+static int label_levels(struct labels *l, struct levels *levels, size_t start, size_t end)
 {
 	size_t i, k;
 	int rc;
 
-	for (i = 0; i < levels->n; i++)
-		levels->v[i].old = old_label(l, &levels->v[i]);
+	for (i = 0; i < levels->n; i++) {
+		struct level *level = &levels->v[i];
+
+		if (level->first - start < l->n_front)
+			level->old = l->old.v[level->first - start]->priority;
+		else if (end - level->first <= l->n_back)
+			level->old = l->old.v[l->old.n - (end - level->first)]->priority;
+		else
+			level->old = old_label(l, level);
+	}
 	rc = keep_labels(levels);
 	for (i = 0; i < levels->n && rc == 0;) {
 		if (levels->v[i].label)
@@ -365,10 +407,29 @@ static bool fits(const struct builder *b, const struct hf_plan *previous)
 	return true;
 }
 
+/* The entries of one table of a path, from start on; those of the last two priorities are left. */
+static int label_table(struct labels *l, size_t start, size_t end)
+{
+	const struct hf_entry *e = l->b->entries.v;
+	struct levels levels = {0};
+	int rc;
+
+	while (end > start && e[end - 1].priority >= l->limit)
+		end--;
+	rc = note_table(l, l->b->tables.v[e[start].table].name, &e[start], end - start);
+	if (rc == 0)
+		rc = list_levels(l, start, end, &levels);
+	if (rc == 0)
+		rc = label_levels(l, &levels, start, end);
+	free(levels.v);
+	forget_old(l);
+	return rc;
+}
+
 int hf_label_plan(struct builder *b, const struct hf_plan *previous)
 {
 	struct labels l = {.b = b, .limit = b->engine->prios - 2};
-	size_t pos = 0;
+	size_t start = 0, end;
 	int rc = 0;
 
 	l.previous = previous && fits(b, previous) ? previous : NULL;
@@ -377,20 +438,16 @@ int hf_label_plan(struct builder *b, const struct hf_plan *previous)
 	l.used = calloc(l.limit, sizeof(*l.used));
 	if (!l.used)
 		return -ENOMEM;
-	while (pos < b->entries.n && rc == 0) {
-		uint32_t table = b->entries.v[pos].table;
-		struct levels levels = {0};
+	for (; start < b->entries.n && rc == 0; start = end) {
+		uint32_t table = b->entries.v[start].table;
 
 		if (table < TABLE_PATH)
 			break; /* the last ones */
-		rc = note_table(&l, b->tables.v[table].name);
-		if (rc == 0)
-			rc = list_levels(&l, &pos, &levels);
-		if (rc == 0)
-			rc = label_levels(&l, &levels);
-		free(levels.v);
-		forget_old(&l);
+		for (end = start; end < b->entries.n && b->entries.v[end].table == table;)
+			end++;
+		rc = label_table(&l, start, end);
 	}
+	hf_vec_fini(&l.old);
 	free(l.used);
 	return rc;
 }

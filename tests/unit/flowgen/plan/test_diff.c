@@ -136,6 +136,37 @@ Test(diff, one_rule_of_a_thousand_is_a_handful)
 	free(text);
 }
 
+/* With hardly more numbers than levels there is no run with twice the room anywhere. */
+Test(diff, a_nearly_full_table_moves_few)
+{
+	char *text = many(1000, SIZE_MAX, ""), *next = many(1000, 500, "Deny");
+	struct hf_plan_opts opts = {0};
+	struct hf_host a, b;
+	struct hf_diff *d;
+	size_t i;
+
+	hf_host_init(&a, NIC, 0, text);
+	hf_host_init(&b, NIC, 0, next);
+	for (i = 0; i < a.nic->n_engines; i++) {
+		struct hf_engine *e = (struct hf_engine *)&a.nic->engine[i];
+
+		e->prios = e->prios > 1100 ? 1100 : e->prios;
+	}
+	hf_plan_free(a.plan);
+	hf_plan_free(b.plan);
+	cr_assert_eq(hf_plan_build(a.rules, a.nic, &opts, &a.plan, NULL), 0);
+	opts.previous = a.plan;
+	cr_assert_eq(hf_plan_build(b.rules, a.nic, &opts, &b.plan, NULL), 0);
+	cr_expect_gt(hf_plan_n_entries(a.plan), 1000, "the rules do not fit");
+	d = diff(a.plan, b.plan, 0);
+	cr_expect_leq(hf_diff_n_ops(d), 60, "%zu operations", hf_diff_n_ops(d));
+	hf_diff_free(d);
+	hf_host_fini(&a);
+	hf_host_fini(&b);
+	free(text);
+	free(next);
+}
+
 /* A policy in front of the others again and again: numbers run out, and few entries pay for it. */
 Test(diff, a_closed_gap_moves_a_bounded_run)
 {
