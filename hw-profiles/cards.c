@@ -168,20 +168,6 @@ int hf_cards_scan(const char *sysfs, const struct hf_verbs *verbs, size_t n_verb
 	return 0;
 }
 
-static const struct hf_nic *find_id(
-	struct hf_nic *const *nics, size_t n, uint16_t vendor, uint16_t device)
-{
-	size_t i, k;
-
-	for (i = 0; i < n; i++) {
-		for (k = 0; k < nics[i]->n_pci; k++) {
-			if (nics[i]->pci[k].vendor == vendor && nics[i]->pci[k].device == device)
-				return nics[i];
-		}
-	}
-	return NULL;
-}
-
 /*
  * Chips behind the id that virtual functions of ConnectX-6 Dx and later share (0x101e): the first
  * number of their firmware, and the PCI id of their physical functions (DPDK 22.11,
@@ -205,38 +191,25 @@ static uint16_t chip_of_firmware(const char *firmware)
 	return 0;
 }
 
-static const struct hf_nic *match_shared_vf(
-	const struct hf_card *card, struct hf_nic *const *nics, size_t n, char *why, size_t size)
+struct hf_pci_id hf_card_chip(const struct hf_card *card, char *why, size_t size)
 {
-	uint16_t device = card->has_verbs ? chip_of_firmware(card->verbs.firmware) : 0;
-	const struct hf_nic *nic = find_id(nics, n, VENDOR_MLX, device);
+	struct hf_pci_id id = card->id;
+	uint16_t device;
 
-	if (nic) {
+	(void)snprintf(why, size, "PCI id %04x:%04x", id.vendor, id.device);
+	if (id.vendor != VENDOR_MLX || id.device != MLX_SHARED_VF)
+		return id;
+	device = card->has_verbs ? chip_of_firmware(card->verbs.firmware) : 0;
+	if (device != 0) {
 		(void)snprintf(why, size, "virtual function, chip by its firmware %s",
 			card->verbs.firmware);
-		return nic;
-	}
-	nic = find_id(nics, n, card->id.vendor, card->id.device);
-	if (nic)
+		id.device = device;
+	} else {
 		(void)snprintf(why, size,
 			"virtual function of a ConnectX-6 Dx or later, %s: ambiguous, so the "
 			"oldest of them",
 			card->has_verbs ? "of a firmware that is not known"
 					: "and its firmware cannot be asked");
-	return nic;
-}
-
-const struct hf_nic *hf_card_match(
-	const struct hf_card *card, struct hf_nic *const *nics, size_t n, char *why, size_t size)
-{
-	const struct hf_nic *nic;
-
-	(void)snprintf(
-		why, size, "no profile has PCI id %04x:%04x", card->id.vendor, card->id.device);
-	if (card->id.vendor == VENDOR_MLX && card->id.device == MLX_SHARED_VF)
-		return match_shared_vf(card, nics, n, why, size);
-	nic = find_id(nics, n, card->id.vendor, card->id.device);
-	if (nic)
-		(void)snprintf(why, size, "PCI id %04x:%04x", card->id.vendor, card->id.device);
-	return nic;
+	}
+	return id;
 }

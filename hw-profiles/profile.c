@@ -328,8 +328,8 @@ static int read_like(const struct reader *r, const struct hf_yaml *node, struct 
 static int read_profile(const struct reader *r, const struct hf_yaml *map, struct hf_nic *nic)
 {
 	static const char *const keys[] = {"format", "name", "chips", "aliases", "driver",
-		"devargs", "like", "pci", "attributes", "parsing", "lifecycle", "engines", "errors",
-		NULL};
+		"devargs", "like", "without", "pci", "attributes", "parsing", "lifecycle",
+		"engines", "errors", NULL};
 	static const struct {
 		const char *key;
 		bool optional;
@@ -342,13 +342,18 @@ static int read_profile(const struct reader *r, const struct hf_yaml *map, struc
 		{"errors", true, read_errors},
 	};
 	const struct hf_yaml *like = hf_yaml_get(map, "like");
+	const struct hf_yaml *without = hf_yaml_get(map, "without");
 	const struct hf_yaml *node;
 	size_t i;
 	int rc;
 
 	if (hf_read_map(r, map, keys) < 0)
 		return -EINVAL;
+	if (without && !like)
+		return hf_read_fail(r, without, "'without' is for a profile that is like another");
 	rc = like ? read_like(r, like, nic) : 0;
+	if (rc == 0 && without)
+		rc = hf_read_without(r, without, nic);
 	if (rc < 0)
 		return rc;
 	if (read_identity(r, map, nic) < 0)

@@ -76,3 +76,6 @@ int hf_read_when(const struct reader *r, const struct hf_yaml *node, struct hf_n
 
 /* engine.c */
 int hf_read_engine(const struct reader *r, const struct hf_yaml *node, struct hf_engine *ret);
+
+/* without.c: what a profile has less than the one it is like. */
+int hf_read_without(const struct reader *r, const struct hf_yaml *node, struct hf_nic *nic);

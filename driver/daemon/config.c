@@ -552,17 +552,3 @@ void hf_config_free(struct hf_config *config)
 	hf_arena_free(config->arena);
 	free(config);
 }
-
-int hf_devargs_find(const char *devargs, const char *key, const char **ret)
-{
-	size_t len = strlen(key);
-	const char *p;
-
-	for (p = strchr(devargs, ','); p; p = strchr(p + 1, ',')) {
-		if (strncmp(p + 1, key, len) == 0 && p[1 + len] == '=') {
-			*ret = p + 2 + len;
-			return (int)strcspn(*ret, ",");
-		}
-	}
-	return -ENOENT;
-}

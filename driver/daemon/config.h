@@ -96,7 +96,4 @@ int hf_config_read_text(const char *name, const char *text, size_t size, struct 
 	struct hf_err *err);
 void hf_config_free(struct hf_config *config);
 
-/* Value of "key=" among devargs: length, and *ret its begin; -ENOENT. */
-int hf_devargs_find(const char *devargs, const char *key, const char **ret);
-
 const char *hf_role_name(enum hf_role role); /* uplink, workload, host */

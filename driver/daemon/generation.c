@@ -2,6 +2,7 @@
 
 #include "generation.h"
 
+#include <hepflow/detect.h>
 #include <hepflow/err.h>
 #include <hepflow/felix.h>
 #include <hepflow/policy.h>
@@ -15,34 +16,30 @@
 
 #define HOSTNAME_SIZE 256    /* HOST_NAME_MAX of Linux is 64 */
 #define NONE	      "none" /* the profile of a NIC that takes no rules */
+#define WHY_SIZE      512
 
-/* "auto": a virtual NIC says itself what it is; of others nothing is known yet. */
-static const char *auto_profile(const struct hf_conf_port *port, char *buf, size_t size)
+/* "auto": as hw-profile match has it. A port that nothing describes takes no rules. */
+static int find_auto(
+	const struct hf_conf_port *port, struct hf_nic **ret, bool *ret_assumed, struct hf_err *err)
 {
-	const char *value;
-	int len;
+	char why[WHY_SIZE];
+	int rc;
 
-	if (strncmp(port->devargs, "net_vnic", strlen("net_vnic")) != 0)
-		return NULL;
-	len = hf_devargs_find(port->devargs, "profile", &value);
-	if (len <= 0 || (size_t)len >= size)
-		return NULL;
-	memcpy(buf, value, (size_t)len);
-	buf[len] = '\0';
-	return buf;
+	rc = hf_port_match(port->devargs, NULL, ret, why, sizeof(why), err);
+	*ret_assumed = rc == 0 && !*ret;
+	return *ret_assumed ? hf_profile_find(NONE, ret, err) : rc;
 }
 
 static int find_profile(const struct hf_config *config, const struct hf_conf_port *port,
 	struct hf_nic **ret, bool *ret_assumed, struct hf_err *err)
 {
-	const char *name = port->profile;
-	char buf[4096];
 	int rc;
 
-	if (strcmp(name, "auto") == 0)
-		name = auto_profile(port, buf, sizeof(buf));
-	*ret_assumed = !name;
-	rc = hf_profile_find(name ? name : NONE, ret, err);
+	*ret_assumed = false;
+	if (strcmp(port->profile, "auto") == 0)
+		rc = find_auto(port, ret, ret_assumed, err);
+	else
+		rc = hf_profile_find(port->profile, ret, err);
 	if (rc < 0)
 		return hf_err_prefix(err, rc, "%s:%u:%u: port %s: ", config->path,
 			port->profile_at.line, port->profile_at.col, port->name);

@@ -3,7 +3,8 @@
 /*
  * Which network cards this machine has, and which profile each is described by (Linux, no DPDK).
  *
- * Cards are found in sysfs; of Mellanox cards libibverbs tells firmware and part.
+ * Cards are found in sysfs; of Mellanox cards libibverbs tells firmware and part. hw-profile and
+ * the daemon ("profile: auto") ask here.
  */
 
 #pragma once
@@ -52,9 +53,48 @@ int hf_cards_scan(const char *sysfs, const struct hf_verbs *verbs, size_t n_verb
 	struct hf_card **ret, size_t *ret_n, struct hf_err *err);
 
 /*
- * The profile among all that describes the card, or NULL. why says how it was found, or why there
- * is none. Virtual functions of ConnectX-6 Dx and later have one PCI id; their firmware tells them
- * apart.
+ * PCI id of the card's chip, and in why how it is known. Virtual functions of ConnectX-6 Dx and
+ * later have one id; their firmware tells them apart, and the id of their physical function is
+ * given.
  */
-const struct hf_nic *hf_card_match(
-	const struct hf_card *card, struct hf_nic *const *nics, size_t n, char *why, size_t size);
+struct hf_pci_id hf_card_chip(const struct hf_card *card, char *why, size_t size);
+
+/*
+ * The profile among all that describes the card in the mode that device arguments ask for
+ * ("0000:3b:00.0,dv_flow_en=2"), or NULL. Of several the one most of whose arguments are given
+ * wins, then one that needs none, then the first. why says how it was found and which arguments are
+ * missing, or why there is none. devargs NULL: the port is not there yet, and nothing is missing.
+ */
+const struct hf_nic *hf_card_match(const struct hf_card *card, const char *devargs,
+	struct hf_nic *const *nics, size_t n, char *why, size_t size);
+
+/* Where to look, for tests; NULL members mean the variables below, and without them this machine.
+ */
+struct hf_detect_opts {
+	const char *sysfs; /* instead of /sys */
+	const char *verbs; /* a file, as of hf_verbs_list() */
+};
+#define HF_SYSFS_ENV "HEPFLOW_SYSFS"
+#define HF_VERBS_ENV "HEPFLOW_VERBS"
+
+/* All that is here, and all profiles there are. */
+struct hf_machine {
+	struct hf_verbs *verbs;
+	size_t n_verbs;
+	struct hf_card *cards;
+	size_t n_cards;
+	struct hf_nic **nics;
+	size_t n_nics;
+};
+
+/* *ret is freed with hf_machine_fini(). opts may be NULL. */
+int hf_machine_look(const struct hf_detect_opts *opts, struct hf_machine *ret, struct hf_err *err);
+void hf_machine_fini(struct hf_machine *m);
+
+/*
+ * The profile of a port by its DPDK device arguments: a PCI address or "net_...". *ret is NULL when
+ * none describes it; else it is freed with hf_profile_free(). why says what hf_card_match() says.
+ * -EINVAL when devargs are no device, -ENOENT when net_vnic names a profile that is not there.
+ */
+int hf_port_match(const char *devargs, const struct hf_detect_opts *opts, struct hf_nic **ret,
+	char *why, size_t size, struct hf_err *err);

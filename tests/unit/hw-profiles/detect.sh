@@ -8,7 +8,7 @@ program=$HF_BUILD/hw-profiles/hw-profile
 tmp=$(mktemp -d)
 trap 'rm -r "$tmp"' EXIT
 failed=0
-unset HEPFLOW_PROFILES
+unset HEPFLOW_PROFILES HEPFLOW_SYSFS HEPFLOW_VERBS
 
 # expect CODE ARGUMENT... leaves what was printed in $tmp/out and $tmp/err
 expect() {
@@ -140,6 +140,10 @@ echo 'mlx5_0 0000:3b:00.0 part 22.35.1012' >"$tmp/broken"
 expect 2 --verbs "$tmp/broken" detect
 is err "hw-profile: $tmp/broken:1:1: not \"NAME PCI PART_ID FIRMWARE\""
 is out ''
+# The environment names the same places.
+HEPFLOW_SYSFS=$tmp/sys HEPFLOW_VERBS=$tmp/verbs expect 0 match 0000:5e:00.2
+is out mlx5-cx7
+HEPFLOW_SYSFS=$tmp/nowhere expect 2 detect
 # This machine, with the real library.
 expect 0 detect
 has out '^(no network cards found|[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])$'
@@ -150,17 +154,27 @@ expect 0 "${fake[@]}" match 81:00.0
 is out i40e-x710
 expect 0 "${fake[@]}" match pci:0000:3b:00.0,dv_flow_en=1,dv_esw_en=0
 is out mlx5-cx6dx
-is err 'hw-profile: 0000:3b:00.0: PCI id 15b3:101d'
+is err 'hw-profile: pci:0000:3b:00.0,dv_flow_en=1,dv_esw_en=0: PCI id 15b3:101d'
 expect 0 "${fake[@]}" match 0000:3b:00.0,dv_flow_en=1
 is out mlx5-cx6dx
 has err 'describes ports with dv_esw_en=0: give them that$'
 expect 0 "${fake[@]}" match 0000:5e:00.4
 is out mlx5-cx6dx
 has err 'ambiguous'
-# Another mode, an unknown card, no card: nothing on standard output.
-expect 1 "${fake[@]}" match 0000:3b:00.0,dv_flow_en=2
+# Another mode of the same card has another profile.
+expect 0 "${fake[@]}" match 0000:3b:00.0,dv_flow_en=2,dv_esw_en=0
+is out mlx5-cx6dx-hws
+is err 'hw-profile: 0000:3b:00.0,dv_flow_en=2,dv_esw_en=0: PCI id 15b3:101d'
+expect 0 "${fake[@]}" match 0000:3b:00.0,dv_flow_en=0
+is out mlx5-verbs
+expect 0 "${fake[@]}" match 0000:5e:00.2,dv_flow_en=2
+is out mlx5-cx7-hws
+# A mode that nobody describes, an unknown card, no card: nothing on standard output.
+expect 1 "${fake[@]}" match 0000:3b:00.0,dv_flow_en=7
 is out ''
-has err "with dv_flow_en=1, not 2: 'none' would serve$"
+has err "with dv_flow_en=1, not 7: 'none' would serve$"
+expect 1 "${fake[@]}" match auxiliary:mlx5_core.sf.4
+is err "hw-profile: auxiliary:mlx5_core.sf.4: a device of another bus than PCI: 'none' would serve"
 expect 1 "${fake[@]}" match 0000:82:00.0
 is out ''
 is err "hw-profile: 0000:82:00.0: no profile has PCI id 1af4:1041: 'none' would serve"

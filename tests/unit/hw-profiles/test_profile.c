@@ -318,6 +318,81 @@ Test(profile, one_profile_can_be_like_another)
 	remove_folder(dir);
 }
 
+/* What the profile "two" becomes, being like "try" without some of it; NULL and err when refused.
+ */
+static struct hf_nic *read_without(const char *without, struct hf_err *err)
+{
+	char dir[] = "/tmp/hf-profiles-XXXXXX";
+	struct hf_nic *nic = NULL;
+	char text[TEXT_MAX];
+
+	cr_assert(mkdtemp(dir));
+	make_folder(dir, "try.yaml", good);
+	(void)snprintf(text, sizeof(text),
+		"format: 1\nname: two\nchips: b\ndriver: net_two\ndevargs: \"\"\n"
+		"pci: {ids: [], src: x}\nlike: try\nwithout: %s\n",
+		without);
+	make_folder(dir, "two.yaml", text);
+	(void)hf_profile_find("two", &nic, err);
+	remove_folder(dir);
+	return nic;
+}
+
+Test(profile, what_a_profile_is_like_another_without)
+{
+	struct hf_err err = {0};
+	struct hf_nic *nic = read_without("{items: [tcp], actions: [jump, mark], src: x}", &err);
+
+	cr_assert(nic, "%s", err.text);
+	cr_expect(nic->engine[0].layers ==
+		  (HF_LAYER_BIT(HF_LAYER_ETH) | HF_LAYER_BIT(HF_LAYER_IPV4)));
+	cr_expect(nic->engine[0].field[HF_F_TCP_DPORT] == HF_MASK_NONE);
+	cr_expect(nic->engine[0].field[HF_F_IP4_DST] == HF_MASK_ANY);
+	cr_expect(nic->engine[0].actions == HF_ACT_BIT(HF_ACT_DROP));
+	cr_expect(nic->engine[0].mark_max == 0);
+	cr_expect(nic->engine[0].groups == 1 && nic->engine[0].prios == 0, "nothing jumps there");
+	cr_expect(nic->engine[0].prios_root == 2);
+	hf_profile_free(nic);
+
+	nic = read_without("{priorities: true, src: x}", &err);
+	cr_assert(nic, "%s", err.text);
+	cr_expect(nic->engine[0].prios_root == 1 && nic->engine[0].prios == 1);
+	cr_expect(nic->engine[0].order == HF_PRIO_NONE);
+	hf_profile_free(nic);
+
+	nic = read_without("{engines: [one], src: x}", &err);
+	cr_assert(nic, "%s", err.text);
+	cr_expect(nic->n_engines == 0);
+	hf_profile_free(nic);
+}
+
+Test(profile, without_is_read_strictly)
+{
+	static const struct {
+		const char *without, *want;
+	} bad[] = {
+		{"{items: [tcp]}", "two.yaml:8:10: "}, /* no source */
+		{"{items: [udp], src: x}", "the other profile has not all of these"},
+		{"{items: [], src: x}", "the other profile has not all of these"},
+		{"{actions: [queue], src: x}", "the other profile has not all of these"},
+		{"{engines: [two], src: x}", "the other profile has no such engine"},
+		{"{fields: [tcp.dst], src: x}", "unknown key 'fields'"},
+		{"{actions: [drop, jump, mark], src: x}", "nothing is left of engine 'one'"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct hf_err err = {0};
+		struct hf_nic *nic = read_without(bad[i].without, &err);
+
+		cr_expect(!nic, "taken: %s", bad[i].without);
+		cr_expect(strstr(err.text, bad[i].want), "%s gave: %s", bad[i].without, err.text);
+		hf_profile_free(nic);
+	}
+	expect_error("errors:", "without: {items: [tcp], src: x}\nerrors:", "20:10",
+		"'without' is for a profile that is like another");
+}
+
 Test(profile, all_shipped_profiles_are_good_and_sorted)
 {
 	struct hf_err err = {0};

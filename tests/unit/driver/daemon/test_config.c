@@ -184,13 +184,3 @@ Test(config, missing_file_is_an_error)
 	cr_assert_eq(hf_config_read("/nonexistent/c.yaml", &c, &err), -ENOENT);
 	cr_assert_str_eq(err.text, "/nonexistent/c.yaml: No such file or directory");
 }
-
-Test(config, devargs_are_searched_by_whole_keys)
-{
-	const char *v;
-
-	cr_assert_eq(hf_devargs_find("net_vnic0,xprofile=a,profile=mlx5,dev=x", "profile", &v), 4);
-	cr_assert_eq(strncmp(v, "mlx5,", 5), 0);
-	cr_assert_eq(hf_devargs_find("net_vnic0,dev=x", "dev", &v), 1);
-	cr_assert_eq(hf_devargs_find("net_vnic0", "dev", &v), -ENOENT);
-}
