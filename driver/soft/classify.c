@@ -2,84 +2,127 @@
 
 #include "classify.h"
 
+#include <rte_prefetch.h>
+
 #include <string.h>
 
-/* Families by which tables are indexed. */
-static unsigned int is6(const struct hf_key *key)
-{
-	return key->src.family != 4;
-}
+#ifdef __x86_64__
+#include <immintrin.h>
+#define AVX512 __attribute__((target("avx512f")))
+#endif
 
-static void add_row(struct hf_walk *w, const struct hf_classifier *c, uint32_t row)
+/* Next bit of the row's AND from one bit on. There is one: the last rule of a block always holds.
+ */
+typedef uint32_t (*next_fn)(struct hf_walk *w, const struct hf_classifier *c, uint32_t from);
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void add_row(struct hf_walk *w, const struct hf_classifier *c, uint32_t row)
 {
 	w->row[w->n++] = c->rows.ids + row;
 }
 
-static void add_addr(
-	struct hf_walk *w, const struct hf_classifier *c, enum hf_dim f, const struct hf_addr *addr)
+INLINE void add_addr(struct hf_walk *w, const struct hf_classifier *c, enum hf_dim dim,
+	const struct hf_addr *addr)
 {
-	if (c->has[f])
-		add_row(w, c, hf_spans_find(&c->addrs[f], addr));
+	if (c->has[dim])
+		add_row(w, c, hf_spans_find(&c->addrs[dim], addr));
 }
 
-static void add_port(struct hf_walk *w, const struct hf_classifier *c, enum hf_dim f,
+INLINE void add_port(struct hf_walk *w, const struct hf_classifier *c, enum hf_dim dim,
 	bool has_ports, uint16_t port)
 {
-	if (c->has[f])
-		add_row(w, c, c->ports[f][has_ports ? port : HF_NO_PORT]);
+	if (c->has[dim])
+		add_row(w, c, c->ports[dim][has_ports ? port : HF_NO_PORT]);
 }
 
-static void begin(
+INLINE void begin(
 	struct hf_walk *w, const struct hf_classifier *c, const struct hf_key *key, unsigned int ct)
 {
 	bool has_ports = hf_proto_has_ports(key->proto);
 
 	w->n = 0;
 	w->chunk = UINT32_MAX;
+	add_row(w, c, c->meta[ct][key->dnated][key->src.family != 4][key->proto]);
 	add_addr(w, c, HF_DIM_SRC, &key->src);
 	add_port(w, c, HF_DIM_DPORT, has_ports, key->dport);
-	add_row(w, c, c->meta[ct][key->dnated][is6(key)][key->proto]);
+	add_port(w, c, HF_DIM_WIRE_DPORT, has_ports, key->wire_dport);
 	add_addr(w, c, HF_DIM_DST, &key->dst);
+	add_addr(w, c, HF_DIM_WIRE_DST, &key->wire_dst);
+	add_port(w, c, HF_DIM_SPORT, has_ports, key->sport);
 	if (c->has[HF_DIM_OUT])
 		add_row(w, c, c->outs[key->out < c->n_ifaces ? key->out : c->n_ifaces]);
-	add_port(w, c, HF_DIM_SPORT, has_ports, key->sport);
-	add_addr(w, c, HF_DIM_WIRE_DST, &key->wire_dst);
-	add_port(w, c, HF_DIM_WIRE_DPORT, has_ports, key->wire_dport);
 }
 
-static void hold_chunk(struct hf_walk *w, const struct hf_classifier *c, uint32_t k)
+INLINE void hold_chunk(struct hf_walk *w, const struct hf_classifier *c, uint32_t k)
 {
 	const struct hf_chunk *pool = c->rows.pool;
 	struct hf_chunk bits = pool[w->row[0][k]];
-	unsigned int f, i;
+	unsigned int dim, i;
 
-	for (f = 1; f < w->n; f++) {
-		const struct hf_chunk *other = &pool[w->row[f][k]];
+	for (dim = 1; dim < w->n; dim++) {
+		const struct hf_chunk *other = &pool[w->row[dim][k]];
 
 		for (i = 0; i < HF_CHUNK_WORDS; i++)
 			bits.w[i] &= other->w[i];
 	}
+	for (i = 0, w->words = 0; i < HF_CHUNK_WORDS; i++)
+		w->words |= (uint32_t)(bits.w[i] != 0) << i;
 	w->bits = bits;
 	w->chunk = k;
 }
 
-/* The next bit from here on. There is one: the last rule of every block holds always. */
-static uint32_t next_bit(struct hf_walk *w, const struct hf_classifier *c, uint32_t from)
+INLINE uint32_t bit_at(uint32_t chunk, uint32_t word, uint64_t bits)
 {
-	uint32_t k = from / HF_CHUNK_BITS, i = from % HF_CHUNK_BITS / 64;
-	uint64_t mask = ~UINT64_C(0) << from % 64, bits;
-
-	for (; k < c->rows.n_chunks; k++, i = 0) {
-		if (w->chunk != k)
-			hold_chunk(w, c, k);
-		for (; i < HF_CHUNK_WORDS; i++, mask = ~UINT64_C(0)) {
-			bits = w->bits.w[i] & mask;
-			if (bits)
-				return k * HF_CHUNK_BITS + i * 64 + (uint32_t)__builtin_ctzll(bits);
-		}
-	}
-	return c->n_bits;
+	return chunk * HF_CHUNK_BITS + word * 64 + (uint32_t)__builtin_ctzll(bits);
 }
+
+INLINE uint32_t next_held(struct hf_walk *w, const struct hf_classifier *c, uint32_t from,
+	void (*hold)(struct hf_walk *, const struct hf_classifier *, uint32_t))
+{
+	uint32_t k = from / HF_CHUNK_BITS, i = from % HF_CHUNK_BITS / 64, words;
+	uint64_t bits;
+
+	if (w->chunk != k)
+		hold(w, c, k);
+	bits = w->bits.w[i] & ~UINT64_C(0) << from % 64;
+	if (bits)
+		return bit_at(k, i, bits);
+	words = w->words & ~1u << i;
+	while (!words) {
+		if (++k == c->rows.n_chunks)
+			return c->n_bits;
+		hold(w, c, k);
+		words = w->words;
+	}
+	i = (uint32_t)__builtin_ctz(words);
+	return bit_at(k, i, w->bits.w[i]);
+}
+
+static uint32_t next_any(struct hf_walk *w, const struct hf_classifier *c, uint32_t from)
+{
+	return next_held(w, c, from, hold_chunk);
+}
+
+#ifdef __x86_64__
+AVX512 static inline void hold_avx512(struct hf_walk *w, const struct hf_classifier *c, uint32_t k)
+{
+	const struct hf_chunk *pool = c->rows.pool;
+	__m512i bits = _mm512_load_si512(&pool[w->row[0][k]]);
+	unsigned int dim;
+
+	for (dim = 1; dim < w->n; dim++)
+		bits = _mm512_and_si512(bits, _mm512_load_si512(&pool[w->row[dim][k]]));
+	w->words = _mm512_test_epi64_mask(bits, bits);
+	_mm512_store_si512(&w->bits, bits);
+	w->chunk = k;
+}
+
+AVX512 static uint32_t next_avx512(struct hf_walk *w, const struct hf_classifier *c, uint32_t from)
+{
+	return next_held(w, c, from, hold_avx512);
+}
+#endif
 
 static const struct hf_match *match_at(const struct hf_classifier *c, uint32_t bit)
 {
@@ -88,8 +131,8 @@ static const struct hf_match *match_at(const struct hf_classifier *c, uint32_t b
 	return &hf_rules_block(c->rules, block)->rules[bit - c->block_first[block]].match;
 }
 
-static bool walk(struct hf_walk *w, const struct hf_classifier *c, const struct hf_key *key,
-	bool blind, struct hf_decision *ret)
+INLINE bool walk(struct hf_walk *w, const struct hf_classifier *c, const struct hf_key *key,
+	bool blind, next_fn next, struct hf_decision *ret)
 {
 	const struct hf_path *path = hf_rules_find_path(c->rules, key->in, key->class);
 	uint32_t bit;
@@ -97,14 +140,14 @@ static bool walk(struct hf_walk *w, const struct hf_classifier *c, const struct 
 	*ret = (struct hf_decision){.block = path ? path->block : 0};
 	if (!path)
 		return true;
-	bit = next_bit(w, c, c->block_first[path->block]);
+	bit = next(w, c, c->block_first[path->block]);
 	while (bit < c->n_bits) {
 		const struct hf_at *at = &c->at[bit];
 
 		if (blind && at->needs_ct)
 			return false;
 		if (at->verify && !hf_match_has(c->rules, match_at(c, bit), key)) {
-			bit = next_bit(w, c, bit + 1);
+			bit = next(w, c, bit + 1);
 			continue;
 		}
 		if (at->op == HF_OP_VERDICT) {
@@ -112,10 +155,26 @@ static bool walk(struct hf_walk *w, const struct hf_classifier *c, const struct 
 				bit - c->block_first[at->block]};
 			return true;
 		}
-		bit = next_bit(w, c, at->target);
+		bit = next(w, c, at->target);
 	}
 	return true;
 }
+
+static bool walk_any(struct hf_walk *w, const struct hf_classifier *c, const struct hf_key *key,
+	bool blind, struct hf_decision *ret)
+{
+	return walk(w, c, key, blind, next_any, ret);
+}
+
+#ifdef __x86_64__
+AVX512 static bool walk_avx512(struct hf_walk *w, const struct hf_classifier *c,
+	const struct hf_key *key, bool blind, struct hf_decision *ret)
+{
+	return walk(w, c, key, blind, next_avx512, ret);
+}
+#else
+#define walk_avx512 walk_any
+#endif
 
 struct hf_decision hf_classify(const struct hf_classifier *c, const struct hf_key *key)
 {
@@ -123,15 +182,29 @@ struct hf_decision hf_classify(const struct hf_classifier *c, const struct hf_ke
 	struct hf_walk w;
 
 	begin(&w, c, key, key->ct);
-	(void)walk(&w, c, key, false, &d);
+	if (c->avx512)
+		(void)walk_avx512(&w, c, key, false, &d);
+	else
+		(void)walk_any(&w, c, key, false, &d);
 	return d;
 }
 
-bool hf_classify_blind(
-	const struct hf_classifier *c, const struct hf_key *key, struct hf_decision *ret)
+void hf_classify_aim(const struct hf_classifier *c, const struct hf_key *key, struct hf_walk *ret)
 {
-	struct hf_walk w;
+	const struct hf_path *path = hf_rules_find_path(c->rules, key->in, key->class);
+	unsigned int dim;
+	uint32_t k;
 
-	begin(&w, c, key, HF_CT_UNKNOWN);
-	return walk(&w, c, key, true, ret);
+	begin(ret, c, key, HF_CT_UNKNOWN);
+	if (!path)
+		return;
+	k = c->block_first[path->block] / HF_CHUNK_BITS;
+	for (dim = 0; dim < ret->n; dim++)
+		rte_prefetch0(&ret->row[dim][k]);
+}
+
+bool hf_classify_blind(const struct hf_classifier *c, const struct hf_key *key, struct hf_walk *w,
+	struct hf_decision *ret)
+{
+	return c->avx512 ? walk_avx512(w, c, key, true, ret) : walk_any(w, c, key, true, ret);
 }

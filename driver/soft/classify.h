@@ -66,14 +66,16 @@ struct hf_classifier {
 	uint32_t *ports[HF_N_DIMS];	  /* of SPORT, DPORT, WIRE_DPORT: by port, HF_PORT_ROWS */
 	uint32_t *outs;			  /* by interface; one more for all others */
 	size_t n_ifaces;
+	bool avx512;			    /* this machine has it */
 	uint32_t meta[HF_N_CTS][2][2][256]; /* by state, rewritten, IPv6, protocol */
 };
 
 /* The rows of one packet. */
 struct hf_walk {
-	const uint32_t *row[HF_N_DIMS];
+	const uint32_t *row[HF_N_DIMS]; /* the first one is of HF_DIM_META */
 	unsigned int n;
 	uint32_t chunk; /* of which bits are held, or UINT32_MAX */
+	uint32_t words; /* those of bits that are not 0; a bit each */
 	struct hf_chunk bits;
 };
 
@@ -85,9 +87,13 @@ size_t hf_classifier_size(const struct hf_classifier *classifier);
 
 /* As hf_rules_lookup(). Source and destination of the key are of one family. */
 struct hf_decision hf_classify(const struct hf_classifier *classifier, const struct hf_key *key);
+
 /*
- * The same without knowing key.ct; false if it matters. For packets that rules in front of
- * connection tracking decide.
+ * The same without knowing key.ct, for packets that rules in front of connection tracking decide.
+ * In two steps, so that the memory of a whole burst is on its way before the first one needs it.
  */
-bool hf_classify_blind(
-	const struct hf_classifier *classifier, const struct hf_key *key, struct hf_decision *ret);
+void hf_classify_aim(
+	const struct hf_classifier *classifier, const struct hf_key *key, struct hf_walk *ret);
+/* False if the connection's state matters. */
+bool hf_classify_blind(const struct hf_classifier *classifier, const struct hf_key *key,
+	struct hf_walk *walk, struct hf_decision *ret);

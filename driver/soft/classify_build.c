@@ -235,6 +235,9 @@ int hf_classifier_new(const struct hf_rules *rules, struct hf_classifier **ret)
 	if (!b.c)
 		return -ENOMEM;
 	b.c->rules = rules;
+#ifdef __x86_64__
+	b.c->avx512 = __builtin_cpu_supports("avx512f");
+#endif
 	b.c->n_ifaces = hf_rules_n_ifaces(rules);
 	rc = number_rules(&b);
 	if (rc == 0)

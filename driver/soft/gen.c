@@ -307,6 +307,8 @@ int hf_gen_new(const struct hf_soft *soft, const struct hf_rules *rules, struct 
 	if (rc == 0)
 		rc = make_counts(gen);
 	if (rc == 0)
+		rc = hf_dests_build(&gen->dests, rules);
+	if (rc == 0)
 		rc = hf_classifier_new(rules, &gen->classifier);
 	if (rc == -E2BIG)
 		rc = 0;
@@ -327,6 +329,7 @@ void hf_gen_free(struct hf_gen *gen)
 	for (w = 0; w < gen->n_workers; w++)
 		rte_free(gen->counts[w]);
 	hf_classifier_free(gen->classifier);
+	hf_spans_fini(&gen->dests);
 	free(gen->carried);
 	free(gen->from_older);
 	free(gen->backends);

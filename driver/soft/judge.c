@@ -21,28 +21,24 @@
  */
 #define BACKENDS_MAX 64
 
-static struct hf_key base_key(const struct hf_case *c, uint16_t in)
+/* Every member by itself: clearing all of it first costs more than the rest. */
+static void base_key(const struct hf_case *c, uint16_t in, struct hf_key *ret)
 {
 	const struct hf_pkt *p = c->pkt;
-	struct hf_key key = {
-		.in = in,
-		.proto = p->proto,
-		.ct = c->ct,
-		.src = p->src,
-		.dst = p->dst,
-		.wire_dst = p->dst,
-	};
-
 	/* As struct hf_packet has them: the rules know ports of these protocols only. */
-	if (hf_proto_has_ports(p->proto)) {
-		key.sport = p->sport;
-		key.dport = key.wire_dport = p->dport;
-	}
-	if (hf_pkt_is_icmp(p)) {
-		key.icmp_type = p->icmp_type;
-		key.icmp_code = p->icmp_code;
-	}
-	return key;
+	bool ports = hf_proto_has_ports(p->proto), icmp = hf_pkt_is_icmp(p);
+
+	ret->in = in;
+	ret->proto = p->proto;
+	ret->ct = c->ct;
+	ret->dnated = false;
+	ret->src = p->src;
+	ret->dst = p->dst;
+	ret->wire_dst = p->dst;
+	ret->sport = ports ? p->sport : 0;
+	ret->dport = ret->wire_dport = ports ? p->dport : 0;
+	ret->icmp_type = icmp ? p->icmp_type : 0;
+	ret->icmp_code = icmp ? p->icmp_code : 0;
 }
 
 static void leave_by(struct hf_key *key, uint16_t out, enum hf_class class)
@@ -57,7 +53,8 @@ static bool opens(enum hf_ct ct)
 	return ct != HF_CT_ESTABLISHED && ct != HF_CT_RELATED;
 }
 
-static struct hf_judged judge_key(const struct hf_case *c, const struct hf_key *key)
+static struct hf_judged judged_of(
+	const struct hf_case *c, const struct hf_key *key, const struct hf_decision *d)
 {
 	static const enum hf_soft_reason reasons[] = {
 		[HF_VERDICT_DENY] = HF_SOFT_DENY,
@@ -65,21 +62,27 @@ static struct hf_judged judge_key(const struct hf_case *c, const struct hf_key *
 		[HF_VERDICT_NO_DECISION] = HF_SOFT_KERNEL_ALLOW,
 		[HF_VERDICT_ALLOW_UNTRACKED] = HF_SOFT_ALLOW_UNTRACKED,
 	};
-	const struct hf_rules *rules = c->gen->rules;
-	struct hf_decision d = c->gen->classifier ? hf_classify(c->gen->classifier, key)
-						  : hf_rules_lookup(rules, key);
 	struct hf_judged j = {
-		.reason = reasons[d.verdict],
-		.origin = d.origin,
+		.reason = reasons[d->verdict],
+		.origin = d->origin,
 		.forwarded = key->in != HF_IF_HOST && key->class != HF_CLASS_HOST,
 	};
 
 	/* The host's own default is about what opens connections. */
-	if (d.verdict == HF_VERDICT_NO_DECISION && opens(key->ct) &&
-		hf_rules_kernel_policy(rules, c->gen->ifaces[key->in].from, key->class) ==
+	if (d->verdict == HF_VERDICT_NO_DECISION && opens(key->ct) &&
+		hf_rules_kernel_policy(c->gen->rules, c->gen->ifaces[key->in].from, key->class) ==
 			HF_VERDICT_DENY)
 		j.reason = HF_SOFT_KERNEL_DENY;
 	return j;
+}
+
+static struct hf_judged judge_key(const struct hf_case *c, const struct hf_key *key)
+{
+	const struct hf_gen *gen = c->gen;
+	struct hf_decision d = gen->classifier ? hf_classify(gen->classifier, key)
+					       : hf_rules_lookup(gen->rules, key);
+
+	return judged_of(c, key, &d);
 }
 
 static bool passes(const struct hf_judged *j)
@@ -87,16 +90,23 @@ static bool passes(const struct hf_judged *j)
 	return hf_soft_reason_passes(j->reason);
 }
 
+/* What comes in and will be forwarded is known again if it leaves masqueraded. */
+static void note_forwarded(
+	const struct hf_case *c, const struct hf_key *key, const struct hf_judged *j)
+{
+	if (passes(j) && j->forwarded)
+		hf_nat_note(c->soft->nat, c->m, c->pkt, &key->dst, key->dport, c->now);
+}
+
 /* Coming in with the destination that the key has. */
 static struct hf_judged judge_arrival(const struct hf_case *c, struct hf_key *key)
 {
-	const struct hf_dest *dest = hf_rules_find_dest(c->gen->rules, &key->dst);
+	const struct hf_dest *dest = hf_find_dest(c->gen, &key->dst, NULL);
 	struct hf_judged j;
 
 	leave_by(key, dest->out, dest->class);
 	j = judge_key(c, key);
-	if (passes(&j) && j.forwarded)
-		hf_nat_note(c->soft->nat, c->m, c->pkt, &key->dst, key->dport, c->now);
+	note_forwarded(c, key, &j);
 	return j;
 }
 
@@ -147,10 +157,14 @@ static struct hf_judged judge_service(
 
 static struct hf_judged judge_in(const struct hf_case *c)
 {
-	struct hf_key key = base_key(c, c->iface);
-	const struct hf_dnat *dnat =
-		hf_rules_find_dnat(c->gen->rules, key.proto, &key.dst, key.dport);
+	const struct hf_dnat *dnat = NULL;
+	struct hf_key key;
+	bool rewritten;
 
+	base_key(c, c->iface, &key);
+	(void)hf_find_dest(c->gen, &key.dst, &rewritten);
+	if (rewritten)
+		dnat = hf_rules_find_dnat(c->gen->rules, key.proto, &key.dst, key.dport);
 	if (!dnat || dnat->n_to == 0)
 		return judge_arrival(c, &key);
 	return judge_service(c, &key, dnat);
@@ -290,11 +304,12 @@ static bool is_own_source(const struct hf_addr *src, const struct hf_dest *dest)
 
 static struct hf_judged judge_out(const struct hf_case *c)
 {
-	const struct hf_dest *from = hf_rules_find_dest(c->gen->rules, &c->pkt->src);
+	const struct hf_dest *from = hf_find_dest(c->gen, &c->pkt->src, NULL);
 	bool uplink = c->gen->ifaces[c->iface].from != HF_FROM_WORKLOAD;
 	bool own = is_own_source(&c->pkt->src, from);
-	struct hf_key key = base_key(c, own ? HF_IF_HOST : from->out);
+	struct hf_key key;
 
+	base_key(c, own ? HF_IF_HOST : from->out, &key);
 	/* By what it leaves by: a multicast group that this host is in, too, is outside here. */
 	leave_by(&key, c->iface, uplink ? HF_CLASS_REMOTE : HF_CLASS_WORKLOAD);
 	if (own && uplink && (c->forwarded || hf_nat_check(c->soft->nat, c->m, c->pkt, c->now)))
@@ -312,5 +327,33 @@ struct hf_judged hf_judge(const struct hf_case *c)
 
 bool hf_is_forwarded(const struct hf_gen *gen, const struct hf_addr *dst)
 {
-	return hf_rules_find_dest(gen->rules, dst)->class != HF_CLASS_HOST;
+	return hf_find_dest(gen, dst, NULL)->class != HF_CLASS_HOST;
+}
+
+bool hf_judge_aim(const struct hf_case *c, struct hf_blind *blind)
+{
+	const struct hf_dest *dest;
+	bool rewritten;
+
+	if (c->dir != HF_SOFT_IN || !c->gen->classifier)
+		return false;
+	dest = hf_find_dest(c->gen, &c->pkt->dst, &rewritten);
+	if (rewritten)
+		return false;
+	base_key(c, c->iface, &blind->key);
+	leave_by(&blind->key, dest->out, dest->class);
+	hf_classify_aim(c->gen->classifier, &blind->key, &blind->walk);
+	return true;
+}
+
+bool hf_judge_blind(const struct hf_case *c, struct hf_blind *blind, struct hf_judged *ret)
+{
+	struct hf_decision d;
+
+	if (!hf_classify_blind(c->gen->classifier, &blind->key, &blind->walk, &d) ||
+		(d.verdict != HF_VERDICT_DENY && d.verdict != HF_VERDICT_ALLOW_UNTRACKED))
+		return false;
+	*ret = judged_of(c, &blind->key, &d);
+	note_forwarded(c, &blind->key, ret);
+	return true;
 }

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The way of a burst: what each packet is, whether it goes on, and the counting. */
+/*
+ * The way of a burst: what each packet is, whether it goes on, and the counting.
+ *
+ * A burst is taken stage by stage and not packet by packet, so that the memory that one stage needs
+ * is on its way while the others are still at the stage before. What packets leave behind for each
+ * other (connections, fragments) is seen and left in the last stage, in their order.
+ */
 
 #include "state.h"
 
@@ -11,10 +17,9 @@
 
 #include <errno.h>
 
-#define PREFETCH     4	/* packets ahead; headers are then in the cache when they are read */
-#define SWEEP_BURST  8	/* expired connections removed with a burst */
-#define SWEEP_POLL   64 /* and in a round of the worker's loop */
-#define FREE_AT_ONCE 64
+#define BATCH	    32 /* packets that go through the stages together */
+#define SWEEP_BURST 8  /* expired connections removed with a burst */
+#define SWEEP_POLL  64 /* and in a round of the worker's loop */
 
 struct burst {
 	const struct hf_soft *soft;
@@ -24,6 +29,18 @@ struct burst {
 	struct hf_soft_count *origins; /* this worker's */
 	enum hf_soft_dir dir;
 	uint64_t now;
+};
+
+/* A packet between stages. */
+struct slot {
+	struct rte_mbuf *m;
+	uint32_t mark;
+	uint16_t iface;
+	bool decided;	   /* reason and origin are right */
+	enum hf_frag frag; /* HF_FRAG_NONE if it was decided when it was read */
+	enum hf_soft_reason reason;
+	uint32_t origin;
+	struct hf_pkt pkt; /* unless it was decided when it was read */
 };
 
 /* What the NIC has said of the packet: HF_MARK_*, or 0. */
@@ -82,40 +99,44 @@ static struct hf_judged judge(const struct hf_case *c, const struct hf_ct_view *
 	return j;
 }
 
-/* A packet with a transport header. */
-static enum hf_soft_reason judge_packet(const struct burst *b, const struct rte_mbuf *m,
-	const struct hf_pkt *pkt, uint16_t iface, uint32_t mark)
+static void make_case(const struct burst *b, const struct slot *s, struct hf_case *ret)
 {
-	struct hf_case c = {
-		.soft = b->soft,
-		.gen = b->gen,
-		.dir = b->dir,
-		.iface = iface,
-		.m = m,
-		.pkt = pkt,
-		.now = b->now,
-	};
-	uint32_t bytes = rte_pktmbuf_pkt_len(m);
-	struct hf_ct_note note = {0};
-	struct hf_ct_view view;
-	struct hf_judged j;
+	ret->soft = b->soft;
+	ret->gen = b->gen;
+	ret->dir = b->dir;
+	ret->iface = s->iface;
+	ret->m = s->m;
+	ret->pkt = &s->pkt;
+	ret->ct = HF_CT_NEW;
+	ret->forwarded = false;
+	ret->now = b->now;
+}
 
-	hf_ct_find(b->worker->ct, m, pkt, b->wire->zone, b->now, &view);
-	c.ct = view.ct;
-	c.forwarded = view.forwarded;
-	j = judge(&c, &view, mark);
-	if (j.origin != HF_NO_ORIGIN)
-		hf_count(&b->origins[j.origin], 1, bytes);
+/* A packet with a transport header, of which the view knows the place in the table. */
+static void judge_packet(const struct burst *b, struct slot *s, struct hf_ct_view *view)
+{
+	struct hf_ct_note note = {0};
+	struct hf_judged j;
+	struct hf_case c;
+
+	make_case(b, s, &c);
+	hf_ct_look(b->worker->ct, s->m, &s->pkt, b->now, view);
+	c.ct = view->ct;
+	c.forwarded = view->forwarded;
+	j = judge(&c, view, s->mark);
+	s->reason = j.reason;
+	s->origin = j.origin;
 	if (!hf_soft_reason_passes(j.reason) || j.reason == HF_SOFT_ALLOW_UNTRACKED)
-		return j.reason;
+		return;
 	note.forwarded = j.forwarded;
-	switch (hf_ct_commit(b->worker->ct, &view, b->now, bytes, note)) {
+	switch (hf_ct_commit(b->worker->ct, view, b->now, rte_pktmbuf_pkt_len(s->m), note)) {
 	case 0:
-		return j.reason;
+		break;
 	case -EDQUOT:
-		return HF_SOFT_SOURCE_FULL;
+		s->reason = HF_SOFT_SOURCE_FULL;
+		break;
 	default:
-		return HF_SOFT_TABLE_FULL;
+		s->reason = HF_SOFT_TABLE_FULL;
 	}
 }
 
@@ -153,56 +174,178 @@ static enum hf_soft_reason judge_later(
 	return fates[hf_frag_later(b->worker->frag, m, pkt, frag_zone(b), tag, b->now)];
 }
 
-static enum hf_soft_reason judge_first_fragment(const struct burst *b, const struct rte_mbuf *m,
-	const struct hf_pkt *pkt, uint16_t iface, uint32_t mark)
+static void decide(struct slot *s, enum hf_soft_reason reason)
 {
-	struct hf_frag_table *frag = b->worker->frag;
-	enum hf_frag_fate fate = hf_frag_check_first(frag, pkt, frag_zone(b), b->now);
-	enum hf_soft_reason reason;
-
-	if (fate != HF_FRAG_PASS)
-		return fates[fate];
-	reason = judge_packet(b, m, pkt, iface, mark);
-	hf_frag_first(frag, pkt, frag_zone(b), b->now, hf_soft_reason_passes(reason));
-	return reason;
+	s->reason = reason;
+	s->decided = true;
 }
 
-static enum hf_soft_reason judge_ip(
-	const struct burst *b, struct rte_mbuf *m, const struct hf_pkt *pkt, uint32_t mark)
+/* First stage: what can be said without looking at anything but the packet. */
+static void read_packet(const struct burst *b, struct slot *s)
 {
-	uint16_t iface = find_iface(b->wire, pkt);
-
-	if (iface == HF_NO_IFACE)
-		return HF_SOFT_NO_INTERFACE;
-	switch (pkt->frag) {
-	case HF_FRAG_LATER:
-		return judge_later(b, m, pkt, mark);
-	case HF_FRAG_FIRST:
-		return judge_first_fragment(b, m, pkt, iface, mark);
-	case HF_FRAG_NONE:
-		break;
+	s->decided = false;
+	s->origin = HF_NO_ORIGIN;
+	s->mark = mark_of(b, s->m);
+	s->frag = HF_FRAG_NONE;
+	if (s->mark == HF_MARK_ALLOW_UNTRACKED) {
+		decide(s, HF_SOFT_MARKED_UNTRACKED);
+		return;
 	}
-	return judge_packet(b, m, pkt, iface, mark);
-}
-
-static enum hf_soft_reason judge_frame(const struct burst *b, struct rte_mbuf *m)
-{
-	uint32_t mark = mark_of(b, m);
-	struct hf_pkt pkt;
-
-	if (mark == HF_MARK_ALLOW_UNTRACKED)
-		return HF_SOFT_MARKED_UNTRACKED;
-	switch (hf_pkt_parse(m, &pkt)) {
+	switch (hf_pkt_parse(s->m, &s->pkt)) {
 	case HF_PARSE_NOT_IP:
-		return HF_SOFT_NOT_IP;
+		decide(s, HF_SOFT_NOT_IP);
+		return;
 	case HF_PARSE_MALFORMED:
-		return HF_SOFT_MALFORMED;
+		decide(s, HF_SOFT_MALFORMED);
+		return;
 	case HF_PARSE_TAGS:
-		return HF_SOFT_NO_INTERFACE;
+		decide(s, HF_SOFT_NO_INTERFACE);
+		return;
 	case HF_PARSE_IP:
 		break;
 	}
-	return b->wire ? judge_ip(b, m, &pkt, mark) : HF_SOFT_NO_RULES;
+	if (!b->wire) {
+		decide(s, HF_SOFT_NO_RULES);
+		return;
+	}
+	s->iface = find_iface(b->wire, &s->pkt);
+	if (s->iface == HF_NO_IFACE)
+		decide(s, HF_SOFT_NO_INTERFACE);
+	else
+		s->frag = s->pkt.frag;
+}
+
+/* Can rules in front of connection tracking be about the packet? */
+static bool may_be_untracked(const struct burst *b, const struct slot *s)
+{
+	const struct hf_gen_iface *iface;
+
+	if (s->decided || s->mark == HF_MARK_ALLOW || s->frag == HF_FRAG_LATER)
+		return false;
+	iface = &b->gen->ifaces[s->iface];
+	return !(iface->calm[b->dir][hf_calm_group(s->pkt.proto)] & HF_CT_BIT(HF_CT_ESTABLISHED));
+}
+
+/* Second stage: what untracked policy decides needs no connection table. */
+static void judge_untracked(const struct burst *b, struct slot *slots, unsigned int n)
+{
+	struct hf_blind blind[BATCH];
+	uint32_t aimed = 0, left;
+	struct hf_judged j;
+	struct hf_case c;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (!may_be_untracked(b, &slots[i]))
+			continue;
+		make_case(b, &slots[i], &c);
+		aimed |= (uint32_t)hf_judge_aim(&c, &blind[i]) << i;
+	}
+	for (left = aimed; left; left &= left - 1) {
+		i = (unsigned int)__builtin_ctz(left);
+		make_case(b, &slots[i], &c);
+		if (!hf_judge_blind(&c, &blind[i], &j))
+			continue;
+		slots[i].origin = j.origin;
+		decide(&slots[i], j.reason);
+	}
+}
+
+static bool is_tracked(const struct slot *s)
+{
+	return !s->decided && s->frag != HF_FRAG_LATER;
+}
+
+/* Third stage: the connection table's memory. */
+static void find_places(
+	const struct burst *b, const struct slot *slots, unsigned int n, struct hf_ct_view *views)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (is_tracked(&slots[i]))
+			hf_ct_aim(b->worker->ct, &slots[i].pkt, b->wire->zone, &views[i]);
+	}
+	for (i = 0; i < n; i++) {
+		if (is_tracked(&slots[i]))
+			hf_ct_fetch(b->worker->ct, &views[i]);
+	}
+}
+
+/* Fourth stage, in order: what depends on packets before, and what is left for those behind. */
+static void judge_tracked(const struct burst *b, struct slot *s, struct hf_ct_view *view)
+{
+	struct hf_frag_table *frag = b->worker->frag;
+	enum hf_frag_fate fate = HF_FRAG_PASS;
+
+	if (s->frag == HF_FRAG_FIRST)
+		fate = hf_frag_check_first(frag, &s->pkt, frag_zone(b), b->now);
+	if (fate != HF_FRAG_PASS) {
+		s->reason = fates[fate];
+		s->origin = HF_NO_ORIGIN;
+		return;
+	}
+	if (!s->decided && s->frag == HF_FRAG_LATER)
+		s->reason = judge_later(b, s->m, &s->pkt, s->mark);
+	else if (!s->decided)
+		judge_packet(b, s, view);
+	if (s->frag == HF_FRAG_FIRST)
+		hf_frag_first(
+			frag, &s->pkt, frag_zone(b), b->now, hf_soft_reason_passes(s->reason));
+}
+
+/* Last stage: counts, and parts what goes on from what does not. Returns how many go on. */
+static unsigned int part(const struct burst *b, const struct slot *slots, unsigned int n,
+	struct hf_soft_wire_counts *sum, struct rte_mbuf **pass)
+{
+	struct rte_mbuf *drop[BATCH];
+	unsigned int i, n_drop = 0, n_pass = 0;
+
+	for (i = 0; i < n; i++) {
+		const struct slot *s = &slots[i];
+		uint32_t bytes = rte_pktmbuf_pkt_len(s->m);
+
+		sum->rx.bytes += bytes;
+		if (s->reason == HELD)
+			continue;
+		hf_count(&b->worker->reasons[s->reason], 1, bytes);
+		if (s->origin != HF_NO_ORIGIN)
+			hf_count(&b->origins[s->origin], 1, bytes);
+		if (hf_soft_reason_passes(s->reason)) {
+			sum->tx.bytes += bytes;
+			pass[n_pass++] = s->m;
+		} else {
+			sum->drop.bytes += bytes;
+			drop[n_drop++] = s->m;
+		}
+	}
+	sum->rx.packets += n;
+	sum->tx.packets += n_pass;
+	sum->drop.packets += n_drop;
+	if (n_drop > 0)
+		rte_pktmbuf_free_bulk(drop, n_drop);
+	return n_pass;
+}
+
+static unsigned int run_batch(const struct burst *b, struct rte_mbuf **pkts, unsigned int n,
+	struct hf_soft_wire_counts *sum, struct rte_mbuf **pass)
+{
+	struct hf_ct_view views[BATCH];
+	struct slot slots[BATCH];
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
+	for (i = 0; i < n; i++) {
+		slots[i].m = pkts[i];
+		read_packet(b, &slots[i]);
+	}
+	if (b->wire)
+		judge_untracked(b, slots, n);
+	find_places(b, slots, n, views);
+	for (i = 0; i < n; i++)
+		judge_tracked(b, &slots[i], &views[i]);
+	return part(b, slots, n, sum, pass);
 }
 
 /* Those that have waited in vain. */
@@ -249,45 +392,23 @@ uint16_t hf_soft_burst(struct hf_soft *soft, unsigned int worker, unsigned int w
 		.dir = dir,
 		.now = now,
 	};
-	struct hf_soft_wire_counts *counts = &b.worker->wires[wire][dir];
-	struct rte_mbuf *drop[FREE_AT_ONCE];
-	unsigned int i, n_drop = 0;
-	uint16_t n_pass = 0;
+	struct hf_soft_wire_counts *counts = &b.worker->wires[wire][dir], sum = {0};
+	unsigned int i, n_pass = 0;
 
 	if (b.gen && b.gen->wires[wire].used) {
 		b.wire = &b.gen->wires[wire];
 		b.origins = b.gen->counts[worker];
 	}
-	for (i = 0; i < n && i < PREFETCH; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(pkts[i], void *));
-	for (i = 0; i < n; i++) {
-		struct rte_mbuf *m = pkts[i];
-		uint32_t bytes = rte_pktmbuf_pkt_len(m);
-		enum hf_soft_reason reason;
-
-		if (i + PREFETCH < n)
-			rte_prefetch0(rte_pktmbuf_mtod(pkts[i + PREFETCH], void *));
-		reason = judge_frame(&b, m);
-		hf_count(&counts->rx, 1, bytes);
-		if (reason == HELD)
-			continue;
-		hf_count(&b.worker->reasons[reason], 1, bytes);
-		if (hf_soft_reason_passes(reason)) {
-			hf_count(&counts->tx, 1, bytes);
-			pkts[n_pass++] = m;
-			continue;
-		}
-		hf_count(&counts->drop, 1, bytes);
-		drop[n_drop++] = m;
-		if (n_drop == FREE_AT_ONCE) {
-			rte_pktmbuf_free_bulk(drop, n_drop);
-			n_drop = 0;
-		}
-	}
-	rte_pktmbuf_free_bulk(drop, n_drop);
+	/* What passes moves to the front, never beyond what has been taken from there. */
+	for (i = 0; i < n; i += BATCH)
+		n_pass +=
+			run_batch(&b, pkts + i, n - i < BATCH ? n - i : BATCH, &sum, pkts + n_pass);
+	hf_count(&counts->rx, sum.rx.packets, sum.rx.bytes);
+	hf_count(&counts->tx, sum.tx.packets, sum.tx.bytes);
+	hf_count(&counts->drop, sum.drop.packets, sum.drop.bytes);
 	drop_fragments(b.worker);
 	(void)hf_ct_expire(b.worker->ct, now, SWEEP_BURST);
-	return n_pass;
+	return (uint16_t)n_pass;
 }
 
 void hf_soft_poll(struct hf_soft *soft, unsigned int worker, uint64_t now)

@@ -89,6 +89,7 @@ struct hf_backend {
 struct hf_gen {
 	const struct hf_rules *rules;
 	struct hf_classifier *classifier; /* NULL: too large, the rules are walked */
+	struct hf_spans dests;		  /* dest.c */
 	unsigned int n_workers;
 	size_t n_ifaces;
 	struct hf_gen_iface *ifaces;
@@ -138,6 +139,26 @@ int hf_gen_new(const struct hf_soft *soft, const struct hf_rules *rules, struct 
 void hf_gen_free(struct hf_gen *gen);
 int hf_backend_cmp(const struct hf_backend *a, const struct hf_backend *b);
 
+/*
+ * dest.c. Who owns a destination, and whether services may rewrite it, as one table. 0 or -ENOMEM.
+ */
+int hf_dests_build(struct hf_spans *ret, const struct hf_rules *rules);
+#define HF_DEST_REWRITTEN (UINT32_C(1) << 31)
+
+/* As hf_rules_find_dest(). *ret_rewritten (may be NULL): hf_rules_find_dnat() may find something.
+ */
+static inline const struct hf_dest *hf_find_dest(
+	const struct hf_gen *gen, const struct hf_addr *addr, bool *ret_rewritten)
+{
+	static const struct hf_dest nowhere = {.class = HF_CLASS_REMOTE};
+	uint32_t value = hf_spans_find(&gen->dests, addr);
+	uint32_t i = value & ~HF_DEST_REWRITTEN;
+
+	if (ret_rewritten)
+		*ret_rewritten = value & HF_DEST_REWRITTEN;
+	return i ? hf_rules_dest(gen->rules, i - 1) : &nowhere;
+}
+
 /* count.c. Origin i of the generation, with what older ones have counted for it. */
 struct hf_soft_count hf_gen_count(const struct hf_gen *gen, size_t i);
 
@@ -163,5 +184,21 @@ struct hf_judged {
 };
 
 struct hf_judged hf_judge(const struct hf_case *c);
+
+/*
+ * Judging without knowing the connection's state what comes in by an interface that is not calm:
+ * untracked policy decides some of it, and then the connection table need not be asked. In two
+ * steps, as hf_classify_aim() has them; c->ct does not count.
+ */
+struct hf_blind {
+	struct hf_key key;
+	struct hf_walk walk;
+};
+
+/* False: not possible for this packet. */
+bool hf_judge_aim(const struct hf_case *c, struct hf_blind *blind);
+/* True: denied or allowed untracked, and *ret says by what. */
+bool hf_judge_blind(const struct hf_case *c, struct hf_blind *blind, struct hf_judged *ret);
+
 /* Will the kernel forward what comes in for this destination, which nothing rewrites? */
 bool hf_is_forwarded(const struct hf_gen *gen, const struct hf_addr *dst);
