@@ -283,7 +283,7 @@ size_t hf_classifier_size(const struct hf_classifier *c)
 	int dim;
 
 	for (dim = 0; dim < HF_N_DIMS; dim++) {
-		size += c->addrs[dim].n4 * sizeof(*c->addrs[dim].v4) +
+		size += c->addrs[dim].n4 * (sizeof(uint16_t) + sizeof(uint32_t)) +
 			c->addrs[dim].n6 * sizeof(*c->addrs[dim].v6);
 		size += c->ports[dim] ? HF_PORT_ROWS * sizeof(*c->ports[dim]) : 0;
 	}

@@ -79,6 +79,16 @@ static u128 last_of(const struct sweep *s, const struct mark *m)
 	return m->first | host;
 }
 
+/* root4 counts, under the upper half, the spans that begin there. */
+static void put4(struct hf_spans *to, uint32_t at, uint32_t value)
+{
+	if (to->n4 > 0 && to->value4[to->n4 - 1] == value)
+		return;
+	to->root4[(at >> 16) + 1]++;
+	to->low4[to->n4] = (uint16_t)at;
+	to->value4[to->n4++] = value;
+}
+
 /* The table has room for every place where a net begins or ends. */
 static int put(struct sweep *s, u128 at)
 {
@@ -88,9 +98,7 @@ static int put(struct sweep *s, u128 at)
 	if (value == HF_SPAN_FAIL)
 		return -ENOMEM;
 	if (s->bits == 32) {
-		if (to->n4 > 0 && to->v4[to->n4 - 1].value == value)
-			return 0;
-		to->v4[to->n4++] = (struct hf_span4){.first = (uint32_t)at, .value = value};
+		put4(to, (uint32_t)at, value);
 		return 0;
 	}
 	if (to->n6 > 0 && to->v6[to->n6 - 1].value == value)
@@ -137,20 +145,12 @@ static int sweep(struct sweep *s, const struct mark *marks, size_t n)
 	return rc < 0 ? rc : leave_until(s, 0, true);
 }
 
-static void fill_root(struct hf_spans *s)
+static void sum_root(struct hf_spans *s)
 {
-	uint32_t i, top = 0;
+	uint32_t top;
 
-	for (i = 0; i < s->n4; i++) {
-		uint32_t first = s->v4[i].first;
-		uint32_t begin = first >> (32 - HF_SPAN_ROOT_BITS);
-
-		/* root[t]: how many begin before t << 16, or at it: then the one sought is known */
-		while (top < begin || (top == begin && (uint32_t)(top << 16) < first))
-			s->root[top++] = i;
-	}
-	while (top <= 1u << HF_SPAN_ROOT_BITS)
-		s->root[top++] = s->n4;
+	for (top = 0; top < 1u << 16; top++)
+		s->root4[top + 1] += s->root4[top];
 }
 
 static int build_family(struct sweep *s, const struct hf_span_net *nets, size_t n, uint8_t family,
@@ -182,10 +182,11 @@ int hf_spans_build(struct hf_spans *ret, const struct hf_span_net *nets, size_t 
 	for (i = 0; i < n; i++)
 		n4 += nets[i].net.addr.family == 4;
 	s.open = calloc(n + 1, sizeof(*s.open));
-	to.v4 = calloc(2 * n4 + 1, sizeof(*to.v4));
+	to.low4 = calloc(2 * n4 + 1 + HF_SPANS_AT_ONCE, sizeof(*to.low4));
+	to.value4 = calloc(2 * n4 + 1, sizeof(*to.value4));
 	to.v6 = calloc(2 * (n - n4) + 1, sizeof(*to.v6));
-	to.root = calloc((1u << HF_SPAN_ROOT_BITS) + 1, sizeof(*to.root));
-	if (!marks || !room || !s.open || !to.v4 || !to.v6 || !to.root)
+	to.root4 = calloc((1u << 16) + 1, sizeof(*to.root4));
+	if (!marks || !room || !s.open || !to.low4 || !to.value4 || !to.root4 || !to.v6)
 		rc = -ENOMEM;
 	if (rc == 0)
 		rc = build_family(&s, nets, n, 4, marks, room);
@@ -198,14 +199,15 @@ int hf_spans_build(struct hf_spans *ret, const struct hf_span_net *nets, size_t 
 		hf_spans_fini(&to);
 		return rc;
 	}
-	fill_root(&to);
+	sum_root(&to);
 	*ret = to;
 	return 0;
 }
 
 void hf_spans_fini(struct hf_spans *spans)
 {
-	free(spans->v4);
+	free(spans->low4);
+	free(spans->value4);
+	free(spans->root4);
 	free(spans->v6);
-	free(spans->root);
 }

@@ -9,7 +9,8 @@
  * So the table grows with the nets, not with the combinations of sets, and nothing is multiplied
  * out.
  *
- * IPv4: the upper 16 bits lead to the few spans that begin under them. IPv6: binary search.
+ * IPv4: the upper half leads to the few spans that begin under it; the lower halves of their first
+ * addresses are compared eight at a time. IPv6: binary search.
  *
  * Threads: constant once built.
  */
@@ -18,16 +19,15 @@
 
 #include <hepflow/net.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
-#define HF_SPAN_ROOT_BITS 16
-#define HF_SPAN_FAIL	  UINT32_MAX /* no number: out of memory */
-
-struct hf_span4 {
-	uint32_t first;
-	uint32_t value;
-};
+#define HF_SPAN_FAIL	 UINT32_MAX /* no number: out of memory */
+#define HF_SPANS_AT_ONCE 8	    /* what one SSE register holds */
 
 struct hf_span6 {
 	uint64_t hi, lo; /* first address */
@@ -36,9 +36,10 @@ struct hf_span6 {
 
 struct hf_spans {
 	uint32_t n4, n6;
-	struct hf_span4 *v4; /* the first one begins at 0.0.0.0 */
+	uint16_t *low4;	  /* lower half of each first address; HF_SPANS_AT_ONCE more to read */
+	uint32_t *value4; /* the first span begins at 0.0.0.0 */
+	uint32_t *root4; /* spans that begin before i << 16; one more than there are upper halves */
 	struct hf_span6 *v6; /* the first one begins at :: */
-	uint32_t *root;	     /* spans of v4 that begin before i << 16; one more than its bits say */
 };
 
 struct hf_span_net {
@@ -77,19 +78,38 @@ static inline uint64_t hf_span_be64(const uint8_t *b)
 	return __builtin_bswap64(v);
 }
 
+/* How many of the n places from low on are at most x; n is at most HF_SPANS_AT_ONCE. */
+static inline uint32_t hf_spans_count(const uint16_t *low, uint32_t n, uint16_t x)
+{
+#ifdef __SSE2__
+	__m128i above =
+		_mm_subs_epu16(_mm_loadu_si128((const void *)low), _mm_set1_epi16((short)x));
+	uint32_t bytes = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi16(above, _mm_setzero_si128()));
+
+	return (uint32_t)__builtin_popcount(bytes & ((1u << 2 * n) - 1)) / 2;
+#else
+	uint32_t i, count = 0;
+
+	for (i = 0; i < n; i++)
+		count += low[i] <= x;
+	return count;
+#endif
+}
+
+/* Does not branch on what it compares: addresses are as good as random. */
 static inline uint32_t hf_spans_find4(const struct hf_spans *s, uint32_t addr)
 {
-	uint32_t top = addr >> (32 - HF_SPAN_ROOT_BITS);
-	uint32_t base = s->root[top], n = s->root[top + 1] - base;
+	uint32_t top = addr >> 16, base = s->root4[top], n = s->root4[top + 1] - base;
+	uint16_t low = (uint16_t)addr;
 
 	/* The span sought begins before base, or is one of the n that follow. */
-	while (n > 0) {
+	while (n > HF_SPANS_AT_ONCE) {
 		uint32_t half = (n + 1) / 2;
 
-		base += s->v4[base + half - 1].first <= addr ? half : 0;
+		base += half & -(uint32_t)(s->low4[base + half - 1] <= low);
 		n -= half;
 	}
-	return s->v4[base - 1].value;
+	return s->value4[base + hf_spans_count(s->low4 + base, n, low) - 1];
 }
 
 static inline uint32_t hf_spans_find6(const struct hf_spans *s, uint64_t hi, uint64_t lo)
