@@ -125,6 +125,23 @@ static void print_felix(const struct hf_daemon *d, FILE *out)
 		s.messages, s.connections, s.error[0] ? "; " : "", s.error);
 }
 
+/* What keeps changes from being applied. */
+static void print_pending(const struct hf_daemon *d, FILE *out)
+{
+	size_t i;
+
+	if (d->confirm_by)
+		fprintf(out, "waits to be confirmed, or generation %u is back\n", d->back_to);
+	if (d->held)
+		fputs("rolled back: what files and Felix say waits for apply\n", out);
+	if (d->missed)
+		fputs("a change has come meanwhile\n", out);
+	fputs("can go back to:", out);
+	for (i = 0; i < d->n_old; i++)
+		fprintf(out, " %u", d->old[i]->number);
+	fputs(d->n_old ? "\n" : " nothing\n", out);
+}
+
 static int status_json(
 	const struct hf_daemon *d, const struct hf_rpc_call *call, struct hf_err *err)
 {
@@ -138,12 +155,14 @@ static int status_json(
 		(void)json_array_append_new(
 			warnings, json_string(hf_model_warning(d->now->model, i)));
 	return commands_print_json(call,
-		json_pack("{s:i, s:s, s:i, s:s, s:i, s:s, s:s, s:s?, s:o, s:o, s:o}", "schema", 1,
-			"version", HF_VERSION, "pid", (int)getpid(), "node",
+		json_pack("{s:i, s:s, s:i, s:s, s:i, s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:b, s:b}",
+			"schema", 1, "version", HF_VERSION, "pid", (int)getpid(), "node",
 			hf_model_node(d->now->model), "generation", (int)d->now->number, "applied",
 			stamp(d->now->built, at), "fallback", "software", "error",
 			d->error[0] ? d->error : NULL, "ports", wires, "warnings", warnings,
-			"felix", felix_json(d)),
+			"felix", felix_json(d), "unconfirmed",
+			d->confirm_by ? json_pack("{s:i}", "backTo", (int)d->back_to) : json_null(),
+			"held", d->held, "changeWaits", d->missed),
 		err);
 }
 
@@ -159,6 +178,7 @@ int cmd_status(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 	fprintf(call->out, "node: %s\n", hf_model_node(d->now->model));
 	fprintf(call->out, "generation: %u, applied %s\n", d->now->number,
 		stamp(d->now->built, at));
+	print_pending(d, call->out);
 	if (d->error[0])
 		fprintf(call->out, "last apply: failed %s: %s\n", stamp(d->error_time, at),
 			d->error);

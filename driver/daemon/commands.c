@@ -5,6 +5,8 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
@@ -40,20 +42,85 @@ static int cmd_plan(void *arg, const struct hf_rpc_call *call, struct hf_err *)
 	return 0;
 }
 
-static int cmd_apply(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
+static void print_force(const struct hf_daemon *d, FILE *out)
 {
-	struct hf_daemon *d = arg;
 	size_t i;
-	int rc = hf_daemon_apply(d, err);
 
-	if (rc < 0)
-		return hf_err_prefix(err, rc, "generation %u stays in force: ", d->now->number);
-	fprintf(call->out, "generation %u in force\n", d->now->number);
+	fprintf(out, "generation %u in force\n", d->now->number);
 	for (i = 0; i < d->n_wires; i++) {
 		if (d->wires[i].reject[0])
-			fprintf(call->out, "%s: not offloaded: pmd-reject:%s\n",
+			fprintf(out, "%s: not offloaded: pmd-reject:%s\n",
 				d->wires[i].outer_conf->name, d->wires[i].reject);
 	}
+}
+
+static int read_number(const char *text, unsigned int min, unsigned int max, const char *what,
+	unsigned int *ret, struct hf_err *err)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || n < min || n > max)
+		return hf_fail(err, -EINVAL, "'%.40s': %s is a number from %u to %u", text, what,
+			min, max);
+	*ret = (unsigned int)n;
+	return 0;
+}
+
+/* "apply", "apply --confirm=30" and "apply --confirm 30". */
+static int cmd_apply(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	static const char word[] = "--confirm";
+	const char *seconds = call->n_args == 2 ? call->args[1] : NULL;
+	struct hf_daemon *d = arg;
+	unsigned int n;
+	int rc;
+
+	if (call->n_args == 1 && strncmp(call->args[0], "--confirm=", sizeof(word)) == 0)
+		seconds = call->args[0] + sizeof(word);
+	else if (call->n_args && (!seconds || strcmp(call->args[0], word) != 0))
+		return hf_fail(err, -EINVAL, "apply: unknown argument '%.80s'", call->args[0]);
+	if (seconds) {
+		rc = read_number(seconds, 1, HF_CONFIRM_MAX_S, "--confirm", &n, err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = seconds ? hf_daemon_apply_confirm(d, n, err) : hf_daemon_apply(d, err);
+	if (rc < 0)
+		return hf_err_prefix(err, rc, "generation %u stays in force: ", d->now->number);
+	print_force(d, call->out);
+	if (seconds)
+		fprintf(call->out, "confirm it within %u s, or generation %u is back\n", n,
+			d->back_to);
+	return 0;
+}
+
+static int cmd_confirm(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	struct hf_daemon *d = arg;
+	int rc = hf_daemon_confirm(d, err);
+
+	if (rc == 0)
+		fprintf(call->out, "generation %u is confirmed\n", d->now->number);
+	return rc;
+}
+
+static int cmd_rollback(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	struct hf_daemon *d = arg;
+	unsigned int n = 0;
+	int rc = 0;
+
+	if (call->n_args)
+		rc = read_number(call->args[0], 1, UINT_MAX, "a generation", &n, err);
+	if (rc == 0)
+		rc = hf_daemon_rollback(d, n, err);
+	if (rc < 0)
+		return rc;
+	print_force(d, call->out);
+	fputs("what files and Felix say waits for apply\n", call->out);
 	return 0;
 }
 
@@ -70,7 +137,8 @@ static int cmd_exit(void *arg, const struct hf_rpc_call *call, struct hf_err *er
 }
 
 static const struct hf_rpc_command commands[] = {
-	{"apply", "", 0, 0, false, cmd_apply},
+	{"apply", "[--confirm=SECONDS]", 0, 2, false, cmd_apply},
+	{"confirm", "", 0, 0, false, cmd_confirm},
 	{"conntrack/dump", "", 0, 0, false, cmd_conntrack_dump},
 	{"conntrack/flush", "", 0, 0, false, cmd_conntrack_flush},
 	{"counters", "[--format=json]", 0, 0, true, cmd_counters},
@@ -86,6 +154,7 @@ static const struct hf_rpc_command commands[] = {
 	{"plan", "", 0, 0, false, cmd_plan},
 	{"policy/dump", "[--format=json]", 0, 0, true, cmd_policy_dump},
 	{"port/list", "", 0, 0, false, cmd_port_list},
+	{"rollback", "[GENERATION]", 0, 1, false, cmd_rollback},
 	{"status", "[--format=json]", 0, 0, true, cmd_status},
 	{"version", "", 0, 0, false, cmd_version},
 };

@@ -203,6 +203,11 @@ static int read_strict_invalid(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
+static int read_watch(struct reader *r, const struct hf_yaml *v)
+{
+	return hf_yaml_bool(v, &r->c->watch) < 0 ? fail_at(r, v, "watch must be true or false") : 0;
+}
+
 static int read_felix(struct reader *r, const struct hf_yaml *v)
 {
 	return hf_yaml_bool(v, &r->c->felix) < 0 ? fail_at(r, v, "felix must be true or false") : 0;
@@ -462,6 +467,7 @@ static int read_spec(struct reader *r, const struct hf_yaml *v)
 	static const struct key keys[] = {
 		{"node", false, read_node},
 		{"policy", true, read_policies},
+		{"watch", false, read_watch},
 		{"felix", false, read_felix},
 		{"statedir", false, read_statedir},
 		{"fallback", false, read_fallback},
@@ -509,6 +515,7 @@ int hf_config_read_text(
 	c->arena = hf_arena_new();
 	c->path = c->arena ? hf_arena_strdup(c->arena, name) : NULL;
 	c->rundir = HF_RUNDIR_DEFAULT;
+	c->watch = true;
 	c->max_connections = HF_CONNECTIONS_DEFAULT;
 	rc = c->path ? read_all(&r, text, size) : hf_fail(err, -ENOMEM, "%s: out of memory", name);
 	if (rc < 0) {

@@ -200,32 +200,71 @@ static void log_generation(const struct hf_daemon *d)
 	}
 }
 
-/* Takes over a whole generation. On failure it is freed and the old one stays. */
-static int put_in_force(struct hf_daemon *d, struct hf_generation *take_next, struct hf_err *err)
+/* Frees what only waited for the software path; the rest stays for later. */
+static void sweep(struct hf_daemon *d)
 {
-	struct hf_generation *old = d->now;
-	int rc = hf_soft_publish(d->soft, take_next->rules, err);
+	size_t i, n = 0;
 
-	if (rc < 0) {
-		hf_generation_free(take_next);
-		return rc;
+	for (i = 0; i < d->n_gone; i++) {
+		if (d->gone[i]->lent)
+			d->gone[n++] = d->gone[i];
+		else
+			hf_generation_free(d->gone[i]);
 	}
-	d->now = take_next;
-	d->last_number = take_next->number;
-	if (old)
-		old->rules = NULL; /* hf_soft_reclaim() will give them back */
-	hf_generation_free(old);
-	program(d);
-	log_generation(d);
-	return 0;
+	d->n_gone = n;
+}
+
+static void unlend(struct hf_generation *const *v, size_t n, const struct hf_rules *rules)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (v[i]->rules == rules)
+			v[i]->lent = false;
+	}
 }
 
 static void reclaim(struct hf_daemon *d)
 {
 	const struct hf_rules *rules;
 
-	while ((rules = hf_soft_reclaim(d->soft)))
-		hf_rules_free((struct hf_rules *)(uintptr_t)rules); /* ours before it was lent */
+	while ((rules = hf_soft_reclaim(d->soft))) {
+		unlend(d->old, d->n_old, rules);
+		unlend(d->gone, d->n_gone, rules);
+	}
+	sweep(d);
+}
+
+/* The oldest makes room; the software path lets go of it within a round of its loop. */
+static void remember(struct hf_daemon *d, struct hf_generation *take_old)
+{
+	if (!take_old)
+		return;
+	if (d->n_old == HF_HISTORY)
+		d->gone[d->n_gone++] = d->old[--d->n_old];
+	memmove(&d->old[1], &d->old[0], d->n_old * sizeof(d->old[0]));
+	d->old[0] = take_old;
+	d->n_old++;
+}
+
+/* Takes over a whole generation. On failure the old one stays, and this one is the caller's. */
+static int put_in_force(struct hf_daemon *d, struct hf_generation *take_next, struct hf_err *err)
+{
+	int rc;
+
+	reclaim(d);
+	if (d->n_gone == HF_GONE_MAX)
+		return hf_fail(err, -EBUSY,
+			"the packet path has not let go of %d older generations", HF_GONE_MAX);
+	rc = hf_soft_publish(d->soft, take_next->rules, err);
+	if (rc < 0)
+		return rc;
+	remember(d, d->now);
+	take_next->lent = true;
+	d->now = take_next;
+	program(d);
+	log_generation(d);
+	return 0;
 }
 
 static int start_all(struct hf_daemon *d, struct hf_generation **first, struct hf_err *err)
@@ -241,11 +280,13 @@ static int start_all(struct hf_daemon *d, struct hf_generation **first, struct h
 		rc = open_wire(d, i, err);
 	for (i = 0; i < d->n_wires && rc == 0; i++)
 		rc = start_wire(d, &d->wires[i], err);
-	if (rc == 0) {
+	if (rc == 0)
 		rc = put_in_force(d, *first, err);
-		*first = NULL;
-	}
-	return rc < 0 ? rc : start_worker(d, err);
+	if (rc < 0)
+		return rc;
+	d->last_number = (*first)->number;
+	*first = NULL;
+	return start_worker(d, err);
 }
 
 int hf_daemon_start(struct hf_daemon *d, const struct hf_config *config,
@@ -293,6 +334,24 @@ static void report(struct hf_daemon *d)
 	}
 }
 
+/* Errors are kept for "status". */
+static int fail_apply(struct hf_daemon *d, const struct hf_err *err, int rc)
+{
+	(void)snprintf(d->error, sizeof(d->error), "%s", err->text); /* the same size */
+	d->error_time = time(NULL);
+	hf_log(HF_LOG_ERROR, "engine", "generation %u stays in force: %s",
+		d->now ? d->now->number : 0, err->text);
+	return rc;
+}
+
+static void succeed(struct hf_daemon *d, const struct hf_felix *felix)
+{
+	d->error[0] = '\0';
+	d->held = d->missed = false;
+	d->save = felix && d->config->statedir;
+	report(d);
+}
+
 int hf_daemon_apply(struct hf_daemon *d, struct hf_err *err)
 {
 	struct hf_inputs in = {
@@ -301,21 +360,111 @@ int hf_daemon_apply(struct hf_daemon *d, struct hf_err *err)
 		.felix = d->feed ? hf_feed_state(d->feed) : NULL,
 	};
 	struct hf_generation *next;
-	int rc = hf_generation_build(&in, d->last_number + 1, d->now, &next, err);
+	int rc;
 
-	if (rc == 0)
-		rc = put_in_force(d, next, err);
-	if (rc == 0) {
-		d->error[0] = '\0';
-		d->save = in.felix && d->config->statedir;
-		report(d);
-		return 0;
+	if (d->confirm_by)
+		return hf_fail(err, -EBUSY, "generation %u waits to be confirmed", d->now->number);
+	rc = hf_generation_build(&in, d->last_number + 1, d->now, &next, err);
+	if (rc < 0)
+		return fail_apply(d, err, rc);
+	rc = put_in_force(d, next, err);
+	if (rc < 0) {
+		hf_generation_free(next);
+		return fail_apply(d, err, rc);
 	}
-	(void)snprintf(d->error, sizeof(d->error), "%s", err->text); /* the same size */
-	d->error_time = time(NULL);
-	hf_log(HF_LOG_ERROR, "engine", "generation %u stays in force: %s",
-		d->now ? d->now->number : 0, err->text);
-	return rc;
+	d->last_number = next->number;
+	succeed(d, in.felix);
+	return 0;
+}
+
+void hf_daemon_changed(struct hf_daemon *d)
+{
+	if (d->confirm_by || d->held) {
+		if (!d->missed)
+			hf_log(HF_LOG_WARN, "engine", "a change waits: generation %u %s",
+				d->now->number,
+				d->held ? "was rolled back to" : "is not confirmed yet");
+		d->missed = true;
+		return;
+	}
+	(void)hf_daemon_apply(d, &(struct hf_err){0}); /* logged and kept there */
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* is there on Linux */
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+int hf_daemon_apply_confirm(struct hf_daemon *d, unsigned int seconds, struct hf_err *err)
+{
+	unsigned int back_to = d->now->number;
+	int rc = hf_daemon_apply(d, err);
+
+	if (rc < 0)
+		return rc;
+	d->back_to = back_to;
+	d->confirm_by = now_ms() + 1000ull * seconds;
+	hf_log(HF_LOG_WARN, "engine", "generation %u is undone in %u s unless it is confirmed",
+		d->now->number, seconds);
+	return 0;
+}
+
+int hf_daemon_confirm(struct hf_daemon *d, struct hf_err *err)
+{
+	if (!d->confirm_by)
+		return hf_fail(err, -ENOENT, "nothing waits to be confirmed");
+	d->confirm_by = 0;
+	hf_log(HF_LOG_INFO, "engine", "generation %u is confirmed", d->now->number);
+	if (d->missed)
+		hf_daemon_changed(d);
+	return 0;
+}
+
+int hf_daemon_rollback(struct hf_daemon *d, unsigned int number, struct hf_err *err)
+{
+	struct hf_generation *g;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < d->n_old && number && d->old[i]->number != number; i++)
+		;
+	if (i == d->n_old)
+		return number ? hf_fail(err, -ENOENT, "generation %u is not kept", number)
+			      : hf_fail(err, -ENOENT, "there is no generation before %u",
+					d->now->number);
+	g = d->old[i];
+	d->n_old--;
+	memmove(&d->old[i], &d->old[i + 1], (d->n_old - i) * sizeof(d->old[0]));
+	rc = put_in_force(d, g, err);
+	if (rc < 0) {
+		remember(d, g); /* there is room: it just left */
+		return rc;
+	}
+	d->confirm_by = 0;
+	d->held = true;
+	report(d);
+	return 0;
+}
+
+/* Nobody has confirmed: whoever applied may have locked himself out. */
+static void check_confirm(struct hf_daemon *d)
+{
+	unsigned int number = d->now->number;
+	struct hf_err err;
+
+	if (!d->confirm_by || now_ms() < d->confirm_by)
+		return;
+	if (hf_daemon_rollback(d, d->back_to, &err) < 0) {
+		hf_log(HF_LOG_ERROR, "engine", "generation %u is not confirmed and stays: %s",
+			number, err.text);
+		d->confirm_by = 0;
+		return;
+	}
+	hf_log(HF_LOG_WARN, "engine", "generation %u was not confirmed: back to %u", number,
+		d->now->number);
 }
 
 /* A worker that ends by itself could not start: nothing would pass any more, and nobody know. */
@@ -346,6 +495,7 @@ void hf_daemon_tick(struct hf_daemon *d)
 	size_t i;
 
 	check_worker(d);
+	check_confirm(d);
 	save(d);
 	for (i = 0; i < d->n_wires; i++) {
 		if (d->wires[i].sync)
@@ -400,11 +550,12 @@ void hf_daemon_stop(struct hf_daemon *d)
 		hf_port_close(d->wires[i].outer);
 		hf_port_close(d->wires[i].inner);
 	}
-	if (d->soft) {
-		reclaim(d);
-		hf_soft_free(d->soft);
-	}
+	hf_soft_free(d->soft);
 	hf_generation_free(d->now);
+	for (i = 0; i < d->n_old; i++)
+		hf_generation_free(d->old[i]);
+	for (i = 0; i < d->n_gone; i++)
+		hf_generation_free(d->gone[i]);
 	hf_profiles_fini(&d->profiles);
 	free(d->wires);
 	if (d->eal)

@@ -25,7 +25,10 @@
 #include <stdio.h>
 #include <time.h>
 
-#define HF_PROGRAM "hepflowd"
+#define HF_PROGRAM	 "hepflowd"
+#define HF_HISTORY	 4 /* generations to go back to: each holds a whole policy in memory */
+#define HF_GONE_MAX	 64
+#define HF_CONFIRM_MAX_S 3600
 
 struct hf_felix;
 struct hf_feed;
@@ -59,7 +62,20 @@ struct hf_daemon {
 	struct hf_feed *feed; /* the owner's; NULL: Felix is not asked, or not yet */
 	bool save;	      /* what Felix has said is in force and not on disk */
 	struct hf_generation *now;
+	/*
+	 * Those that were in force before, newest first, to go back to; and those that only wait
+	 * for the software path to let go of their rules.
+	 */
+	size_t n_old;
+	struct hf_generation *old[HF_HISTORY];
+	size_t n_gone;
+	struct hf_generation *gone[HF_GONE_MAX];
 	unsigned int last_number;
+	unsigned int
+		back_to;     /* number of the generation that is back in force if nobody confirms */
+	uint64_t confirm_by; /* ms, CLOCK_MONOTONIC; 0: nothing waits to be confirmed */
+	bool held;	     /* rolled back: changes wait for "apply" */
+	bool missed;	     /* a change that was not applied for one of these reasons */
 	char error[HF_ERR_SIZE]; /* of the last apply; "": it succeeded */
 	time_t error_time;
 	bool exiting;
@@ -84,5 +100,22 @@ void hf_daemon_set_feed(struct hf_daemon *d, struct hf_feed *feed);
 
 /* Reads everything anew and puts it in force, or says why not. */
 int hf_daemon_apply(struct hf_daemon *d, struct hf_err *err);
+/*
+ * The same because files, Felix or the host have changed: waits while an apply is unconfirmed or
+ * after a rollback, and is made up for later.
+ */
+void hf_daemon_changed(struct hf_daemon *d);
+/*
+ * An apply that is undone when hf_daemon_confirm() is not called within so many seconds. -EBUSY
+ * while another one waits; -ENOENT when there is nothing to go back to.
+ */
+int hf_daemon_apply_confirm(struct hf_daemon *d, unsigned int seconds, struct hf_err *err);
+/* -ENOENT: nothing waits. */
+int hf_daemon_confirm(struct hf_daemon *d, struct hf_err *err);
+/*
+ * Puts an earlier generation back in force, 0: the one before; what files and Felix say from then
+ * on waits for hf_daemon_apply(). -ENOENT when it is not kept.
+ */
+int hf_daemon_rollback(struct hf_daemon *d, unsigned int number, struct hf_err *err);
 /* Once a second: counters of the NICs, rules that nobody uses any more, the state on disk. */
 void hf_daemon_tick(struct hf_daemon *d);

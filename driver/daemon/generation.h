@@ -36,6 +36,7 @@ struct hf_inputs {
 
 struct hf_generation {
 	unsigned int number; /* from 1 */
+	bool lent;	     /* the software path may still use the rules; the daemon's business */
 	time_t built;
 	struct hf_model *model;
 	struct hf_rules *rules;
@@ -54,5 +55,5 @@ void hf_profiles_fini(struct hf_profiles *profiles);
  */
 int hf_generation_build(const struct hf_inputs *in, unsigned int number,
 	const struct hf_generation *previous, struct hf_generation **ret, struct hf_err *err);
-/* NULL is fine. A rules pointer that somebody else frees is set to NULL before. */
+/* NULL is fine. */
 void hf_generation_free(struct hf_generation *generation);

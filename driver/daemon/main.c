@@ -11,6 +11,7 @@
 #include "rpc.h"
 #include "rundir.h"
 #include "saved.h"
+#include "watch.h"
 
 #include <hepflow/base/opts.h>
 #include <hepflow/felix.h>
@@ -58,6 +59,8 @@ struct loop {
 	struct hf_rpc rpc;
 	struct hf_ctl *ctl;
 	struct hf_feed *feed;
+	struct hf_watch *watch;
+	const char **paths;	/* watched */
 	struct hf_felix *saved; /* NULL: none, or the feed has it */
 };
 
@@ -127,9 +130,9 @@ static void close_loop(struct loop *loop)
 		event_base_free(loop->base);
 }
 
-static void on_felix(void *arg)
+static void on_change(void *arg)
 {
-	(void)hf_daemon_apply(arg, &(struct hf_err){0}); /* logged and kept there */
+	hf_daemon_changed(arg);
 }
 
 static int open_feed(struct loop *loop, const struct hf_rundir *rundir, struct hf_err *err)
@@ -138,7 +141,8 @@ static int open_feed(struct loop *loop, const struct hf_rundir *rundir, struct h
 
 	if (!loop->d->config->felix)
 		return 0;
-	rc = hf_feed_open(loop->base, hf_rundir_felix(rundir), on_felix, loop->d, &loop->feed, err);
+	rc = hf_feed_open(
+		loop->base, hf_rundir_felix(rundir), on_change, loop->d, &loop->feed, err);
 	if (rc < 0)
 		return rc;
 	if (loop->saved)
@@ -146,6 +150,22 @@ static int open_feed(struct loop *loop, const struct hf_rundir *rundir, struct h
 	loop->saved = NULL;
 	hf_daemon_set_feed(loop->d, loop->feed);
 	return 0;
+}
+
+static int open_watch(struct loop *loop, struct hf_err *err)
+{
+	const struct hf_config *c = loop->d->config;
+	size_t i;
+
+	if (!c->watch || c->n_policies == 0)
+		return 0;
+	loop->paths = calloc(c->n_policies, sizeof(*loop->paths));
+	if (!loop->paths)
+		return hf_fail(err, -ENOMEM, "watch: out of memory");
+	for (i = 0; i < c->n_policies; i++)
+		loop->paths[i] = c->policies[i].text;
+	return hf_watch_open(
+		loop->base, loop->paths, c->n_policies, on_change, loop->d, &loop->watch, err);
 }
 
 static int wait_for_end(struct loop *loop, const struct hf_rundir *rundir, struct hf_err *err)
@@ -156,6 +176,8 @@ static int wait_for_end(struct loop *loop, const struct hf_rundir *rundir, struc
 	rc = hf_ctl_open(loop->base, hf_rundir_socket(rundir), &loop->rpc, &loop->ctl, err);
 	if (rc == 0)
 		rc = open_feed(loop, rundir, err);
+	if (rc == 0)
+		rc = open_watch(loop, err);
 	if (rc < 0)
 		return rc;
 	hf_log(HF_LOG_INFO, "main", "ready: %s", hf_rundir_socket(rundir));
@@ -181,6 +203,8 @@ static int run_loop(struct loop *loop, const struct hf_config *config, struct hf
 	hf_ctl_close(loop->ctl);
 	hf_daemon_stop(loop->d);
 	hf_feed_close(loop->feed);
+	hf_watch_close(loop->watch);
+	free(loop->paths);
 	hf_rundir_close(rundir);
 	if (rc == 0)
 		hf_log(HF_LOG_INFO, "main", "ended");

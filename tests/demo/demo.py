@@ -41,7 +41,7 @@ class Daemon:
 
     def write_config(self):
         lines = ["apiVersion: hepflow/v1", "kind: Config", "spec:", f"  policy: [{self.policy}]",
-                 f"  rundir: {self.tmp}", "  poll: adaptive",
+                 f"  rundir: {self.tmp}", "  poll: adaptive", "  watch: false",
                  "  eal: [--no-huge, --no-pci, --no-shconf, -m, '512']", "  ports:"]
         n = 0
         for name, (role, outer, inner) in DEVICES.items():

@@ -3,24 +3,20 @@
 """hepflowd fed by a scripted Felix through hepflow-felix. No packets: ports are empty, verdicts are
 asked for (explain), and what the NIC was told is counted (offload/stats-show)."""
 
-import json
 import os
-import re
 import signal
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
-import time
 
 import say
 
-BUILD = os.environ['HF_BUILD']
-DAEMON = f'{BUILD}/driver/daemon/hepflowd'
-CTL = f'{BUILD}/driver/ctl/hepflowctl'
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from hepflowd import BUILD, DEADLINE, Daemon, wait  # noqa: E402
+
 RELAY = f'{BUILD}/driver/felix/hepflow-felix'
-DEADLINE = 30  # seconds that any one thing may take
 
 HOST = '''apiVersion: hepflow/v1
 kind: HostFacts
@@ -127,55 +123,6 @@ class Felix:
         os.close(self.in_r)
         self.log.close()
         return code
-
-
-class Daemon:
-    def __init__(self, dir):
-        self.dir = dir
-        self.log = f'{dir}/daemon.log'
-        with open(self.log, 'w') as log:
-            self.process = subprocess.Popen([DAEMON, '--config', f'{dir}/hepflow.yaml'], stderr=log)
-        wait(lambda: 'main: ready' in self.text() or self.process.poll() is not None,
-             'the daemon is ready')
-        assert self.process.poll() is None, self.text()
-
-    def text(self):
-        with open(self.log) as log:
-            return log.read()
-
-    def ask(self, *words):
-        got = subprocess.run([CTL, *words], capture_output=True, text=True,
-                             env=os.environ | {'HEPFLOW_RUNDIR': f'{self.dir}/run'})
-        assert got.returncode == 0, (words, got.stderr)
-        return got.stdout
-
-    def verdict(self, packet):
-        text = self.ask('explain', *packet.split())
-        return (re.search('^verdict: (.*)$', text, re.M).group(1),
-                re.search('^origin: (.*)$', text, re.M).group(1))
-
-    def status(self):
-        return json.loads(self.ask('status', '--format=json'))
-
-    def inserted(self):
-        return int(re.search(r'Enqueued offloads\s*:\s*(\d+)',
-                             self.ask('offload/stats-show')).group(1))
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(DEADLINE)
-
-    def stop(self):
-        self.ask('exit')
-        assert self.process.wait(DEADLINE) == 0, self.text()
-
-
-def wait(true, what):
-    end = time.monotonic() + DEADLINE
-    while not true():
-        if time.monotonic() > end:
-            raise AssertionError(f'not within {DEADLINE} s: {what}')
-        time.sleep(0.02)
 
 
 DENIED = ('deny', 'default/gnp:deny/ingress/1')

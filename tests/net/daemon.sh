@@ -137,6 +137,7 @@ write_config() {
 	  policy: [policy.yaml]
 	  rundir: $tmp/run
 	  poll: adaptive
+	  watch: false
 	  eal: [--no-huge, --no-pci, -m, "256"]
 	  ports:
 	    - {name: eth0, role: uplink, devargs: "$1", profile: $2}
@@ -295,9 +296,9 @@ bad_input() {
 	sed 's/poll:/pool:/' -i "$tmp/hepflow.yaml"
 	refuse 'unknown key' "^hepflowd: $tmp/hepflow.yaml:6:3: unknown key 'pool' in spec$"
 	write_config net_af_packet0,iface=up0 nosuch
-	refuse 'unknown profile' "^hepflowd: $tmp/hepflow.yaml:9:[0-9]+: port eth0: .*nosuch"
+	refuse 'unknown profile' "^hepflowd: $tmp/hepflow.yaml:10:[0-9]+: port eth0: .*nosuch"
 	write_config net_af_packet0,iface=nosuch none
-	refuse 'bad device' "^hepflowd: $tmp/hepflow.yaml:9:[0-9]+: port eth0: net_af_packet0: "
+	refuse 'bad device' "^hepflowd: $tmp/hepflow.yaml:10:[0-9]+: port eth0: net_af_packet0: "
 	write_config net_af_packet0,iface=up0 none
 	sed 's/policy.yaml/nosuch.yaml/' -i "$tmp/hepflow.yaml"
 	refuse 'no policy' "^hepflowd: $tmp/hepflow.yaml:4:12: .*nosuch.yaml: No such file"

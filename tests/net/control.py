@@ -1,0 +1,185 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""hepflowd under its operator's hands; see control.sh."""
+
+import os
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+from hepflowd import Daemon, wait  # noqa: E402
+
+CONFIG = '''apiVersion: hepflow/v1
+kind: Config
+spec:
+  policy: [policy]
+  rundir: DIR/run
+  poll: adaptive
+  eal: [--no-huge, --no-pci, -m, "256"]
+  ports:
+    - {name: eth0, role: uplink, devargs: "net_vnic0,profile=mlx5-cx6dx,dev=net_null0,no-rx=1"}
+    - {name: eth0, role: host, devargs: "net_null1,no-rx=1"}
+'''
+
+HOST = '''apiVersion: hepflow/v1
+kind: HostFacts
+metadata: {name: n0}
+spec:
+  interfaces:
+    - {name: eth0, addresses: [192.0.2.10/24]}
+---
+apiVersion: projectcalico.org/v3
+kind: HostEndpoint
+metadata: {name: eth0, labels: {host: eth0}}
+spec: {node: n0, interfaceName: eth0}
+'''
+
+POLICY = '''apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: web}
+spec:
+  selector: has(host)
+  types: [Ingress]
+  ingress:
+    - {action: Allow, protocol: TCP, destination: {ports: [PORT]}}
+'''
+
+
+def tcp(port):
+    return f'in=eth0 src=198.51.100.7 dst=192.0.2.10 proto=tcp dport={port}'
+
+
+def replace(path, text):
+    """As editors do it: aside, then renamed."""
+    with open(path + '.tmp~', 'w') as f:
+        f.write(text)
+    os.rename(path + '.tmp~', path)
+
+
+def is_open(d, port):
+    return d.verdict(tcp(port))[0] == 'allow'
+
+
+def opened(d, port):
+    wait(lambda: is_open(d, port), f'port {port} is open')
+
+
+def files(d, dir):
+    """Written, renamed, added in a new folder, removed: all of it without a word."""
+    web = f'{dir}/policy/web.yaml'
+    assert is_open(d, 80) and not is_open(d, 81)
+    with open(web, 'w') as f:
+        f.write(POLICY.replace('PORT', '81'))
+    opened(d, 81)
+    assert not is_open(d, 80)
+    replace(web, POLICY.replace('PORT', '82'))
+    opened(d, 82)
+    os.makedirs(f'{dir}/policy/more')
+    time.sleep(0.1)
+    with open(f'{dir}/policy/more/x.yaml', 'w') as f:
+        f.write(POLICY.replace('PORT', '83').replace('name: web', 'name: more'))
+    opened(d, 83)
+    os.unlink(f'{dir}/policy/more/x.yaml')
+    wait(lambda: not is_open(d, 83), 'port 83 is closed again')
+
+    # A file half written is an error that mends itself.
+    n = d.status()['generation']
+    with open(web, 'w') as f:
+        f.write(POLICY.replace('PORT', '84')[:120])
+        f.flush()
+        os.fsync(f.fileno())
+    wait(lambda: d.status()['error'], 'an error')
+    assert f'{dir}/policy/web.yaml:' in d.status()['error'], d.status()['error']
+    assert is_open(d, 82) and d.status()['generation'] == n
+    replace(web, POLICY.replace('PORT', '80'))
+    opened(d, 80)
+    assert d.status()['error'] is None
+
+
+def confirmed(d, dir):
+    web = f'{dir}/policy/web.yaml'
+    d.ask('apply')
+    before = d.status()['generation']
+    assert d.refused('confirm') == 'nothing waits to be confirmed'
+    # The change is there, and applied by hand before the watch does it: stop that by holding.
+    d.ask('rollback')
+    replace(web, POLICY.replace('PORT', '90'))
+    wait(lambda: d.status()['changeWaits'], 'the change is seen and waits')
+    assert not is_open(d, 90)
+    text = d.ask('apply', '--confirm=60')
+    assert 'confirm it within 60 s' in text, text
+    assert is_open(d, 90) and d.status()['unconfirmed']
+    assert 'waits to be confirmed' in d.refused('apply')
+    replace(web, POLICY.replace('PORT', '91'))
+    wait(lambda: d.status()['changeWaits'], 'a further change waits')
+    assert is_open(d, 90)
+    d.ask('confirm')
+    opened(d, 91)  # made up for
+    assert d.status()['unconfirmed'] is None
+    assert d.status()['generation'] > before
+
+
+def not_confirmed(d, dir):
+    """Whoever has locked himself out waits a second and is in again."""
+    web = f'{dir}/policy/web.yaml'
+    n = d.status()['generation']
+    d.ask('apply')
+    n = d.status()['generation']
+    d.ask('rollback')
+    replace(web, POLICY.replace('PORT', '92'))
+    wait(lambda: d.status()['changeWaits'], 'the change waits')
+    back = d.status()['generation']
+    d.ask('apply', '--confirm', '1')
+    assert is_open(d, 92) and not is_open(d, 91)
+    wait(lambda: d.status()['generation'] == back, 'it is undone')
+    assert is_open(d, 91) and not is_open(d, 92)
+    assert d.status()['held']
+    assert f'was not confirmed: back to {back}' in d.text()
+    assert n != back
+
+
+def back_and_forth(d, dir):
+    web = f'{dir}/policy/web.yaml'
+    numbers = []
+    for port in (100, 101, 102, 103, 104, 105):
+        replace(web, POLICY.replace('PORT', str(port)))
+        wait(lambda: d.run('apply').returncode == 0 and is_open(d, port), f'port {port} is open')
+        numbers.append(d.status()['generation'])
+    wanted = numbers[-3]
+    before = d.inserted()
+    d.ask('rollback', str(wanted))
+    assert is_open(d, 103) and not is_open(d, 105)
+    assert d.status()['generation'] == wanted and d.inserted() > before
+    d.ask('rollback', str(numbers[-1]))
+    assert is_open(d, 105)
+    assert d.refused('rollback', '1') == 'generation 1 is not kept'
+    assert 'is a number' in d.refused('rollback', 'x')
+    assert 'is a number' in d.refused('apply', '--confirm=0')
+    assert 'unknown argument' in d.refused('apply', '--perhaps')
+    d.ask('apply')
+    assert not d.status()['held']
+
+
+def main():
+    with tempfile.TemporaryDirectory() as dir:
+        os.mkdir(f'{dir}/policy')
+        for name, text in (('policy/host.yaml', HOST), ('hepflow.yaml', CONFIG.replace('DIR', dir)),
+                           ('policy/web.yaml', POLICY.replace('PORT', '80'))):
+            with open(f'{dir}/{name}', 'w') as f:
+                f.write(text)
+        d = Daemon(dir)
+        try:
+            for step in (files, confirmed, not_confirmed, back_and_forth):
+                step(d, dir)
+            d.stop()
+        except BaseException:
+            sys.stderr.write(d.text())
+            if d.process.poll() is None:
+                d.process.kill()
+            raise
+    print('files, confirmation, rollback')
+
+
+if __name__ == '__main__':
+    main()
