@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 
+import sockets
 from lab import Lab, LabError
 from rows import Rows
 from trial import Flowgen, Packet, Tools, Trial
@@ -34,7 +35,8 @@ def read_lines(path):
 class Labs:
     """A lab is kept while the next policy is about the same host."""
 
-    def __init__(self):
+    def __init__(self, kind=Lab):
+        self.kind = kind
         self.lab = None
         self.key = None
 
@@ -43,7 +45,7 @@ class Labs:
         key = key.replace("host_endpoint", "")
         if self.key != key:
             self.close()
-            self.lab = Lab(model).__enter__()
+            self.lab = self.kind(model).__enter__()
             self.key = key
         return self.lab
 
@@ -58,6 +60,8 @@ class Count:
         self.compared = 0
         self.delivered = 0
         self.failed = 0
+        self.connections = 0
+        self.up = 0
         self.stayed = 0
         self.states = collections.Counter()  # by protocol and state
         self.skipped = collections.Counter()
@@ -132,8 +136,8 @@ def compare(trial, policy, packets, count):
     return found
 
 
-def golden(flowgen, tools, labs, count, names):
-    rows = Rows()
+def cases(names):
+    """(name, folder, options) of each case with packets."""
     for path in sorted(glob.glob(os.path.join(HERE, "..", "cases", "*", "packets.txt"))):
         folder = os.path.dirname(path)
         name = os.path.basename(folder)
@@ -144,18 +148,45 @@ def golden(flowgen, tools, labs, count, names):
             with open(os.path.join(folder, "args"), encoding="ascii") as f:
                 args = [a for a in f.read().split() if a != "-q"]
             args = [os.path.join(folder, a) if a.endswith(".yaml") else a for a in args]
-        file = os.path.join(folder, "policy.yaml")
-        policy = Policy(flowgen, file, args, lambda file=file: without_services(file))
-        model = flowgen.model(file, args)
+        yield name, folder, args
+
+
+def case_policy(flowgen, folder, args):
+    path = os.path.join(folder, "policy.yaml")
+    return Policy(flowgen, path, args, lambda: without_services(path))
+
+
+def golden(flowgen, tools, labs, count, names):
+    rows = Rows()
+    for name, folder, args in cases(names):
+        policy = case_policy(flowgen, folder, args)
+        model = flowgen.model(policy.path, args)
         trial = Trial(labs.get(model), tools, model)
         count.rows = rows.of(name)
-        for _, text in compare(trial, policy, able(trial, read_lines(path), count), count):
+        packets = able(trial, read_lines(os.path.join(folder, "packets.txt")), count)
+        for _, text in compare(trial, policy, packets, count):
             count.failed += 1
             print(f"{name}: {text}")
     count.rows = None
     for text in [] if names else rows.missing():
         count.failed += 1
         print(text)
+
+
+def real(flowgen, tools, count, names):
+    """Sockets under the policies of the cases."""
+    labs = Labs(sockets.Living)
+    try:
+        for name, folder, args in cases(names):
+            policy = case_policy(flowgen, folder, args)
+            model = flowgen.model(policy.path, args)
+            lab = labs.get(model)
+            for text in sockets.compare(lab, Trial(lab, tools, model), policy, count):
+                count.failed += 1
+                print(f"{name}: {text}")
+    finally:
+        labs.close()
+    print(f"{count.connections} connections of sockets, {count.up} of them up")
 
 
 class Random:
@@ -243,16 +274,20 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
     parser.add_argument("--cases", action="store_true")
+    parser.add_argument("--sockets", action="store_true")
     parser.add_argument("--random", action="store_true")
     parser.add_argument("names", nargs="*")
-    opts = parser.parse_args()
-    both = opts.cases == opts.random
+    opts = parser.parse_intermixed_args()
+    every = not (opts.cases or opts.sockets or opts.random)
     flowgen, tools, labs, count = Flowgen(opts.build), Tools(), Labs(), Count()
     print(f"iptables: {tools.kind}")
     try:
-        if both or opts.cases:
+        if every or opts.cases:
             golden(flowgen, tools, labs, count, opts.names)
-        if (both and not opts.names) or opts.random:
+        labs.close()
+        if every or opts.sockets:
+            real(flowgen, tools, count, opts.names)
+        if (every and not opts.names) or opts.random:
             random_worlds(flowgen, tools, labs, count)
     except LabError as e:
         print(f"error: {e}")
@@ -261,12 +296,14 @@ def main():
         labs.close()
     for why, n in sorted(count.skipped.items()):
         print(f"{n} packets left out: {why}")
-    print("compared by state: " + ", ".join(f"{n} {state} of protocol {proto}" for
-          (proto, state), n in sorted(count.states.items())))
-    print(f"{count.stayed} of those Linux did not rewrite, as docs/semantics.md 20.1 says")
+    if count.compared:
+        print("compared by state: " + ", ".join(
+            f"{n} {state} of protocol {proto}" for (proto, state), n in
+            sorted(count.states.items())))
+        print(f"{count.stayed} of those Linux did not rewrite, as docs/semantics.md 20.1 says")
     print(f"{count.compared} packets compared, {count.delivered} of them delivered, "
           f"{count.failed} differences")
-    return 1 if count.failed or not count.compared else 0
+    return 1 if count.failed or not count.compared + count.connections else 0
 
 
 if __name__ == "__main__":

@@ -136,6 +136,7 @@ class Lab:
         self.prefix = f"hepkern{os.getpid()}-"
         self.taps = {}
         self.macs = {}
+        self.spaces = []
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
 
     def __enter__(self):
@@ -150,14 +151,16 @@ class Lab:
     def __exit__(self, *_):
         libc.setns(self.home, CLONE_NEWNET)
         os.close(self.home)
-        for name in ("host", "far"):
-            subprocess.run(["ip", "netns", "del", self.prefix + name], capture_output=True,
-                           check=False)
+        for name in self.spaces:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+
+    def add_space(self, name):
+        self.spaces.append(self.prefix + name)
+        run("ip", "netns", "add", self.prefix + name)
+        return self.prefix + name
 
     def build(self):
-        host, far = self.prefix + "host", self.prefix + "far"
-        run("ip", "netns", "add", host)
-        run("ip", "netns", "add", far)
+        host, far = self.add_space("host"), self.add_space("far")
         enter(far)
         sysctl({"net/ipv6/conf/default/disable_ipv6": 1})
         enter(host)
@@ -166,10 +169,7 @@ class Lab:
         for iface in self.model["interfaces"]:
             if iface["name"] not in ("", "lo"):
                 self.add_wire(iface, far)
-        for dest in reversed(self.model["destinations"]):
-            if "out" in dest:
-                run("ip", "-6" if ":" in dest["net"] else "-4", "route", "replace", dest["net"],
-                    "dev", dest["out"])
+        self.add_routes()
         enter(far)
         for name in self.macs:
             self.taps[name] = Tap(name)
@@ -181,7 +181,15 @@ class Lab:
         for s in (self.raw4, self.raw6):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         self.macs["lo"], self.taps["lo"] = bytes(6), Tap("lo", 0)  # reads nothing
-        first = next(iter(self.macs))
+        self.add_barrier(next(iter(self.macs)))
+
+    def add_routes(self):
+        for dest in reversed(self.model["destinations"]):
+            if "out" in dest:
+                run("ip", "-6" if ":" in dest["net"] else "-4", "route", "replace", dest["net"],
+                    "dev", dest["out"])
+
+    def add_barrier(self, first):
         self.barrier_in = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.barrier_in.bind((first, ETH_P_BARRIER))
         self.barrier_in.settimeout(BARRIER_SECONDS)
@@ -216,13 +224,13 @@ class Lab:
             return False
         return True
 
-    def settle(self):
+    def settle(self, hops=HOPS):
         """Returns when all that was sent has arrived or is gone.
 
         All packets wait in one queue of one processor, first come first served, and once more for
         each wire they cross; a frame that no rule looks at goes behind them, HOPS times.
         """
-        for _ in range(HOPS):
+        for _ in range(hops):
             self.barriers += 1
             mark = struct.pack("!Q", self.barriers)
             self.barrier_out.send(b"\xff" * 6 + b"\x02" + bytes(5) + b"\x88\xb5" + mark)
