@@ -181,6 +181,8 @@ static void print_op(const struct hf_diff_op *op)
 		t->group, t->name, e->priority, match, hf_fate_name(e->fate));
 	if (e->fate == HF_FATE_JUMP)
 		printf(" %" PRIu32, hf_plan_table(op->plan, e->jump)->group);
+	if (e->sets_tag)
+		printf(" tag 0x%" PRIx32, e->tag);
 	if (e->fate == HF_FATE_PUNT && !is_cover(op))
 		printf(" (%s)", hf_reason_print(e->reason, e->detail, reason));
 	if (is_cover(op))
@@ -248,6 +250,8 @@ static json_t *op_json(const struct hf_diff_op *op)
 	if (o && e->fate == HF_FATE_JUMP)
 		json_object_set_new(
 			o, "jump", json_integer(hf_plan_table(op->plan, e->jump)->group));
+	if (o && e->sets_tag)
+		json_object_set_new(o, "tag", json_integer(e->tag));
 	if (o && e->fate == HF_FATE_PUNT && !is_cover(op))
 		json_object_set_new(
 			o, "reason", json_string(hf_reason_print(e->reason, e->detail, reason)));

@@ -94,9 +94,10 @@ static BDD layer_has(const struct parser *p, enum hf_layer l)
 	case HF_LAYER_UDP:
 	case HF_LAYER_SCTP:
 		return hf_dd_and(p->dd, p->deep, hf_dd_is(p->dd, DD_PROTO, protos[l]));
+	case HF_LAYER_TAG: /* every packet has one; what it says: struct tags */
+		return hf_dd_all();
 	case HF_LAYER_MARK: /* nothing sets these before the first group */
 	case HF_LAYER_META:
-	case HF_LAYER_TAG:
 	case HF_LAYER_PORT_ID: /* plans are not for e-switches */
 	case HF_LAYER_REPRESENTED_PORT:
 	case HF_LAYER_PORT_REPRESENTOR:
@@ -154,6 +155,7 @@ static bool asks_more(const struct hf_hdr *mask)
 	memset(rest.sport, 0, sizeof(rest.sport));
 	memset(rest.dport, 0, sizeof(rest.dport));
 	memset(rest.eth_type, 0, sizeof(rest.eth_type));
+	memset(rest.tag, 0, sizeof(rest.tag)); /* tag_may(), tag_must() */
 	rest.icmp_type = rest.icmp_code = rest.ip_proto = 0;
 	rest.has_vlan = rest.ip_frag = 0;
 	rest.tcp_flags &= (uint8_t) ~(HF_TCP_SYN | HF_TCP_ACK);
@@ -220,13 +222,64 @@ static int place_cmp(const void *a, const void *b)
 	return x->entry < y->entry ? -1 : x->entry > y->entry;
 }
 
+#define TAG_BITS 32
+
+/* Packets that come to a table with a bit of the tag clear, and set; where it is not certain which,
+ * both. */
+struct tags {
+	BDD may[TAG_BITS][2];
+};
+
 /* What is on its way through the tables. */
 struct run {
 	struct device *dev;
 	const struct parser *parser;
 	const struct hf_check_view *view;
 	BDD *reach; /* per table: what comes to it */
+	struct tags *tags;
 };
+
+static bool tag_bit(const uint8_t tag[4], unsigned int bit)
+{
+	return tag[3 - bit / 8] >> bit % 8 & 1;
+}
+
+/* Packets whose tag may be as the entry asks; *must: surely is. */
+static BDD tag_has(const struct run *r, const struct hf_entry *e, BDD *must)
+{
+	struct dd *dd = r->parser->dd;
+	const struct tags *t = &r->tags[e->table];
+	BDD may = hf_dd_all();
+	unsigned int b;
+
+	*must = may;
+	for (b = 0; b < TAG_BITS; b++) {
+		bool want = tag_bit(e->match.spec.tag, b);
+
+		if (!tag_bit(e->match.mask.tag, b))
+			continue;
+		may = hf_dd_and(dd, may, t->may[b][want]);
+		*must = hf_dd_minus(dd, *must, t->may[b][!want]);
+	}
+	return may;
+}
+
+/* Takes the tags of what an entry sends on to where it sends it. */
+static void send_tags(struct run *r, const struct hf_entry *e, BDD met)
+{
+	struct dd *dd = r->parser->dd;
+	const struct tags *from = &r->tags[e->table];
+	struct tags *to = &r->tags[e->jump];
+	unsigned int b, v;
+
+	for (b = 0; b < TAG_BITS && met != hf_dd_none(); b++) {
+		for (v = 0; v < 2; v++) {
+			BDD has = e->sets_tag ? whether((e->tag >> b & 1) == v) : from->may[b][v];
+
+			to->may[b][v] = hf_dd_or(dd, to->may[b][v], hf_dd_and(dd, met, has));
+		}
+	}
+}
 
 /* Entries of one rank: each may win wherever it matches. *left loses what one of them surely takes.
  */
@@ -238,13 +291,17 @@ static void walk_rank(struct run *r, const struct place *places, size_t n, BDD *
 
 	for (i = 0; i < n && !dd->failed; i++) {
 		const struct hf_entry *e = &r->view->entries[places[i].entry];
-		BDD met = hf_dd_and(dd, *left, pattern_has(r->parser, &e->match));
+		BDD must, may = tag_has(r, e, &must);
+		BDD all = hf_dd_and(dd, *left, pattern_has(r->parser, &e->match));
+		BDD met = hf_dd_and(dd, all, may);
 		BDD *to = e->fate == HF_FATE_JUMP ? &r->reach[e->jump] : &r->dev->may[e->fate];
 
 		r->dev->met[places[i].entry] = met;
 		*to = hf_dd_or(dd, *to, met);
+		if (e->fate == HF_FATE_JUMP)
+			send_tags(r, e, met);
 		if (!asks_more(&e->match.mask))
-			taken = hf_dd_or(dd, taken, met);
+			taken = hf_dd_or(dd, taken, hf_dd_and(dd, all, must));
 	}
 	*left = hf_dd_minus(dd, *left, taken);
 }
@@ -291,26 +348,32 @@ int hf_device_init(struct device *dev, struct dd *dd, BDD all, const struct hf_c
 	size_t n = view->n_entries;
 	struct place *places = calloc(n + 1, sizeof(*places));
 	BDD *reach = calloc(view->n_tables + 1, sizeof(*reach));
+	struct tags *tags = calloc(view->n_tables + 1, sizeof(*tags));
 	struct parser parser;
-	struct run run = {.dev = dev, .parser = &parser, .view = view, .reach = reach};
+	struct run run = {
+		.dev = dev, .parser = &parser, .view = view, .reach = reach, .tags = tags};
+	unsigned int i;
 	int rc = 0;
 
 	*dev = (struct device){.n = n, .met = calloc(n + 1, sizeof(*dev->met))};
 	parser_init(&parser, dd, view->nic);
-	if (!places || !reach || !dev->met)
+	if (!places || !reach || !tags || !dev->met)
 		rc = -ENOMEM;
 	else if (n && !parser.engine)
 		rc = -EINVAL;
 	else
 		rc = list_places(&parser, view, places);
 	if (rc == 0 && view->n_tables) {
-		reach[0] = all; /* the rest is none: calloc() has made it so */
+		reach[0] = all;		       /* the rest is none: calloc() has made it so */
+		for (i = 0; i < TAG_BITS; i++) /* what a tag is to begin with nobody says */
+			tags[0].may[i][0] = tags[0].may[i][1] = all;
 		walk_tables(&run, places);
 	} else if (rc == 0) {
 		dev->may[HF_FATE_PUNT] = all;
 	}
 	free(places);
 	free(reach);
+	free(tags);
 	if (rc < 0)
 		hf_device_fini(dev);
 	return rc;

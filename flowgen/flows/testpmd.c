@@ -45,6 +45,7 @@ static const struct {
 	{HF_F_ICMP_CODE, "code", false},
 	{HF_F_ICMP6_TYPE, "type", false},
 	{HF_F_ICMP6_CODE, "code", false},
+	{HF_F_TAG, "data", false},
 };
 
 static void put_value(
@@ -125,6 +126,8 @@ static void put_item(struct hf_text *t, const struct hf_flow *flow, enum hf_laye
 	}
 	if (layer == HF_LAYER_IPV4)
 		put_fragment(t, flow);
+	if (layer == HF_LAYER_TAG)
+		hf_text_put(t, " index is 0");
 	hf_text_put(t, " /");
 }
 
@@ -149,6 +152,10 @@ static void put_action(struct hf_text *t, const struct hf_flow_action *a)
 		for (q = 0; q < a->value; q++)
 			hf_text_put(t, " %" PRIu32, q);
 		hf_text_put(t, " end /");
+		return;
+	}
+	if (a->act == HF_ACT_SET_TAG) {
+		hf_text_put(t, " set_tag data %" PRIu32 " mask 0xffffffff index 0 /", a->value);
 		return;
 	}
 	hf_text_put(t, " %s", acts[a->act].word);

@@ -15,6 +15,28 @@ int hf_build_entry(struct builder *b, const struct hf_entry *entry)
 	return 0;
 }
 
+int hf_build_table(struct builder *b, const char *name)
+{
+	struct hf_table t = {.group = (uint32_t)b->tables.n, .name = name};
+
+	return name && !hf_vec_push(&b->tables, t) ? 0 : -ENOMEM;
+}
+
+int hf_build_punt_rest(struct builder *b, uint32_t table, uint32_t priority, enum hf_layer layer,
+	enum hf_reason reason)
+{
+	struct hf_entry e = {
+		.table = table,
+		.priority = priority,
+		.match.layers = HF_LAYER_BIT(HF_LAYER_ETH) | HF_LAYER_BIT(layer),
+		.origin = UINT32_MAX,
+		.reason = reason,
+		.detail = HF_F_MAX_,
+	};
+
+	return hf_build_entry(b, &e);
+}
+
 void hf_build_miss(struct builder *b, uint32_t origin, enum hf_reason reason, uint32_t detail)
 {
 	struct tally *t;
@@ -228,6 +250,7 @@ int hf_plan_build(const struct hf_rules *rules, const struct hf_nic *nic,
 	struct builder b = {.rules = rules,
 		.nic = nic,
 		.items = {opts->fallback, opts->strict_invalid},
+		.classify_from = opts->classify_from,
 		.previous = opts->previous};
 	int rc = find_uplink(rules, opts->iface, err);
 

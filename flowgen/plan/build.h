@@ -8,6 +8,7 @@
 
 #include "cube.h"
 #include "items.h"
+#include "ports.h"
 #include "sight.h"
 
 #include <hepflow/nic.h>
@@ -41,6 +42,8 @@ struct hf_plan {
 	size_t n_origins;
 	const char *const *origins;
 	enum hf_prio_order order;
+	uint32_t first_path; /* index of the first table of a path; 0: there is none */
+	struct port_map ports;
 	uint32_t capacity;	 /* UINT32_MAX: no known limit */
 	bool fragments_match_l4; /* as the profile says, for hf_plan_judge() */
 	bool type_scope;
@@ -53,6 +56,7 @@ struct builder {
 	uint16_t in;
 	struct items_opts items;
 	uint32_t capacity; /* UINT32_MAX = no limit */
+	uint32_t classify_from;
 	const struct hf_plan *previous;
 	struct hf_plan *plan;
 	HF_VEC(struct hf_table) tables;
@@ -76,6 +80,32 @@ int hf_lower_grouped(struct builder *b);
 int hf_lower_flat(struct builder *b);
 
 /*
+ * The tables in front of those of the paths (front.c): root, ports where there is a port map, and
+ * class. hf_front_add() adds the tables, hf_front_lower() their entries, of which there are
+ * at most hf_front_size().
+ */
+struct path_table {
+	enum hf_class class;
+	uint16_t out;
+	uint32_t table;
+};
+int hf_front_add(struct builder *b);
+size_t hf_front_size(const struct builder *b);
+int hf_front_lower(struct builder *b, const struct path_table *pts, size_t n_pts);
+/* Adds a table; its group is its index. Returns 0 or -ENOMEM. */
+int hf_build_table(struct builder *b, const char *name);
+/* The last entry of a table, or the last of one layer. */
+int hf_build_punt_rest(struct builder *b, uint32_t table, uint32_t priority, enum hf_layer layer,
+	enum hf_reason reason);
+
+/* Fields of the ports of a protocol that has some, else NULL. */
+struct port_fields {
+	uint8_t proto;
+	enum hf_field sport, dport;
+};
+const struct port_fields *hf_port_fields(unsigned int proto);
+
+/*
  * Gives the tables of paths their groups and the levels of their entries, as lowered, their
  * priorities: label.c. previous: NULL, or the plan whose numbers are kept where it can be. The two
  * last priorities are left as they are, 0 is given to none. Returns 0 or -ENOMEM.
@@ -88,6 +118,9 @@ uint32_t hf_judge_parse(
 	const struct hf_plan *plan, const struct hf_packet *pkt, struct hf_hdr *ret);
 bool hf_judge_match(const struct hf_plan *plan, const struct hf_entry *e, uint32_t layers,
 	const struct hf_hdr *h);
+
+/* What a jump writes on the packet. */
+void hf_judge_tag(const struct hf_entry *e, struct hf_hdr *h);
 
 /* The reason of that name. */
 enum hf_reason hf_reason_find(const char *name);
@@ -102,5 +135,8 @@ struct shape {
 void hf_shape_init(struct shape *s, const struct hf_engine *engine, uint8_t family);
 /* Puts value under mask into field f, or notes that the engine cannot. Both are network order. */
 void hf_shape_put(struct shape *s, enum hf_field f, const void *value, const void *mask);
+void hf_shape_put_port(struct shape *s, enum hf_field f, uint16_t value, uint16_t mask);
+/* Asks for these bits of the tag, in addition to those already asked for. */
+void hf_shape_put_tag(struct shape *s, uint32_t bits);
 void hf_shape_put_prefix(struct shape *s, enum hf_field f, const struct hf_prefix *p);
 void hf_shape_put_proto(struct shape *s, uint8_t family, unsigned int proto);

@@ -44,6 +44,7 @@ struct telling {
 	uint32_t priority;
 	uint32_t fate;
 	uint32_t jump; /* group */
+	uint32_t sets_tag, tag;
 };
 #define KEY_SIZE   offsetof(struct telling, fate)
 #define COVER_SIZE offsetof(struct telling, priority) /* a cover's priority is always 0 */
@@ -91,6 +92,8 @@ static struct telling tell(const struct hf_plan *plan, const struct hf_entry *e)
 	t.priority = e->priority;
 	t.fate = e->fate;
 	t.jump = e->fate == HF_FATE_JUMP ? plan->tables[e->jump].group : 0;
+	t.sets_tag = e->sets_tag;
+	t.tag = e->tag;
 	return t;
 }
 
@@ -102,6 +105,7 @@ static void put_op(struct work *w, enum hf_diff_kind kind, const struct change *
 		op.entry.fate = HF_FATE_PUNT;
 		op.entry.priority = 0;
 		op.entry.jump = 0;
+		op.entry.sets_tag = false;
 		op.entry.reason = HF_REASON_NONE;
 		op.entry.detail = HF_F_MAX_;
 	}
@@ -268,7 +272,7 @@ static void cover(struct work *w, struct change *c)
 
 	t.priority = 0;
 	t.fate = HF_FATE_PUNT;
-	t.jump = 0;
+	t.jump = t.sets_tag = t.tag = 0;
 	/* One does for both of a colliding pair. */
 	HASH_FIND(by_cover, w->covers, &t, COVER_SIZE, other);
 	if (other || present(w, &t))

@@ -28,6 +28,8 @@ static void add_actions(struct hf_flow *f, const struct hf_plan *plan, const str
 		add_action(f, HF_ACT_COUNT, 0);
 	switch (e->fate) {
 	case HF_FATE_JUMP:
+		if (e->sets_tag)
+			add_action(f, HF_ACT_SET_TAG, e->tag);
 		add_action(f, HF_ACT_JUMP, plan->tables[e->jump].group);
 		break;
 	case HF_FATE_DENY:

@@ -3,7 +3,8 @@
 /*
  * Lowering for NICs with groups, jumps and ordered priorities (mlx5).
  *
- *   root (group 0)  everything -> class
+ *   root (group 0)  everything -> ports, or class
+ *   ports           the bits of the port ranges as a tag, where that saves entries (ports.c)
  *   class           tagged, fragments, destinations services may rewrite -> punt;
  *                   the destination's longest prefix -> the table of its class
  *   one table per   the items of the path in order, each as one or more entries of one priority,
@@ -30,12 +31,6 @@
 #define L4_LAYERS                                                                                  \
 	(HF_LAYER_BIT(HF_LAYER_TCP) | HF_LAYER_BIT(HF_LAYER_UDP) | HF_LAYER_BIT(HF_LAYER_SCTP) |   \
 		HF_LAYER_BIT(HF_LAYER_ICMP) | HF_LAYER_BIT(HF_LAYER_ICMP6))
-
-struct path_table {
-	enum hf_class class;
-	uint16_t out;
-	uint32_t table;
-};
 
 struct lower {
 	struct builder *b;
@@ -76,9 +71,9 @@ static struct cube reach_of(const struct shape *s, const struct cube *cube, unsi
 		r.dst = cube->dst;
 	if (m->ip_proto || s->pattern.layers & L4_LAYERS)
 		hf_protos_only(r.proto, proto);
-	if (any_bit(m->sport, sizeof(m->sport)))
+	if (any_bit(m->sport, sizeof(m->sport)) || any_bit(m->tag, sizeof(m->tag)))
 		r.sport = cube->sport;
-	if (any_bit(m->dport, sizeof(m->dport)))
+	if (any_bit(m->dport, sizeof(m->dport)) || any_bit(m->tag, sizeof(m->tag)))
 		r.dport = cube->dport;
 	r.type = m->icmp_type & cube->type;
 	r.type_mask = m->icmp_type;
@@ -120,45 +115,61 @@ static int emit(struct lower *l, const struct item *item, const struct shape *s,
 	return hf_build_entry(l->b, &e);
 }
 
-static const struct {
-	uint8_t proto;
-	enum hf_field sport, dport;
-} port_fields[] = {
-	{HF_PROTO_TCP, HF_F_TCP_SPORT, HF_F_TCP_DPORT},
-	{HF_PROTO_UDP, HF_F_UDP_SPORT, HF_F_UDP_DPORT},
-	{HF_PROTO_SCTP, HF_F_SCTP_SPORT, HF_F_SCTP_DPORT},
+/* What an entry asks of one side's port: some bits of it, or a bit of the tag. */
+struct piece {
+	bool tagged;
+	unsigned int bit;
+	struct hf_port_mask mask;
 };
 
-static void put_port(struct shape *s, enum hf_field f, const struct hf_port_mask *pm)
+static size_t list_pieces(const struct lower *l, bool dst, struct hf_ports range,
+	unsigned int proto, struct piece ret[HF_PORT_MASKS_MAX])
 {
-	uint8_t value[2] = {(uint8_t)(pm->value >> 8), (uint8_t)pm->value};
-	uint8_t mask[2] = {(uint8_t)(pm->mask >> 8), (uint8_t)pm->mask};
+	struct hf_port_mask masks[HF_PORT_MASKS_MAX];
+	const struct port_map *map = &l->b->plan->ports;
+	bool has_tag =
+		map->family[l->family == 6] && ((proto == HF_PROTO_TCP && map->proto[0]) ||
+						       (proto == HF_PROTO_UDP && map->proto[1]));
+	int bit = has_tag ? hf_port_map_find(map, dst, range) : -1;
+	size_t n, i;
 
-	hf_shape_put(s, f, value, mask);
+	if (bit >= 0) {
+		ret[0] = (struct piece){.tagged = true, .bit = (unsigned int)bit};
+		return 1;
+	}
+	n = hf_ports_masks(range, masks);
+	for (i = 0; i < n; i++)
+		ret[i] = (struct piece){.mask = masks[i]};
+	return n;
+}
+
+static void put_piece(struct shape *s, enum hf_field f, const struct piece *p)
+{
+	if (p->tagged)
+		hf_shape_put_tag(s, UINT32_C(1) << p->bit);
+	else
+		hf_shape_put_port(s, f, p->mask.value, p->mask.mask);
 }
 
 /* The product of both port ranges, an entry each. */
 static int emit_ports(struct lower *l, const struct item *item, const struct shape *base,
 	unsigned int proto, enum hf_fate fate)
 {
-	struct hf_port_mask sp[HF_PORT_MASKS_MAX], dp[HF_PORT_MASKS_MAX];
-	size_t n_sp = hf_ports_masks(item->cube.sport, sp),
-	       n_dp = hf_ports_masks(item->cube.dport, dp);
-	size_t i, k, p;
+	struct piece src[HF_PORT_MASKS_MAX], dst[HF_PORT_MASKS_MAX];
+	const struct port_fields *fields = hf_port_fields(proto);
+	size_t n_src, n_dst, i, k;
 	int rc = 0;
 
-	for (p = 0; p < sizeof(port_fields) / sizeof(port_fields[0]); p++) {
-		if (port_fields[p].proto == proto)
-			break;
-	}
-	if (p == sizeof(port_fields) / sizeof(port_fields[0]))
+	if (!fields)
 		return emit(l, item, base, proto, fate);
-	for (i = 0; i < n_sp && rc == 0; i++) {
-		for (k = 0; k < n_dp && rc == 0; k++) {
+	n_src = list_pieces(l, false, item->cube.sport, proto, src);
+	n_dst = list_pieces(l, true, item->cube.dport, proto, dst);
+	for (i = 0; i < n_src && rc == 0; i++) {
+		for (k = 0; k < n_dst && rc == 0; k++) {
 			struct shape s = *base;
 
-			put_port(&s, port_fields[p].sport, &sp[i]);
-			put_port(&s, port_fields[p].dport, &dp[k]);
+			put_piece(&s, fields->sport, &src[i]);
+			put_piece(&s, fields->dport, &dst[k]);
 			rc = emit(l, item, &s, proto, fate);
 			if (s.reason)
 				return rc; /* wider than the ports: once is enough */
@@ -341,21 +352,6 @@ static int lower_family(struct lower *l, const struct items *items)
 	return rc;
 }
 
-static int punt_rest(struct builder *b, uint32_t table, uint32_t priority, enum hf_layer layer,
-	enum hf_reason reason)
-{
-	struct hf_entry e = {
-		.table = table,
-		.priority = priority,
-		.match.layers = HF_LAYER_BIT(HF_LAYER_ETH) | HF_LAYER_BIT(layer),
-		.origin = UINT32_MAX,
-		.reason = reason,
-		.detail = HF_F_MAX_,
-	};
-
-	return hf_build_entry(b, &e);
-}
-
 static int lower_path(struct builder *b, const struct path_table *pt, uint32_t *room)
 {
 	const struct hf_path *path = hf_rules_find_path(b->rules, b->in, pt->class);
@@ -376,130 +372,12 @@ static int lower_path(struct builder *b, const struct path_table *pt, uint32_t *
 	}
 	*room = l.room;
 	if (rc == 0)
-		rc = punt_rest(b, pt->table, l.limit - 2, HF_LAYER_IPV6, HF_REASON_EXTENSION);
+		rc = hf_build_punt_rest(
+			b, pt->table, l.limit - 2, HF_LAYER_IPV6, HF_REASON_EXTENSION);
 	if (rc == 0)
-		rc = punt_rest(b, pt->table, l.limit - 1, HF_LAYER_ETH, HF_REASON_PROTOCOL);
+		rc = hf_build_punt_rest(
+			b, pt->table, l.limit - 1, HF_LAYER_ETH, HF_REASON_PROTOCOL);
 	return rc;
-}
-
-/* Entries of the class table, strongest first; priorities leave room for each prefix length. */
-enum { PRIO_VLAN, PRIO_FRAGMENT, PRIO_DNAT, PRIO_DNAT_ADDR, PRIO_DEST };
-
-static int class_punt(
-	struct builder *b, uint32_t priority, const struct shape *s, enum hf_reason reason)
-{
-	struct hf_entry e = {
-		.table = 1,
-		.priority = priority,
-		.match = s->pattern,
-		.origin = UINT32_MAX,
-		.reason = reason,
-		.detail = HF_F_MAX_,
-	};
-
-	return hf_build_entry(b, &e);
-}
-
-static int class_hidden(struct builder *b)
-{
-	static const uint8_t one = 1, bit = 0xff;
-	struct shape s;
-	int rc = 0;
-
-	hf_shape_init(&s, b->engine, 4);
-	s.pattern.layers = HF_LAYER_BIT(HF_LAYER_ETH);
-	hf_shape_put(&s, HF_F_ETH_HAS_VLAN, &one, &bit);
-	if (!s.reason || hf_build_has_vlan(b))
-		rc = class_punt(b, PRIO_VLAN, &s, HF_REASON_VLAN);
-	if (rc == 0) {
-		hf_shape_init(&s, b->engine, 4);
-		hf_shape_put(&s, HF_F_IP4_FRAG, &one, &bit);
-		rc = class_punt(b, PRIO_FRAGMENT, &s, HF_REASON_FRAGMENT);
-	}
-	if (rc == 0) {
-		hf_shape_init(&s, b->engine, 6);
-		hf_shape_put(&s, HF_F_IP6_FRAG, &one, &bit);
-		rc = class_punt(b, PRIO_FRAGMENT, &s, HF_REASON_FRAGMENT);
-	}
-	return rc;
-}
-
-static int class_dnats(struct builder *b)
-{
-	size_t i, k;
-	int rc = 0;
-
-	for (i = 0; i < hf_rules_n_dnats(b->rules) && rc == 0; i++) {
-		const struct hf_dnat *d = hf_rules_dnat(b->rules, i);
-		struct hf_prefix p = {.addr = d->addr, .len = (uint8_t)hf_addr_bits(&d->addr)};
-		struct hf_port_mask port = {d->port, 0xffff};
-		struct shape s;
-
-		hf_shape_init(&s, b->engine, d->addr.family);
-		hf_shape_put_prefix(&s, d->addr.family == 4 ? HF_F_IP4_DST : HF_F_IP6_DST, &p);
-		if (d->proto)
-			hf_shape_put_proto(&s, d->addr.family, d->proto);
-		for (k = 0; d->proto && k < sizeof(port_fields) / sizeof(port_fields[0]); k++) {
-			if (port_fields[k].proto == d->proto)
-				put_port(&s, port_fields[k].dport, &port);
-		}
-		rc = class_punt(b, d->proto ? PRIO_DNAT : PRIO_DNAT_ADDR, &s, HF_REASON_DNAT);
-	}
-	return rc;
-}
-
-static int class_dests(struct builder *b, const struct path_table *pts, size_t n_pts)
-{
-	size_t i, k;
-	int rc = 0;
-
-	for (i = 0; i < hf_rules_n_dests(b->rules) && rc == 0; i++) {
-		const struct hf_dest *d = hf_rules_dest(b->rules, i);
-		struct hf_entry e = {.table = 1,
-			.fate = HF_FATE_JUMP,
-			.origin = UINT32_MAX,
-			.detail = HF_F_MAX_};
-		struct shape s;
-
-		for (k = 0; k < n_pts; k++) {
-			if (pts[k].class == d->class && pts[k].out == d->out)
-				e.jump = pts[k].table;
-		}
-		hf_shape_init(&s, b->engine, d->net.addr.family);
-		hf_shape_put_prefix(
-			&s, d->net.addr.family == 4 ? HF_F_IP4_DST : HF_F_IP6_DST, &d->net);
-		e.match = s.pattern;
-		e.priority = PRIO_DEST + 128 - d->net.len;
-		if (s.reason) { /* not the destinations it is meant for */
-			e.fate = HF_FATE_PUNT;
-			e.reason = s.reason;
-			e.detail = s.detail;
-		}
-		rc = hf_build_entry(b, &e);
-	}
-	return rc < 0 ? rc : punt_rest(b, 1, PRIO_DEST + 129, HF_LAYER_ETH, HF_REASON_PROTOCOL);
-}
-
-/* Priority 0 is free for an entry that hides all others while they are exchanged (driver/flow). */
-static int root_entry(struct builder *b)
-{
-	struct hf_entry e = {
-		.priority = 1,
-		.match.layers = HF_LAYER_BIT(HF_LAYER_ETH),
-		.fate = HF_FATE_JUMP,
-		.jump = 1,
-		.origin = UINT32_MAX,
-		.detail = HF_F_MAX_,
-	};
-
-	return hf_build_entry(b, &e);
-}
-
-static int add_table(struct builder *b, const char *name)
-{
-	struct hf_table t = {.group = (uint32_t)b->tables.n, .name = name};
-
-	return name && !hf_vec_push(&b->tables, t) ? 0 : -ENOMEM;
 }
 
 /* One table per class and leaving interface that some destination has. */
@@ -520,43 +398,47 @@ static int add_path_tables(struct builder *b, struct path_table *pts, size_t *re
 		if (k < n)
 			continue;
 		pts[n++] = (struct path_table){d->class, d->out, (uint32_t)b->tables.n};
-		rc = add_table(b, hf_arena_printf(b->plan->arena, "%s to %s%s%s", in,
-					  hf_class_name(d->class), out[0] ? " by " : "", out));
+		rc = hf_build_table(b, hf_arena_printf(b->plan->arena, "%s to %s%s%s", in,
+					       hf_class_name(d->class), out[0] ? " by " : "", out));
 	}
 	*ret_n = n;
 	return rc;
 }
 
-int hf_lower_grouped(struct builder *b)
+static int lower_tables(struct builder *b, struct path_table *pts)
 {
-	size_t n_dests = hf_rules_n_dests(b->rules), n = 0, i;
-	struct path_table *pts = calloc(n_dests + 1, sizeof(*pts));
 	uint32_t room, reserve;
-	int rc = pts ? 0 : -ENOMEM;
+	size_t n = 0, i;
+	int rc = hf_front_add(b);
 
-	if (rc == 0)
-		rc = add_table(b, "root");
-	if (rc == 0)
-		rc = add_table(b, "class");
+	b->plan->first_path = (uint32_t)b->tables.n;
 	if (rc == 0)
 		rc = add_path_tables(b, pts, &n);
-	/* Root, class and the catch-alls must fit; without them no entry would be sound. */
-	reserve = (uint32_t)(n_dests + hf_rules_n_dnats(b->rules) + 2 * n + 5);
-	if (rc == 0 && b->capacity < reserve)
+	/* The front and the catch-alls must fit; without them no entry would be sound. */
+	reserve = (uint32_t)(hf_front_size(b) + 2 * n);
+	if (rc == 0 && b->capacity < reserve) {
 		b->tables.n = 0;
+		return 0;
+	}
 	room = b->capacity - reserve;
-	for (i = 0; i < n && rc == 0 && b->tables.n; i++)
+	for (i = 0; i < n && rc == 0; i++)
 		rc = lower_path(b, &pts[i], &room);
-	if (rc == 0 && b->tables.n)
+	if (rc == 0)
 		rc = hf_label_plan(b, b->previous);
-	if (rc == 0 && b->tables.n)
-		rc = class_hidden(b);
-	if (rc == 0 && b->tables.n)
-		rc = class_dnats(b);
-	if (rc == 0 && b->tables.n)
-		rc = class_dests(b, pts, n);
-	if (rc == 0 && b->tables.n)
-		rc = root_entry(b);
+	return rc < 0 ? rc : hf_front_lower(b, pts, n);
+}
+
+int hf_lower_grouped(struct builder *b)
+{
+	size_t n_dests = hf_rules_n_dests(b->rules);
+	struct path_table *pts = calloc(n_dests + 1, sizeof(*pts));
+	int rc = pts ? hf_port_map_choose(b, &b->plan->ports) : -ENOMEM;
+
+	/* Where there is little room a table in front of all others is not worth it. */
+	if (rc == 0 && b->capacity < 2 * hf_front_size(b))
+		b->plan->ports = (struct port_map){0};
+	if (rc == 0)
+		rc = lower_tables(b, pts);
 	free(pts);
 	return rc;
 }

@@ -36,6 +36,8 @@ static json_t *entry_json(const struct hf_plan *plan, size_t i)
 		return NULL;
 	if (e->fate == HF_FATE_JUMP)
 		json_object_set_new(o, "jump", json_integer(plan->tables[e->jump].group));
+	if (e->sets_tag)
+		json_object_set_new(o, "tag", json_integer(e->tag));
 	if (e->fate == HF_FATE_PUNT)
 		json_object_set_new(
 			o, "reason", json_string(hf_reason_print(e->reason, e->detail, buf)));

@@ -30,7 +30,7 @@ static uint32_t l4_layer(const struct hf_packet *pkt)
 
 uint32_t hf_judge_parse(const struct hf_plan *plan, const struct hf_packet *pkt, struct hf_hdr *h)
 {
-	uint32_t layers = HF_LAYER_BIT(HF_LAYER_ETH);
+	uint32_t layers = HF_LAYER_BIT(HF_LAYER_ETH) | HF_LAYER_BIT(HF_LAYER_TAG);
 	bool v4 = pkt->src.family == 4;
 
 	memset(h, 0, sizeof(*h));
@@ -95,6 +95,14 @@ bool hf_judge_match(const struct hf_plan *plan, const struct hf_entry *e, uint32
 	return matches(e, layers, h) && in_scope(plan, e, layers, h);
 }
 
+void hf_judge_tag(const struct hf_entry *e, struct hf_hdr *h)
+{
+	unsigned int i;
+
+	for (i = 0; e->sets_tag && i < sizeof(h->tag); i++)
+		h->tag[i] = (uint8_t)(e->tag >> (24 - 8 * i));
+}
+
 static size_t find_entry(
 	const struct hf_plan *plan, uint32_t table, uint32_t layers, const struct hf_hdr *h)
 {
@@ -127,6 +135,7 @@ enum hf_fate hf_plan_judge(
 			return HF_FATE_PUNT;
 		if (plan->entries[i].fate != HF_FATE_JUMP)
 			return plan->entries[i].fate;
+		hf_judge_tag(&plan->entries[i], &h);
 		table = plan->entries[i].jump;
 	}
 	if (ret_entry)

@@ -24,9 +24,8 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#define STEP	   16	/* between levels of a plan that follows none, where there is room */
-#define FIRST	   1024 /* of the first level: room for as many rules in front */
-#define TABLE_PATH 2	/* the first table of a path; root and class are numbered for good */
+#define STEP  16   /* between levels of a plan that follows none, where there is room */
+#define FIRST 1024 /* of the first level: room for as many rules in front */
 
 struct level {
 	size_t first, end; /* entries */
@@ -366,7 +365,7 @@ static int label_levels(struct labels *l, struct levels *levels, size_t start, s
 static int label_groups(struct builder *b, const struct hf_plan *previous)
 {
 	size_t n = b->tables.n + previous->n_tables, i, t;
-	uint32_t next = TABLE_PATH;
+	uint32_t next = b->plan->first_path;	     /* those before are numbered for good */
 	bool *taken = calloc(n + 1, sizeof(*taken)); /* by group, of those that matter */
 
 	if (!taken)
@@ -375,7 +374,7 @@ static int label_groups(struct builder *b, const struct hf_plan *previous)
 		if (previous->tables[i].group <= n)
 			taken[previous->tables[i].group] = true;
 	}
-	for (i = TABLE_PATH; i < b->tables.n; i++) {
+	for (i = b->plan->first_path; i < b->tables.n; i++) {
 		t = find_table(previous, b->tables.v[i].name);
 		if (t < previous->n_tables) {
 			b->tables.v[i].group = previous->tables[t].group;
@@ -396,7 +395,7 @@ static bool fits(const struct builder *b, const struct hf_plan *previous)
 	uint64_t groups = b->tables.n + previous->n_tables;
 	size_t i;
 
-	if (previous->n_tables <= TABLE_PATH || groups > b->engine->groups ||
+	if (previous->first_path != b->plan->first_path || groups > b->engine->groups ||
 		strcmp(previous->nic, b->plan->nic) != 0 ||
 		strcmp(previous->iface, b->plan->iface) != 0)
 		return false;
@@ -441,7 +440,7 @@ int hf_label_plan(struct builder *b, const struct hf_plan *previous)
 	for (; start < b->entries.n && rc == 0; start = end) {
 		uint32_t table = b->entries.v[start].table;
 
-		if (table < TABLE_PATH)
+		if (table < b->plan->first_path)
 			break; /* the last ones */
 		for (end = start; end < b->entries.n && b->entries.v[end].table == table;)
 			end++;

@@ -195,6 +195,8 @@ static void print_entry(const struct hf_plan *plan, size_t i, FILE *out)
 		hf_fate_name(e->fate));
 	if (e->fate == HF_FATE_JUMP)
 		fprintf(out, " %" PRIu32, plan->tables[e->jump].group);
+	if (e->sets_tag)
+		fprintf(out, " tag 0x%" PRIx32, e->tag);
 	if (e->fate == HF_FATE_PUNT)
 		fprintf(out, " (%s)", hf_reason_print(e->reason, e->detail, reason));
 	if (e->origin < plan->n_origins)

@@ -50,6 +50,40 @@ void hf_shape_put(struct shape *s, enum hf_field f, const void *value, const voi
 	memcpy((uint8_t *)&s->pattern.mask + info->offset, mask, info->size);
 }
 
+void hf_shape_put_port(struct shape *s, enum hf_field f, uint16_t value, uint16_t mask)
+{
+	uint8_t v[2] = {(uint8_t)(value >> 8), (uint8_t)value};
+	uint8_t m[2] = {(uint8_t)(mask >> 8), (uint8_t)mask};
+
+	hf_shape_put(s, f, v, m);
+}
+
+void hf_shape_put_tag(struct shape *s, uint32_t bits)
+{
+	uint8_t v[4];
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		v[i] = (uint8_t)(bits >> (24 - 8 * i)) | s->pattern.mask.tag[i];
+	hf_shape_put(s, HF_F_TAG, v, v);
+}
+
+const struct port_fields *hf_port_fields(unsigned int proto)
+{
+	static const struct port_fields fields[] = {
+		{HF_PROTO_TCP, HF_F_TCP_SPORT, HF_F_TCP_DPORT},
+		{HF_PROTO_UDP, HF_F_UDP_SPORT, HF_F_UDP_DPORT},
+		{HF_PROTO_SCTP, HF_F_SCTP_SPORT, HF_F_SCTP_DPORT},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		if (fields[i].proto == proto)
+			return &fields[i];
+	}
+	return NULL;
+}
+
 void hf_shape_put_prefix(struct shape *s, enum hf_field f, const struct hf_prefix *p)
 {
 	uint8_t mask[16] = {0};

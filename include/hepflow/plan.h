@@ -88,6 +88,8 @@ struct hf_entry {
 	struct hf_pattern match;
 	enum hf_fate fate;
 	uint32_t jump;	       /* HF_FATE_JUMP: table index */
+	bool sets_tag;	       /* HF_FATE_JUMP: and gives the packet this tag, */
+	uint32_t tag;	       /* which entries of later tables match */
 	uint32_t origin;       /* index for hf_plan_origin() */
 	enum hf_reason reason; /* HF_FATE_PUNT: why */
 	uint32_t detail;       /* enum hf_field, or HF_F_MAX_ */
@@ -117,6 +119,11 @@ struct hf_plan_opts {
 	 * hardware then that policy denies to an invalid packet (docs/plan.md).
 	 */
 	bool strict_invalid;
+	/*
+	 * On NICs with tags: look at port ranges in a table of their own once that saves so many
+	 * entries. 0 = a default.
+	 */
+	uint32_t classify_from;
 	/*
 	 * NULL, or the plan that this one follows: entries that both have keep their group and
 	 * priority where the order allows, so that few operations lead from one to the other

@@ -134,7 +134,7 @@ static void try_family(const struct world_run *w, uint16_t in, uint8_t family)
 
 static void try_plan(const struct world_run *w, const struct hf_nic *nic, const char *iface)
 {
-	struct hf_plan_opts opts = {.iface = iface};
+	struct hf_plan_opts opts = {.iface = iface, .classify_from = w->i % 2};
 	struct hf_check_opts none = {0};
 	struct hf_check_view view = {.nic = nic, .iface = iface};
 	struct hf_check check;

@@ -50,6 +50,7 @@ static const uint32_t capacities[] = {0, 0, 1, 7, 40, 200};
 
 struct tally {
 	size_t packets;
+	size_t with_ports; /* plans that have that table */
 	size_t n_nics;
 	struct hf_nic **nics;
 	size_t fates[PROFILES_MAX][HF_FATE_JUMP + 1];
@@ -177,6 +178,8 @@ static void try_plan(const struct world_run *w, size_t profile, const struct hf_
 			hf_nic_danger(engine, &flow), HF_F_MAX_, "entry %zu on %s", i, nic->name);
 	}
 	cr_assert(!opts->capacity || hf_plan_n_entries(plan) <= opts->capacity);
+	for (i = 0; i < hf_plan_n_tables(plan); i++)
+		w->tally->with_ports += strcmp(hf_plan_table(plan, i)->name, "ports") == 0;
 	try_packets(w, plan, profile);
 	*ret = plan;
 }
@@ -186,7 +189,8 @@ static void try_profile(const struct world_run *w, size_t profile, const char *i
 	struct hf_plan_opts opts = {.iface = iface,
 		.fallback = hf_rand_below(w->rand, 8) ? HF_FALLBACK_SOFTWARE : HF_FALLBACK_KERNEL,
 		.capacity = capacities[hf_rand_below(
-			w->rand, sizeof(capacities) / sizeof(capacities[0]))]};
+			w->rand, sizeof(capacities) / sizeof(capacities[0]))],
+		.classify_from = hf_rand_below(w->rand, 2)};
 	struct hf_plan *plan;
 
 	try_plan(w, profile, &opts, &plan);
@@ -275,11 +279,13 @@ Test(plan, never_changes_a_verdict_on_random_worlds)
 	cr_assert_leq(t.n_nics, PROFILES_MAX);
 	for (i = 0; i < n; i++)
 		run_world(seed, i, &t);
-	fprintf(stderr, "# HF_SEED=%llu: %zu packets\n", (unsigned long long)seed, t.packets);
+	fprintf(stderr, "# HF_SEED=%llu: %zu packets, %zu plans with port ranges as tags\n",
+		(unsigned long long)seed, t.packets, t.with_ports);
 	for (i = 0; i < t.n_nics; i++)
 		fprintf(stderr, "#   %-12s punt %zu allow %zu untracked %zu deny %zu\n",
 			t.nics[i]->name, t.fates[i][HF_FATE_PUNT], t.fates[i][HF_FATE_ALLOW],
 			t.fates[i][HF_FATE_ALLOW_UNTRACKED], t.fates[i][HF_FATE_DENY]);
+	cr_expect(n < WORLDS || t.with_ports > 0);
 	/* A plan that decides nothing would be sound too. */
 	for (i = 0; i < N_ALWAYS && n >= WORLDS; i++) {
 		size_t *fates = t.fates[find_nic(&t, always[i].name)];
@@ -363,7 +369,10 @@ static void one_way_or_the_other(const struct world_run *w, const struct hf_plan
 static void go_on(const struct world_run *w, size_t profile, const char *iface, uint32_t capacity,
 	struct hf_plan **plan, struct update_tally *t)
 {
-	struct hf_plan_opts opts = {.iface = iface, .capacity = capacity, .previous = *plan};
+	struct hf_plan_opts opts = {.iface = iface,
+		.capacity = capacity,
+		.classify_from = hf_rand_chance(w->rand, 3, 4),
+		.previous = *plan};
 	struct hf_diff_opts diff_opts = {0};
 	struct hf_diff *d;
 	struct hf_plan *next;

@@ -45,6 +45,7 @@ static void take_out(struct hf_steps *s, const struct hf_step_entry *e)
 	cr_assert_lt(i, s->entries.n, "the NIC has no such entry");
 	cr_assert_eq(s->entries.v[i].entry.fate, e->entry.fate, "the NIC has another");
 	cr_assert_eq(s->entries.v[i].jump, e->jump, "the NIC has another");
+	cr_assert_eq(s->entries.v[i].entry.tag, e->entry.tag, "the NIC has another");
 	s->entries.v[i] = s->entries.v[--s->entries.n];
 }
 
@@ -80,6 +81,9 @@ void hf_steps_do(struct hf_steps *s, const struct hf_diff_op *op)
 		take_out(s, &e);
 }
 
+static unsigned int follow(const struct hf_steps *s, const struct hf_step_entry *e, uint32_t layers,
+	const struct hf_hdr *h);
+
 static unsigned int walk(
 	const struct hf_steps *s, uint32_t group, uint32_t layers, const struct hf_hdr *h)
 {
@@ -97,11 +101,21 @@ static unsigned int walk(
 			best = e->entry.priority;
 			if (pass == 0)
 				continue;
-			fates |= e->entry.fate == HF_FATE_JUMP ? walk(s, e->jump, layers, h)
-							       : 1u << e->entry.fate;
+			fates |= follow(s, e, layers, h);
 		}
 	}
 	return fates ? fates : 1u << HF_FATE_PUNT;
+}
+
+static unsigned int follow(const struct hf_steps *s, const struct hf_step_entry *e, uint32_t layers,
+	const struct hf_hdr *h)
+{
+	struct hf_hdr next = *h;
+
+	if (e->entry.fate != HF_FATE_JUMP)
+		return 1u << e->entry.fate;
+	hf_judge_tag(&e->entry, &next);
+	return walk(s, e->jump, layers, &next);
 }
 
 unsigned int hf_steps_judge(const struct hf_steps *s, const struct hf_packet *pkt)
@@ -130,7 +144,8 @@ bool hf_steps_equal(const struct hf_steps *a, const struct hf_steps *b)
 	for (i = 0; i < a->entries.n; i++) {
 		k = find(b, &a->entries.v[i]);
 		if (k == b->entries.n || b->entries.v[k].entry.fate != a->entries.v[i].entry.fate ||
-			b->entries.v[k].jump != a->entries.v[i].jump)
+			b->entries.v[k].jump != a->entries.v[i].jump ||
+			b->entries.v[k].entry.tag != a->entries.v[i].entry.tag)
 			return false;
 	}
 	return a->entries.n == b->entries.n;

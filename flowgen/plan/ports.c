@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "ports.h"
+
+#include "build.h"
+#include "cover.h"
+
+#include "rules/algebra.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LEN	   COVER_PORT_BITS
+#define RANGES_MAX 4096 /* different ranges that are counted; more are left as masks */
+/* A table in front of all others costs every packet a look-up: so many entries must be saved. */
+#define SAVE_MIN 64
+
+/* A range of some rules, and what it costs as masks beyond one entry. */
+struct want {
+	bool dst;
+	struct hf_ports range;
+	uint64_t saved; /* in halves */
+	bool family[2], proto[2];
+};
+
+struct wants {
+	size_t n;
+	struct want v[RANGES_MAX];
+};
+
+/* The prefixes of one side. */
+static void list_parts(const struct port_map *map, bool dst, struct cover *ret)
+{
+	struct cover_range ranges[PORT_BITS];
+	size_t n = 0;
+	unsigned int i;
+
+	for (i = 0; i < PORT_BITS; i++) {
+		const struct port_bit *b = &map->bit[i];
+
+		if (b->used && b->dst == dst)
+			ranges[n++] = (struct cover_range){b->range, UINT32_C(1) << i};
+	}
+	hf_cover_build(ranges, n, ret);
+}
+
+static struct want *find_want(struct wants *w, bool dst, struct hf_ports range)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++) {
+		struct want *v = &w->v[i];
+
+		if (v->dst == dst && v->range.lo == range.lo && v->range.hi == range.hi)
+			return v;
+	}
+	if (w->n == RANGES_MAX)
+		return NULL;
+	w->v[w->n] = (struct want){.dst = dst, .range = range};
+	return &w->v[w->n++];
+}
+
+/* Address pairs of one family that a rule becomes an entry for, at least. */
+static uint64_t n_pairs(const struct hf_rules *rules, const struct hf_match *m, uint8_t family)
+{
+	uint64_t n = !m->family || m->family == family, k;
+	size_t i, a;
+
+	for (a = 0; a < m->n_addr && n; a++) {
+		const struct hf_set *set = hf_rules_set(rules, m->addr[a].set);
+
+		if (m->addr[a].negate)
+			continue;
+		for (i = k = 0; i < set->n_nets; i++)
+			k += set->nets[i].addr.family == family;
+		n *= k;
+	}
+	return n;
+}
+
+/* Entries that one side of a rule becomes: as masks, and with a bit for each range. */
+struct side {
+	uint64_t masks, ranges;
+};
+
+static struct side side_of(const struct hf_match *m, bool dst)
+{
+	struct hf_port_mask masks[HF_PORT_MASKS_MAX];
+	struct side s = {0};
+	size_t c, i;
+
+	for (c = 0; c < m->n_port; c++) {
+		if (m->port[c].negate || m->port[c].dst != dst)
+			continue;
+		for (i = 0; i < m->port[c].n_ranges; i++)
+			s.masks += hf_ports_masks(m->port[c].ranges[i], masks);
+		s.ranges += m->port[c].n_ranges;
+	}
+	return s.ranges ? s : (struct side){1, 1};
+}
+
+/*
+ * A rule of S masks on one side and D on the other is S * D entries. What its ranges save together
+ * is shared between the sides in halves: (S - 1) (D + 1) / 2 and (D - 1) (S + 1) / 2.
+ */
+static void note_rule(
+	struct wants *w, const struct hf_rules *rules, const struct hf_rule *rule, uint64_t times)
+{
+	static const uint8_t protos[2] = {HF_PROTO_TCP, HF_PROTO_UDP};
+	const struct hf_match *m = &rule->match;
+	struct hf_port_mask masks[HF_PORT_MASKS_MAX];
+	uint64_t pairs[2] = {n_pairs(rules, m, 4), n_pairs(rules, m, 6)};
+	size_t c, i, p;
+
+	for (c = 0; c < m->n_port; c++) {
+		struct side other = side_of(m, !m->port[c].dst);
+
+		for (i = 0; !m->port[c].negate && i < m->port[c].n_ranges; i++) {
+			struct hf_ports range = m->port[c].ranges[i];
+			size_t n = hf_ports_masks(range, masks);
+			struct want *v = n > 1 ? find_want(w, m->port[c].dst, range) : NULL;
+
+			for (p = 0; v && p < 2; p++) {
+				if (!(m->proto[0] >> protos[p] & 1))
+					continue;
+				v->proto[p] = true;
+				v->family[0] |= pairs[0] > 0;
+				v->family[1] |= pairs[1] > 0;
+				v->saved += (n - 1) * (other.masks + other.ranges) *
+					    (pairs[0] + pairs[1]) * times;
+			}
+		}
+	}
+}
+
+/* How many tables of the uplink each block is written into. */
+static void count_uses(const struct builder *b, uint64_t *uses)
+{
+	const struct hf_rules *rules = b->rules;
+	size_t n = hf_rules_n_blocks(rules), p, i, k;
+	bool *met = calloc(n + 1, sizeof(*met));
+
+	for (p = 0; met && p < hf_rules_n_paths(rules); p++) {
+		const struct hf_path *path = hf_rules_path(rules, p);
+
+		if (path->in != b->in)
+			continue;
+		memset(met, 0, n * sizeof(*met));
+		met[path->block] = true;
+		for (i = path->block; i < n; i++) {
+			const struct hf_block *block = hf_rules_block(rules, i);
+
+			for (k = 0; met[i] && k < block->n_rules; k++) {
+				if (block->rules[k].op == HF_OP_GOTO)
+					met[block->rules[k].target] = true;
+			}
+			uses[i] += met[i];
+		}
+	}
+	free(met);
+}
+
+static int want_cmp(const void *a, const void *b)
+{
+	const struct want *x = a, *y = b;
+
+	if (x->saved != y->saved)
+		return x->saved > y->saved ? -1 : 1;
+	if (x->dst != y->dst)
+		return x->dst ? 1 : -1;
+	return x->range.lo != y->range.lo ? (int)x->range.lo - (int)y->range.lo
+					  : (int)x->range.hi - (int)y->range.hi;
+}
+
+/* Where the plan before has the range, else the first place that neither has. */
+static int place(const struct port_map *old, const struct port_map *map, const struct want *w)
+{
+	int at = old ? hf_port_map_find(old, w->dst, w->range) : -1, i;
+
+	for (i = 0; at < 0 && i < PORT_BITS; i++) {
+		if (!map->bit[i].used && !(old && old->bit[i].used))
+			at = i;
+	}
+	for (i = 0; at < 0 && i < PORT_BITS; i++) {
+		if (!map->bit[i].used)
+			at = i;
+	}
+	return at >= 0 && !map->bit[at].used ? at : -1;
+}
+
+static void add_want(struct port_map *map, const struct port_map *old, const struct want *w)
+{
+	int at = place(old, map, w), i;
+
+	if (at < 0)
+		return;
+	map->bit[at] = (struct port_bit){true, w->dst, w->range};
+	for (i = 0; i < 2; i++) {
+		map->family[i] |= w->family[i];
+		map->proto[i] |= w->proto[i];
+	}
+	map->used = true;
+}
+
+/* Takes the ranges that save most, as many of them as are best. */
+static void take_best(
+	const struct builder *b, struct wants *w, const struct port_map *old, struct port_map *ret)
+{
+	int64_t best = b->classify_from ? (int64_t)b->classify_from - 1 : SAVE_MIN - 1, net;
+	struct port_map map = {0};
+	uint64_t saved = 0;
+	size_t i;
+
+	if (old && old->used)
+		best = 0; /* it is there already */
+	qsort(w->v, w->n, sizeof(*w->v), want_cmp);
+	for (i = 0; i < w->n && i < PORT_BITS; i++) {
+		add_want(&map, old, &w->v[i]);
+		saved += w->v[i].saved;
+		net = (int64_t)(saved / 2) - (int64_t)hf_port_map_size(&map);
+		if (net > best) {
+			best = net;
+			*ret = map;
+		}
+	}
+}
+
+static bool has_tags(const struct hf_engine *e)
+{
+	struct hf_hdr mask = {.tag = {0, 0, 0, 1}};
+
+	return e->layers & HF_LAYER_BIT(HF_LAYER_TAG) && e->actions & HF_ACT_BIT(HF_ACT_SET_TAG) &&
+	       hf_nic_can_match(e, HF_F_TAG, &mask);
+}
+
+int hf_port_map_choose(const struct builder *b, struct port_map *ret)
+{
+	size_t n = hf_rules_n_blocks(b->rules), i, k;
+	const struct port_map *old = b->previous ? &b->previous->ports : NULL;
+	uint64_t *uses;
+	struct wants *w;
+
+	*ret = (struct port_map){0};
+	if (!has_tags(b->engine))
+		return 0;
+	uses = calloc(n + 1, sizeof(*uses));
+	w = calloc(1, sizeof(*w));
+	if (!uses || !w) {
+		free(uses);
+		free(w);
+		return -ENOMEM;
+	}
+	count_uses(b, uses);
+	for (i = 0; i < n; i++) {
+		const struct hf_block *block = hf_rules_block(b->rules, i);
+
+		for (k = 0; uses[i] && k < block->n_rules; k++)
+			note_rule(w, b->rules, &block->rules[k], uses[i]);
+	}
+	take_best(b, w, old, ret);
+	free(uses);
+	free(w);
+	return 0;
+}
+
+int hf_port_map_find(const struct port_map *map, bool dst, struct hf_ports range)
+{
+	int i;
+
+	for (i = 0; map->used && i < PORT_BITS; i++) {
+		const struct port_bit *b = &map->bit[i];
+
+		if (b->used && b->dst == dst && b->range.lo == range.lo && b->range.hi == range.hi)
+			return i;
+	}
+	return -1;
+}
+
+static size_t n_kinds(const struct port_map *map)
+{
+	return (size_t)(map->family[0] + map->family[1]) * (size_t)(map->proto[0] + map->proto[1]);
+}
+
+size_t hf_port_map_size(const struct port_map *map)
+{
+	struct cover src, dst;
+	size_t n;
+
+	if (!map->used)
+		return 0;
+	list_parts(map, false, &src);
+	list_parts(map, true, &dst);
+	n = src.n * dst.n;
+	if (!src.v[0].bits && !dst.v[0].bits)
+		n--; /* as of every other packet */
+	return n_kinds(map) * n + 1;
+}
+
+static struct hf_entry entry_of(uint32_t table, uint32_t next, uint32_t priority, uint32_t tag)
+{
+	return (struct hf_entry){
+		.table = table,
+		.priority = priority,
+		.fate = HF_FATE_JUMP,
+		.jump = next,
+		.sets_tag = true,
+		.tag = tag,
+		.origin = UINT32_MAX,
+		.detail = HF_F_MAX_,
+	};
+}
+
+static void put_part(struct shape *s, enum hf_field f, const struct cover_part *p)
+{
+	uint16_t m = (uint16_t) ~(UINT16_MAX >> p->len);
+	uint8_t value[2] = {(uint8_t)(p->port >> 8), (uint8_t)p->port};
+	uint8_t mask[2] = {(uint8_t)(m >> 8), (uint8_t)m};
+
+	hf_shape_put(s, f, value, mask);
+}
+
+/* The longest match of both sides wins: that of the source before that of the destination. */
+static int lower_kind(struct builder *b, const struct cover *src, const struct cover *dst,
+	uint8_t family, uint8_t proto, struct hf_entry e)
+{
+	bool tcp = proto == HF_PROTO_TCP;
+	size_t i, k;
+	int rc = 0;
+
+	for (i = 0; i < src->n && rc == 0; i++) {
+		for (k = 0; k < dst->n && rc == 0; k++) {
+			struct shape s;
+
+			e.tag = src->v[i].bits | dst->v[k].bits;
+			if (i == 0 && k == 0 && !e.tag)
+				continue;
+			hf_shape_init(&s, b->engine, family);
+			hf_shape_put_proto(&s, family, proto);
+			put_part(&s, tcp ? HF_F_TCP_SPORT : HF_F_UDP_SPORT, &src->v[i]);
+			put_part(&s, tcp ? HF_F_TCP_DPORT : HF_F_UDP_DPORT, &dst->v[k]);
+			e.match = s.pattern;
+			e.priority = 1 + (LEN + 1) * (LEN - src->v[i].len) + LEN - dst->v[k].len;
+			rc = hf_build_entry(b, &e);
+		}
+	}
+	return rc;
+}
+
+int hf_port_map_lower(struct builder *b, const struct port_map *map, uint32_t table, uint32_t next)
+{
+	static const uint8_t families[2] = {4, 6}, protos[2] = {HF_PROTO_TCP, HF_PROTO_UDP};
+	struct hf_entry e = entry_of(table, next, 1 + (LEN + 1) * (LEN + 1), 0);
+	struct cover src, dst;
+	size_t f, p;
+	int rc = 0;
+
+	list_parts(map, false, &src);
+	list_parts(map, true, &dst);
+	for (f = 0; f < 2; f++) {
+		for (p = 0; p < 2 && rc == 0; p++) {
+			if (map->family[f] && map->proto[p])
+				rc = lower_kind(b, &src, &dst, families[f], protos[p], e);
+		}
+	}
+	e.match.layers = HF_LAYER_BIT(HF_LAYER_ETH);
+	return rc < 0 ? rc : hf_build_entry(b, &e);
+}
