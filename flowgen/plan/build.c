@@ -52,6 +52,14 @@ void hf_build_miss(struct builder *b, uint32_t origin, enum hf_reason reason, ui
 	}
 }
 
+void hf_build_miss_lost(struct builder *b, const struct items *items, enum hf_reason reason)
+{
+	size_t i;
+
+	for (i = 0; i < items->n_lost; i++)
+		hf_build_miss(b, items->lost[i], reason, HF_F_MAX_);
+}
+
 void hf_build_miss_items(struct builder *b, const struct items *items, enum hf_reason reason)
 {
 	size_t i;
@@ -180,6 +188,7 @@ static int lower_none(struct builder *b)
 			if (rc < 0)
 				break;
 			hf_build_miss_items(b, &items, HF_REASON_NO_ENGINE);
+			hf_build_miss_lost(b, &items, HF_REASON_NO_ENGINE);
 			hf_items_fini(&items);
 		}
 	}

@@ -72,6 +72,8 @@ int hf_build_entry(struct builder *b, const struct hf_entry *entry);
 void hf_build_miss(struct builder *b, uint32_t origin, enum hf_reason reason, uint32_t detail);
 /* Whether the host has a VLAN interface on top of the uplink, so that tags matter. */
 bool hf_build_has_vlan(const struct builder *b);
+/* Tallies what the items had no room for. */
+void hf_build_miss_lost(struct builder *b, const struct items *items, enum hf_reason reason);
 /* Tallies all items of a path as missed. */
 void hf_build_miss_items(struct builder *b, const struct items *items, enum hf_reason reason);
 

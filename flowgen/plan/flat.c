@@ -413,6 +413,10 @@ int hf_lower_flat(struct builder *b)
 	if (hf_vec_push(&b->tables, table))
 		return -ENOMEM;
 	rc = hf_sight_init(&f.host, b->rules, b->in, &b->items);
+	for (i = 0; i < f.host.n_paths; i++) {
+		hf_build_miss_lost(b, &f.host.paths[i].items[0], HF_REASON_CAPACITY);
+		hf_build_miss_lost(b, &f.host.paths[i].items[1], HF_REASON_CAPACITY);
+	}
 	for (i = 0; i < f.host.n_paths && rc == 0 && hf_build_has_vlan(b); i++) {
 		hf_build_miss_items(b, &f.host.paths[i].items[0], HF_REASON_VLAN);
 		hf_build_miss_items(b, &f.host.paths[i].items[1], HF_REASON_VLAN);

@@ -368,6 +368,7 @@ static int lower_path(struct builder *b, const struct path_table *pt, uint32_t *
 			break;
 		l.family = families[f];
 		rc = lower_family(&l, &items);
+		hf_build_miss_lost(b, &items, HF_REASON_CAPACITY);
 		hf_items_fini(&items);
 	}
 	*room = l.room;

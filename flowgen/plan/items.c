@@ -11,7 +11,7 @@
  */
 #define SEEN (HF_CT_BIT(HF_CT_NEW) | HF_CT_BIT(HF_CT_ESTABLISHED) | HF_CT_BIT(HF_CT_RELATED))
 
-/* Jumps within jumps; a chain of tiers is as long as there are tiers. */
+/* Jumps within jumps; a chain of tiers is as long as there are tiers. Beyond, rules are lost. */
 #define DEPTH_MAX 4096
 
 struct walk {
@@ -20,6 +20,7 @@ struct walk {
 	uint16_t out;
 	struct items *items;
 	enum hf_fallback fallback;
+	bool *lost; /* by block: its rules are noted as lost; NULL: none is */
 };
 
 static int push(struct walk *w, const struct item *item)
@@ -43,6 +44,7 @@ void hf_items_fini(struct items *items)
 {
 	free(items->v);
 	free(items->guards);
+	free(items->lost);
 	*items = (struct items){0};
 }
 
@@ -113,6 +115,44 @@ static int walk_rule(struct walk *w, const struct hf_rule *rule, const struct cu
 	return rc < 0 ? rc : all;
 }
 
+static int note_lost(struct items *l, uint32_t origin)
+{
+	size_t cap = l->lost_cap ? l->lost_cap * 2 : 64;
+	uint32_t *v;
+
+	if (l->n_lost == l->lost_cap) {
+		v = reallocarray(l->lost, cap, sizeof(*v));
+		if (!v)
+			return -ENOMEM;
+		l->lost = v;
+		l->lost_cap = cap;
+	}
+	l->lost[l->n_lost++] = origin;
+	return 0;
+}
+
+/* Notes the rules of the block from i on, and of the blocks they lead to, as lost. */
+static int lose(struct walk *w, uint32_t block, uint32_t i, unsigned int depth)
+{
+	const struct hf_block *b = hf_rules_block(w->rules, block);
+	int rc = 0;
+
+	if (!w->lost)
+		w->lost = calloc(hf_rules_n_blocks(w->rules), sizeof(*w->lost));
+	if (!w->lost)
+		return -ENOMEM;
+	for (; i < b->n_rules && rc == 0; i++) {
+		const struct hf_rule *r = &b->rules[i];
+
+		rc = note_lost(w->items, r->origin);
+		if (rc < 0 || r->op != HF_OP_GOTO || w->lost[r->target] || depth > 2 * DEPTH_MAX)
+			continue;
+		w->lost[r->target] = true;
+		rc = lose(w, r->target, 0, depth + 1);
+	}
+	return rc;
+}
+
 static int walk_block(
 	struct walk *w, uint32_t block, const struct cube *ctx, uint8_t ct, unsigned int depth)
 {
@@ -121,10 +161,13 @@ static int walk_block(
 	uint32_t i;
 	int rc = 0;
 
-	if (w->items->n >= ITEMS_MAX || depth > DEPTH_MAX)
-		return push(w, &rest);
-	for (i = 0; i < b->n_rules && rc == 0; i++)
+	for (i = 0; i < b->n_rules && rc == 0; i++) {
+		if (w->items->n >= ITEMS_MAX || depth > DEPTH_MAX) {
+			rc = lose(w, block, i, depth);
+			return rc < 0 ? rc : push(w, &rest);
+		}
 		rc = walk_rule(w, &b->rules[i], ctx, ct, depth);
+	}
 	return rc < 0 ? rc : 0;
 }
 
@@ -157,7 +200,7 @@ int hf_items_build(const struct hf_rules *rules, const struct hf_path *path, uin
 	if (opts->strict_invalid)
 		items.seen |= HF_CT_BIT(HF_CT_INVALID);
 	rc = walk_block(&w, path->block, &all, items.seen, 0);
-
+	free(w.lost);
 	if (rc == 0)
 		rc = list_guards(&items);
 	if (rc < 0) {

@@ -29,6 +29,8 @@ struct items {
 	struct item *v;
 	size_t n_guards;
 	size_t *guards; /* indexes of the items that do not decide NEW */
+	size_t n_lost, lost_cap;
+	uint32_t *lost; /* origins of rules that found no room */
 	uint8_t seen;	/* HF_CT_BIT of the states that are looked at */
 };
 

@@ -55,15 +55,15 @@ static int run(struct stages *s, const char *profile, char **files, int n, struc
 	for (i = 0; i < n && rc == 0; i++)
 		rc = hf_policy_read(s->policy, files[i], err);
 	next = now_us();
-	printf("read %.0f ", next - at);
+	printf("read %.0f read-memory %ld ", next - at, peak_kib());
 	if (rc == 0)
 		rc = hf_model_build(s->policy, NULL, &s->model, err);
 	at = now_us();
-	printf("model %.0f ", at - next);
+	printf("model %.0f model-memory %ld ", at - next, peak_kib());
 	if (rc == 0)
 		rc = hf_rules_build(s->model, &s->rules, err);
 	next = now_us();
-	printf("rules %.0f ", next - at);
+	printf("rules %.0f rules-memory %ld ", next - at, peak_kib());
 	if (rc == 0)
 		rc = hf_profile_find(profile, &s->nic, err);
 	at = now_us();

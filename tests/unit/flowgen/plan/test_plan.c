@@ -339,3 +339,45 @@ Test(plan, an_unknown_uplink_is_an_error)
 	cr_expect_null(plan);
 	hf_host_fini(&h);
 }
+
+/* More addresses times rules than one path may have: those behind are missed, and said to be. */
+Test(plan, rules_beyond_the_limit_of_a_path_are_not_passed_over_in_silence)
+{
+	static const char *const profiles[] = {"mlx5-cx6dx", "none"};
+	const struct hf_account *a;
+	char *text = NULL;
+	size_t size, i;
+	FILE *f = open_memstream(&text, &size);
+	struct hf_host host;
+
+	cr_assert_not_null(f);
+	fputs("---\napiVersion: projectcalico.org/v3\nkind: GlobalNetworkSet\n"
+	      "metadata: {name: s, labels: {s: many}}\nspec: {nets: [10.0.0.0/32",
+		f);
+	for (i = 1; i < 16000; i++)
+		fprintf(f, ", 10.%zu.%zu.%zu/32", i >> 16, i >> 8 & 255, i & 255);
+	fputs("]}\n---\napiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\n"
+	      "metadata: {name: p}\nspec: {selector: has(host), types: [Ingress], ingress: [",
+		f);
+	for (i = 0; i < 30; i++)
+		fprintf(f,
+			"{action: Allow, protocol: TCP, source: {selector: s == 'many'}, "
+			"destination: {ports: [%zu]}}, ",
+			i + 1);
+	fputs("]}\n", f);
+	fclose(f);
+	for (i = 0; i < sizeof(profiles) / sizeof(profiles[0]); i++) {
+		hf_host_init(&host, profiles[i], 0, text);
+		a = hf_host_account(&host, "default/gnp:p/ingress/29");
+		cr_assert_not_null(a);
+		cr_expect_eq(a->share, HF_SHARE_NONE);
+		cr_expect_eq(a->reason, i ? HF_REASON_NO_ENGINE : HF_REASON_CAPACITY);
+		cr_expect_eq(hf_host_judge(&host,
+				     "in=eth0 src=10.0.0.9 dst=192.0.2.10 proto=tcp "
+				     "dport=30",
+				     NULL),
+			HF_FATE_PUNT);
+		hf_host_fini(&host);
+	}
+	free(text);
+}
