@@ -112,15 +112,19 @@ char *hf_arena_strdup(struct hf_arena *arena, const char *text)
 
 char *hf_arena_printf(struct hf_arena *arena, const char *fmt, ...)
 {
+	char buf[256]; /* most text is short, and so printed once */
 	va_list ap;
-	char *p = NULL;
+	char *p;
 	int len;
 
 	va_start(ap, fmt);
-	len = vsnprintf(NULL, 0, fmt, ap);
+	len = vsnprintf(buf, sizeof(buf), fmt, ap);
 	va_end(ap);
-	if (len >= 0)
-		p = hf_arena_alloc(arena, (size_t)len + 1);
+	if (len < 0)
+		return NULL;
+	if ((size_t)len < sizeof(buf))
+		return hf_arena_strndup(arena, buf, (size_t)len);
+	p = hf_arena_alloc(arena, (size_t)len + 1);
 	if (!p)
 		return NULL;
 	va_start(ap, fmt);

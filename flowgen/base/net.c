@@ -102,10 +102,32 @@ int hf_addr_parse(const char *text, struct hf_addr *ret)
 	return 0;
 }
 
+/* A number below 256; returns where it ends. */
+static char *print_byte(char *at, unsigned int v)
+{
+	if (v >= 100)
+		*at++ = (char)('0' + v / 100);
+	if (v >= 10)
+		*at++ = (char)('0' + v / 10 % 10);
+	*at++ = (char)('0' + v % 10);
+	return at;
+}
+
+/* By hand where it is easy: a large policy has addresses by the hundred thousand. */
 const char *hf_addr_print(const struct hf_addr *a, char buf[static HF_ADDRSTR_SIZE])
 {
-	if (!inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->b, buf, HF_ADDRSTR_SIZE))
-		buf[0] = '\0';
+	char *at = buf;
+	size_t i;
+
+	if (a->family != 4) {
+		if (!inet_ntop(AF_INET6, a->b, buf, HF_ADDRSTR_SIZE))
+			buf[0] = '\0';
+		return buf;
+	}
+	for (i = 0; i < 4; i++) {
+		at = print_byte(at, a->b[i]);
+		*at++ = i < 3 ? '.' : '\0';
+	}
 	return buf;
 }
 
@@ -147,11 +169,12 @@ int hf_prefix_parse(const char *text, struct hf_prefix *ret, bool *ret_host_bits
 
 const char *hf_prefix_print(const struct hf_prefix *p, char buf[static HF_ADDRSTR_SIZE])
 {
-	size_t len;
+	char *at;
 
 	hf_addr_print(&p->addr, buf);
-	len = strlen(buf);
-	(void)snprintf(buf + len, HF_ADDRSTR_SIZE - len, "/%u", p->len);
+	at = buf + strlen(buf);
+	*at++ = '/';
+	*print_byte(at, p->len) = '\0';
 	return buf;
 }
 

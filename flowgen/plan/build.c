@@ -117,11 +117,19 @@ static void mark_alive(struct builder *b)
 static enum hf_reason dead_reason(const struct builder *b, uint32_t origin)
 {
 	const char *name = hf_rules_origin(b->rules, origin);
-	size_t i;
+	size_t lo = 0, hi = hf_rules_n_dead(b->rules);
 
-	for (i = 0; i < hf_rules_n_dead(b->rules); i++) {
-		if (strcmp(hf_rules_dead(b->rules, i)->origin, name) == 0)
-			return hf_reason_find(hf_rules_dead(b->rules, i)->reason);
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		const struct hf_dead *dead = hf_rules_dead(b->rules, mid);
+		int c = strcmp(dead->origin, name);
+
+		if (c == 0)
+			return hf_reason_find(dead->reason);
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
 	return HF_REASON_SHADOWED;
 }

@@ -114,6 +114,23 @@ Test(arena, text_is_copied_with_its_end)
 	hf_arena_free(a);
 }
 
+Test(arena, text_of_any_length_is_printed_whole)
+{
+	static const int lengths[] = {0, 1, 254, 255, 256, 257, 5000};
+	struct hf_arena *arena = hf_arena_new();
+	size_t i;
+
+	cr_assert_not_null(arena);
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		const char *p = hf_arena_printf(arena, "%0*d", lengths[i], 7);
+
+		cr_assert_not_null(p);
+		cr_expect_eq(strlen(p), lengths[i] ? (size_t)lengths[i] : 1);
+		cr_expect_eq(p[strlen(p) - 1], '7');
+	}
+	hf_arena_free(arena);
+}
+
 Test(arena, data_is_copied)
 {
 	struct hf_arena *a = hf_arena_new();

@@ -4,7 +4,9 @@
 
 #include "hf_test.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 HF_SUITE(net);
@@ -43,6 +45,28 @@ Test(net, addresses_read_and_print_in_shortest_form)
 	cr_expect_eq(addr("192.0.2.10").b[3], 10);
 	cr_expect_eq(addr("192.0.2.10").b[4], 0);
 	cr_expect_eq(addr("::ffff:192.0.2.1").family, 6);
+}
+
+Test(net, every_byte_of_an_ipv4_address_and_every_length_prints)
+{
+	char text[HF_ADDRSTR_SIZE], want[INET_ADDRSTRLEN], with_len[HF_ADDRSTR_SIZE];
+	unsigned int v;
+
+	for (v = 0; v < 256; v++) {
+		struct hf_prefix p = {.addr = {4, {(uint8_t)v, 0, 255, (uint8_t)~v}}};
+
+		p.len = (uint8_t)(v % 33);
+		cr_assert_not_null(inet_ntop(AF_INET, p.addr.b, want, sizeof(want)));
+		cr_expect_str_eq(hf_addr_print(&p.addr, text), want);
+		(void)snprintf(with_len, sizeof(with_len), "%s/%u", want, v % 33);
+		cr_expect_str_eq(hf_prefix_print(&p, text), with_len);
+	}
+	for (v = 0; v <= 128; v++) {
+		struct hf_prefix p = {{6, {0}}, (uint8_t)v};
+
+		(void)snprintf(with_len, sizeof(with_len), "::/%u", v);
+		cr_expect_str_eq(hf_prefix_print(&p, text), with_len);
+	}
 }
 
 Test(net, what_is_no_address_is_refused_and_leaves_the_result_alone)
