@@ -11,9 +11,9 @@
 #define AVX512 __attribute__((target("avx512f")))
 #endif
 
-/* Next bit of the row's AND from one bit on. There is one: the last rule of a block always holds.
- */
-typedef uint32_t (*next_fn)(struct hf_walk *w, const struct hf_classifier *c, uint32_t from);
+/* The next bit of the rows' AND from one bit on, below end; end or more if there is none. */
+typedef uint32_t (*next_fn)(
+	struct hf_walk *w, const struct hf_classifier *c, uint32_t from, uint32_t end);
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -78,11 +78,14 @@ INLINE uint32_t bit_at(uint32_t chunk, uint32_t word, uint64_t bits)
 }
 
 INLINE uint32_t next_held(struct hf_walk *w, const struct hf_classifier *c, uint32_t from,
-	void (*hold)(struct hf_walk *, const struct hf_classifier *, uint32_t))
+	uint32_t end, void (*hold)(struct hf_walk *, const struct hf_classifier *, uint32_t))
 {
 	uint32_t k = from / HF_CHUNK_BITS, i = from % HF_CHUNK_BITS / 64, words;
+	const uint32_t *lead = w->row[w->n > 1], *second = w->row[w->n > 2 ? 2 : 0];
 	uint64_t bits;
 
+	if (from >= end)
+		return end;
 	if (w->chunk != k)
 		hold(w, c, k);
 	bits = w->bits.w[i] & ~UINT64_C(0) << from % 64;
@@ -90,8 +93,10 @@ INLINE uint32_t next_held(struct hf_walk *w, const struct hf_classifier *c, uint
 		return bit_at(k, i, bits);
 	words = w->words & ~1u << i;
 	while (!words) {
-		if (++k == c->rows.n_chunks)
-			return c->n_bits;
+		do {
+			if (++k * HF_CHUNK_BITS >= end)
+				return end;
+		} while (!lead[k] | !second[k]); /* the empty chunk */
 		hold(w, c, k);
 		words = w->words;
 	}
@@ -99,9 +104,10 @@ INLINE uint32_t next_held(struct hf_walk *w, const struct hf_classifier *c, uint
 	return bit_at(k, i, w->bits.w[i]);
 }
 
-static uint32_t next_any(struct hf_walk *w, const struct hf_classifier *c, uint32_t from)
+static uint32_t next_any(
+	struct hf_walk *w, const struct hf_classifier *c, uint32_t from, uint32_t end)
 {
-	return next_held(w, c, from, hold_chunk);
+	return next_held(w, c, from, end, hold_chunk);
 }
 
 #ifdef __x86_64__
@@ -118,44 +124,57 @@ AVX512 static inline void hold_avx512(struct hf_walk *w, const struct hf_classif
 	w->chunk = k;
 }
 
-AVX512 static uint32_t next_avx512(struct hf_walk *w, const struct hf_classifier *c, uint32_t from)
+AVX512 static uint32_t next_avx512(
+	struct hf_walk *w, const struct hf_classifier *c, uint32_t from, uint32_t end)
 {
-	return next_held(w, c, from, hold_avx512);
+	return next_held(w, c, from, end, hold_avx512);
 }
 #endif
 
-static const struct hf_match *match_at(const struct hf_classifier *c, uint32_t bit)
+static const struct hf_match *match_at(const struct hf_classifier *c, const struct hf_at *at)
 {
-	uint32_t block = c->at[bit].block;
+	return &hf_rules_block(c->rules, at->block)->rules[at->rule].match;
+}
 
-	return &hf_rules_block(c->rules, block)->rules[bit - c->block_first[block]].match;
+/* First rule of a lane that holds, or, blind, that may hold; NULL if there is none. */
+INLINE const struct hf_at *first_of(struct hf_walk *w, const struct hf_classifier *c,
+	const struct hf_key *key, bool blind, next_fn next, uint32_t from, uint32_t end)
+{
+	uint32_t bit;
+
+	for (bit = next(w, c, from, end); bit < end; bit = next(w, c, bit + 1, end)) {
+		const struct hf_at *at = &c->at[bit];
+
+		if ((blind && at->needs_ct) || !at->verify ||
+			hf_match_has(c->rules, match_at(c, at), key))
+			return at;
+	}
+	return NULL;
 }
 
 INLINE bool walk(struct hf_walk *w, const struct hf_classifier *c, const struct hf_key *key,
 	bool blind, next_fn next, struct hf_decision *ret)
 {
 	const struct hf_path *path = hf_rules_find_path(c->rules, key->in, key->class);
-	uint32_t bit;
+	uint32_t block = path ? path->block : 0;
 
-	*ret = (struct hf_decision){.block = path ? path->block : 0};
-	if (!path)
-		return true;
-	bit = next(w, c, c->block_first[path->block]);
-	while (bit < c->n_bits) {
-		const struct hf_at *at = &c->at[bit];
+	*ret = (struct hf_decision){.block = block};
+	while (path) {
+		const struct hf_at_block *b = &c->blocks[block];
+		const struct hf_at *at = first_of(w, c, key, blind, next, b->first, b->split);
+		const struct hf_at *other = NULL;
 
-		if (blind && at->needs_ct)
+		if (b->split < b->end)
+			other = first_of(w, c, key, blind, next, b->split, b->end);
+		if (other && (!at || other->rule < at->rule))
+			at = other;
+		if (!at || (blind && at->needs_ct))
 			return false;
-		if (at->verify && !hf_match_has(c->rules, match_at(c, bit), key)) {
-			bit = next(w, c, bit + 1);
-			continue;
-		}
 		if (at->op == HF_OP_VERDICT) {
-			*ret = (struct hf_decision){at->verdict, at->origin, at->block,
-				bit - c->block_first[at->block]};
+			*ret = (struct hf_decision){at->verdict, at->origin, at->block, at->rule};
 			return true;
 		}
-		bit = next(w, c, at->target);
+		block = at->target;
 	}
 	return true;
 }
@@ -198,7 +217,7 @@ void hf_classify_aim(const struct hf_classifier *c, const struct hf_key *key, st
 	begin(ret, c, key, HF_CT_UNKNOWN);
 	if (!path)
 		return;
-	k = c->block_first[path->block] / HF_CHUNK_BITS;
+	k = c->blocks[path->block].first / HF_CHUNK_BITS;
 	for (dim = 0; dim < ret->n; dim++)
 		rte_prefetch0(&ret->row[dim][k]);
 }

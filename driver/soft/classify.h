@@ -3,7 +3,7 @@
 /*
  * Classifier: hf_rules_lookup() by table instead of by walk, with the same answers.
  *
- * All rules of all blocks stand in one row of bits, in their order. For each field there is a table
+ * All rules of all blocks stand in one row of bits. For each field there is a table
  * from its values to a row: the rules whose conditions on this field hold. The rules that hold for
  * a packet are the AND of its rows, and the walk over the blocks becomes "next bit from here on".
  * Jumps stay jumps, sets stay sets; nothing is multiplied out.
@@ -27,6 +27,8 @@
 /* Bound for what one classifier may take; beyond it rules are walked. */
 #define HF_CLASSIFIER_SIZE_MAX (512u << 20)
 
+#define HF_LANES_FROM	       HF_CHUNK_BITS /* fewer rules are few chunks anyway */
+
 enum hf_dim {
 	HF_DIM_META, /* family, protocol, connection state, rewritten or not */
 	HF_DIM_SRC,
@@ -48,18 +50,30 @@ enum hf_dim {
 struct hf_at {
 	uint8_t op; /* enum hf_op */
 	uint8_t verdict;
-	bool verify;	 /* conditions are left to look at */
-	bool needs_ct;	 /* does not hold for every connection state */
-	uint32_t target; /* bit where the block begins that it goes to */
+	bool verify;   /* conditions are left to look at */
+	bool needs_ct; /* does not hold for every connection state */
+	uint32_t target;
 	uint32_t block;
+	uint32_t rule; /* its place there */
 	uint32_t origin;
+};
+
+/*
+ * The bits of a block, in two lanes. A large block has the rules that ask for certain addresses in
+ * a lane of their own, where most chunks of most rows are empty and passed over; the order inside
+ * of a lane is that of the rules. The last rule, which holds always, is in the first lane.
+ */
+struct hf_at_block {
+	uint32_t first;
+	uint32_t split; /* where the second lane begins */
+	uint32_t end;
 };
 
 struct hf_classifier {
 	const struct hf_rules *rules;
 	uint32_t n_bits;
-	struct hf_at *at;      /* by bit */
-	uint32_t *block_first; /* by block: its first bit */
+	struct hf_at *at; /* by bit */
+	struct hf_at_block *blocks;
 	struct hf_rows rows;
 	bool has[HF_N_DIMS];		  /* some rule asks for it */
 	struct hf_spans addrs[HF_N_DIMS]; /* of SRC, DST, WIRE_DST */
@@ -79,8 +93,12 @@ struct hf_walk {
 	struct hf_chunk bits;
 };
 
-/* 0, -ENOMEM, or -E2BIG beyond HF_CLASSIFIER_SIZE_MAX. The rules must outlive it. */
-int hf_classifier_new(const struct hf_rules *rules, struct hf_classifier **ret);
+/*
+ * Blocks of more than lanes_from rules have two lanes. 0, -ENOMEM, or -E2BIG beyond
+ * HF_CLASSIFIER_SIZE_MAX. The rules must outlive it.
+ */
+int hf_classifier_new(
+	const struct hf_rules *rules, uint32_t lanes_from, struct hf_classifier **ret);
 void hf_classifier_free(struct hf_classifier *classifier);
 /* Bytes in use. */
 size_t hf_classifier_size(const struct hf_classifier *classifier);

@@ -157,6 +157,18 @@ static int build_meta(struct hf_build *b)
 	return 0;
 }
 
+/* Must the source (or destination) be in a set? */
+static bool asks_addr(const struct hf_match *m, bool dst)
+{
+	uint16_t i;
+
+	for (i = 0; i < m->n_addr; i++) {
+		if (m->addr[i].dst == dst && !m->addr[i].negate)
+			return true;
+	}
+	return false;
+}
+
 static bool must_verify(const struct hf_match *m)
 {
 	uint16_t i;
@@ -168,25 +180,51 @@ static bool must_verify(const struct hf_match *m)
 	return m->n_icmp > 0 || m->wire_out != HF_IF_ANY;
 }
 
+/* How many of the rules ask the source (or destination) to be in a set. */
+static uint32_t count_asking(const struct hf_block *block, bool dst)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < block->n_rules; i++)
+		n += asks_addr(&block->rules[i].match, dst);
+	return n;
+}
+
+static void put_rule(struct hf_build *b, uint32_t block, uint32_t rule, uint32_t bit)
+{
+	const struct hf_rule *r = &hf_rules_block(b->c->rules, block)->rules[rule];
+
+	b->c->at[bit] = (struct hf_at){
+		.op = (uint8_t)r->op,
+		.verdict = (uint8_t)r->verdict,
+		.verify = must_verify(&r->match),
+		.needs_ct = r->match.ct != HF_CT_ANY,
+		.target = r->target,
+		.block = block,
+		.rule = rule,
+		.origin = r->origin,
+	};
+	b->match[bit] = r->op == HF_OP_LOG ? NULL : &r->match;
+}
+
 static void fill_block(struct hf_build *b, uint32_t block)
 {
 	const struct hf_block *from = hf_rules_block(b->c->rules, block);
-	uint32_t i, bit = b->c->block_first[block];
+	struct hf_at_block *to = &b->c->blocks[block];
+	bool lanes = from->n_rules > b->lanes_from;
+	bool dst = lanes && count_asking(from, true) > count_asking(from, false);
+	uint32_t i, bit = to->first;
 
-	for (i = 0; i < from->n_rules; i++, bit++) {
-		const struct hf_rule *r = &from->rules[i];
-
-		b->c->at[bit] = (struct hf_at){
-			.op = (uint8_t)r->op,
-			.verdict = (uint8_t)r->verdict,
-			.verify = must_verify(&r->match),
-			.needs_ct = r->match.ct != HF_CT_ANY,
-			.target = r->op == HF_OP_GOTO ? b->c->block_first[r->target] : 0,
-			.block = block,
-			.origin = r->origin,
-		};
-		b->match[bit] = r->op == HF_OP_LOG ? NULL : &r->match;
+	for (i = 0; i < from->n_rules; i++) {
+		if (!lanes || !asks_addr(&from->rules[i].match, dst))
+			put_rule(b, block, i, bit++);
 	}
+	to->split = bit;
+	for (i = 0; lanes && i < from->n_rules; i++) {
+		if (asks_addr(&from->rules[i].match, dst))
+			put_rule(b, block, i, bit++);
+	}
+	to->end = bit;
 }
 
 static int number_rules(struct hf_build *b)
@@ -195,11 +233,11 @@ static int number_rules(struct hf_build *b)
 	size_t i, n = hf_rules_n_blocks(c->rules);
 	uint64_t bits = 0;
 
-	c->block_first = calloc(n + 1, sizeof(*c->block_first));
-	if (!c->block_first)
+	c->blocks = calloc(n + 1, sizeof(*c->blocks));
+	if (!c->blocks)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
-		c->block_first[i] = (uint32_t)bits;
+		c->blocks[i].first = (uint32_t)bits;
 		bits += hf_rules_block(c->rules, i)->n_rules;
 		if (bits > HF_CLASSIFIER_SIZE_MAX / sizeof(*c->at))
 			return -E2BIG;
@@ -227,9 +265,9 @@ static int build_fields(struct hf_build *b)
 	return rc == 0 ? build_outs(b) : rc;
 }
 
-int hf_classifier_new(const struct hf_rules *rules, struct hf_classifier **ret)
+int hf_classifier_new(const struct hf_rules *rules, uint32_t lanes_from, struct hf_classifier **ret)
 {
-	struct hf_build b = {.c = calloc(1, sizeof(*b.c))};
+	struct hf_build b = {.lanes_from = lanes_from, .c = calloc(1, sizeof(*b.c))};
 	int rc;
 
 	if (!b.c)
@@ -271,7 +309,7 @@ void hf_classifier_free(struct hf_classifier *c)
 	}
 	hf_rows_fini(&c->rows);
 	free(c->at);
-	free(c->block_first);
+	free(c->blocks);
 	free(c->outs);
 	free(c);
 }

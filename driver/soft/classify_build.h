@@ -9,6 +9,7 @@
 #include "classify.h"
 
 struct hf_build {
+	uint32_t lanes_from;
 	struct hf_classifier *c;
 	const struct hf_match **match; /* by bit; NULL: a LOG rule, which never decides */
 	struct hf_pen pen;

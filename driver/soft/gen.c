@@ -309,7 +309,7 @@ int hf_gen_new(const struct hf_soft *soft, const struct hf_rules *rules, struct 
 	if (rc == 0)
 		rc = hf_dests_build(&gen->dests, rules);
 	if (rc == 0)
-		rc = hf_classifier_new(rules, &gen->classifier);
+		rc = hf_classifier_new(rules, HF_LANES_FROM, &gen->classifier);
 	if (rc == -E2BIG)
 		rc = 0;
 	if (rc < 0) {

@@ -3,7 +3,7 @@
 /*
  * How fast the software path is: one case a run, one JSON line on stdout.
  *
- *	bench-soft [--kind KIND] [--rules N] [--flows N] [--ip6] [--set-size N] [--linear]
+ *	bench-soft [--kind KIND] [--rules N] [--flows N] [--ip6] [--set-size N]
  *		[--reps N] [--window MS] [--peers DIR] [-- EAL ARGUMENTS]
  *
  * KIND: io (no judging: what reading and writing cost alone), stateless (untracked policy), new
@@ -62,7 +62,7 @@ static const char *const kinds[N_KINDS] = {
 static struct {
 	enum kind kind;
 	size_t n_rules, n_flows, set_size;
-	bool ip6, linear;
+	bool ip6;
 	unsigned int reps, window_ms;
 	const char *peers;
 } opt = {.n_rules = 1000, .n_flows = 1000, .set_size = BENCH_SET_SIZE, .reps = 7, .window_ms = 150};
@@ -196,12 +196,8 @@ static void verify(const struct bench_frames *open, const struct bench_frames *a
 	if (!run.passed)
 		errx(1, "out of memory");
 	for (i = 0; i < open->n; i++) {
-		bool first, second;
-
 		(void)passes(frame_mbuf(open, i), HF_SOFT_IN);
-		first = passes(frame_mbuf(answer, i), HF_SOFT_OUT);
-		second = first;
-		if (!second)
+		if (!passes(frame_mbuf(answer, i), HF_SOFT_OUT))
 			errx(1, "flow %zu cannot be established", i);
 	}
 	for (i = 0; i < run.frames.n; i++) {
@@ -333,7 +329,11 @@ static void start_eal(const char *name, const char *pcap, char **extra, int n_ex
 
 static void start_soft(void)
 {
-	struct hf_soft_opts opts = {.n_workers = 1, .max_conns = CONNS, .socket = SOCKET_ID_ANY};
+	struct hf_soft_opts opts = {
+		.n_workers = 1,
+		.max_conns = 2 * (uint32_t)opt.n_flows + 1024,
+		.socket = SOCKET_ID_ANY,
+	};
 	struct hf_classifier *classifier = NULL;
 	struct hf_err e = {0};
 	double t0;
@@ -346,7 +346,7 @@ static void start_soft(void)
 		errx(1, "%s", e.text);
 	run.publish = cpu_now() - t0;
 	t0 = cpu_now();
-	if (hf_classifier_new(run.rules, &classifier) == 0)
+	if (hf_classifier_new(run.rules, HF_LANES_FROM, &classifier) == 0)
 		run.classifier_size = hf_classifier_size(classifier);
 	run.build = cpu_now() - t0;
 	hf_classifier_free(classifier);
@@ -440,7 +440,6 @@ int main(int argc, char **argv)
 	struct bench_frames open = {0}, answer = {0};
 	struct bench_policy *policy;
 	char name[64], path[PATH_MAX], pcap[] = "/tmp/hepflow-bench-XXXXXX";
-	const char *dir = opt.peers;
 	int fd;
 
 	parse(argc, argv);
@@ -463,7 +462,6 @@ int main(int argc, char **argv)
 		(void)snprintf(name, sizeof(name), "est%zu.rep.pcap", opt.n_flows);
 		answer = get_frames(policy, name, BENCH_ANSWER, true);
 	}
-	(void)dir;
 	fd = mkstemp(pcap);
 	if (fd < 0)
 		err(1, "%s", pcap);
