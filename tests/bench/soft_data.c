@@ -373,6 +373,16 @@ static uint8_t *put_addr(uint8_t *p, uint32_t addr, bool ip6)
 	return put32(put32(p, 0), 1);
 }
 
+/* The handshake, and what stays inside the windows after it however often it is sent. */
+static const struct {
+	uint32_t seq, ack;
+	uint8_t flags;
+} tcp[] = {
+	[BENCH_OPEN] = {1000, 0, TCP_SYN},
+	[BENCH_ANSWER] = {5000, 1001, TCP_SYN | TCP_ACK},
+	[BENCH_GO_ON] = {1001, 5001, TCP_ACK},
+};
+
 static void write_frame(
 	const struct bench_flow *f, enum bench_step step, bool ip6, uint16_t size, uint8_t *p)
 {
@@ -403,9 +413,10 @@ static void write_frame(
 		(void)put16(p, l4);
 		return;
 	}
-	p = put32(put32(p, 1000u + step), 5000);
-	p[0] = 0x50;
-	p[1] = step == BENCH_OPEN ? TCP_SYN : back ? TCP_SYN | TCP_ACK : TCP_ACK;
+	p = put32(put32(p, tcp[step].seq), tcp[step].ack);
+	p[0] = 0x50; /* no options */
+	p[1] = tcp[step].flags;
+	(void)put16(p + 2, 65535); /* window */
 }
 
 struct bench_frames bench_frames_make(

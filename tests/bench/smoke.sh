@@ -1,0 +1,16 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The benchmark of the software path, so small that it says nothing about speed: that it runs, and
+# that every verdict is that of the walk over the rules.
+
+set -u
+bench=${HF_BUILD:?is not set}/tests/bench-soft
+cpu=$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')
+
+for kind in io stateless new established marked marked-untracked; do
+	for family in '' --ip6; do
+		"$bench" --kind "$kind" $family --rules 700 --flows 300 --reps 2 --window 2 -- \
+			--lcores "0@$cpu,1@$cpu" --no-huge --no-shconf -m 256 || exit 1
+	done
+done

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""The software path beside its peers, in one run: soft.py [--quick]
+
+Each case is measured in several rounds; between them, on the same CPU and with the same capture files, dpdk-testpmd (io)
+and, where HEPFLOW_PEERS names a folder with its scripts, Open vSwitch. Rates are million packets per CPU-second of the thread
+that does the work. Prints a line of JSON for each measurement and a table of medians at the end. HF_BUILD is the build folder.
+"""
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+
+BUILD = os.environ.get('HF_BUILD', 'build')
+PEERS = os.environ.get('HEPFLOW_PEERS')
+ROUNDS = 1 if '--quick' in sys.argv else 3
+CPUS = sorted(os.sched_getaffinity(0))
+EAL = ['--lcores', f'0@{CPUS[0]},1@{CPUS[-1]}', '--in-memory', '-m', '640']
+
+# What, and against which peer's figure it is held: (kind, rules, flows, IPv6).
+CASES = [
+    ('established', 1000, 1000, False), ('established', 1000, 100000, False),
+    ('stateless', 1000, 1000, False), ('stateless', 1000, 100000, False),
+    ('stateless', 10000, 100000, False), ('new', 1000, 100000, False),
+    ('marked', 1000, 1000, False), ('marked-untracked', 1000, 1000, False),
+    ('established', 1000, 1000, True), ('established', 1000, 100000, True),
+    ('stateless', 1000, 1000, True), ('stateless', 1000, 100000, True), ('new', 1000, 100000, True),
+]
+
+
+def measure(kind, rules, flows, ip6):
+    cmd = [f'{BUILD}/tests/bench-soft', '--kind', kind, '--rules', str(rules), '--flows', str(flows), '--reps', '5']
+    if ip6:
+        cmd.append('--ip6')
+    elif PEERS:
+        cmd += ['--peers', PEERS]
+    out = subprocess.run(cmd + ['--'] + EAL, stdout=subprocess.PIPE, text=True, check=True).stdout
+    print(out, end='', flush=True)
+    return json.loads(out)['mpps']
+
+
+def testpmd(flows):
+    """Packets a second of CPU time: the peers' own script, so that all are measured alike."""
+    code = ('import json, bench_testpmd as b, common as c\n'
+            f'r, kind = b.testpmd("{PEERS}/gen/n1000/f{flows}-64.pcap", "io")\n'
+            'print(json.dumps({"mpps": c.med(r["pps_cpu"]) / 1e6}))')
+    with tempfile.TemporaryDirectory() as tmp:
+        env = dict(os.environ, PYTHONPATH=f'{PEERS}/src', PEERS_OUT=tmp, PEERS_RUN=tmp, PYTHONDONTWRITEBYTECODE='1',
+                   REPS='3', TRIES='1', PMD_CPU=str(CPUS[-1]), MAIN_CPU=str(CPUS[0]))
+        out = subprocess.run([sys.executable, '-c', code], env=env, stdout=subprocess.PIPE, text=True, check=True).stdout
+    mpps = json.loads(out.splitlines()[-1])['mpps']
+    print(json.dumps({'bench': 'testpmd', 'kind': 'io', 'flows': flows, 'mpps': round(mpps, 3)}), flush=True)
+    return mpps
+
+
+def ovs():
+    """By kind and flows: Open vSwitch with the same policy of 1000 rules."""
+    rates = {}
+    with tempfile.TemporaryDirectory() as tmp:
+        env = dict(os.environ, PEERS_OUT=tmp, PEERS_RUN=tmp, PYTHONDONTWRITEBYTECODE='1', REPS='3', TRIES='1',
+                   PMD_CPU=str(CPUS[-1]), MAIN_CPU=str(CPUS[0]))
+        subprocess.run([sys.executable, f'{PEERS}/src/bench_ovs.py', '--sizes', '1000', '--flows', '1000,100000',
+                        '--imix', '', '--install-reps', '1'], env=env, stdout=subprocess.DEVNULL, check=True)
+        with open(f'{tmp}/ovs.jsonl', encoding='utf-8') as f:
+            for record in map(json.loads, f):
+                if record['what'] == 'rate' and record.get('rules') == 1000:
+                    rates[record['kind'], record['flows']] = statistics.median(record['pps_cpu']) / 1e6
+    for (kind, flows), mpps in rates.items():
+        print(json.dumps({'bench': 'ovs', 'kind': kind, 'rules': 1000, 'flows': flows, 'mpps': round(mpps, 3)}), flush=True)
+    return rates
+
+
+def main():
+    ours, io, peers = {}, {}, {}
+    for _ in range(ROUNDS):
+        for flows in (1000, 100000):
+            io.setdefault(flows, []).append(testpmd(flows) if PEERS else measure('io', 1000, flows, False))
+        for case in CASES:
+            ours.setdefault(case, []).append(measure(*case))
+    if PEERS and subprocess.run(['which', 'ovs-vswitchd'], stdout=subprocess.DEVNULL, check=False).returncode == 0:
+        peers = ovs()
+    print(f'\n| kind | rules | flows | IP | Mpps | % of {"testpmd io" if PEERS else "our io"} | x OVS |\n|---|---|---|---|---|---|---|')
+    for (kind, rules, flows, ip6), rates in ours.items():
+        mpps, top = statistics.median(rates), statistics.median(io[flows])
+        other = peers.get(({'established': 'ct-est'}.get(kind, kind), flows)) if rules == 1000 and not ip6 else None
+        print(f'| {kind} | {rules} | {flows} | {6 if ip6 else 4} | {mpps:.2f} [{min(rates):.2f}-{max(rates):.2f}] | '
+              f'{100 * mpps / top:.0f} | {f"{mpps / other:.1f}" if other else ""} |')
+    for flows, rates in io.items():
+        print(f'| io | | {flows} | 4 | {statistics.median(rates):.2f} [{min(rates):.2f}-{max(rates):.2f}] | 100 | |')
+
+
+if __name__ == '__main__':
+    main()
