@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "daemon.h"
+#include "rows.h"
 
 #include "flow/sync.h"
 #include "soft/soft.h"
@@ -17,90 +18,7 @@
 #define NUMBER_SIZE   24
 #define FLUSH_WAIT_MS 2000 /* for the worker; it needs one round for each few connections */
 
-/* One origin over all uplinks and the software path. */
-struct row {
-	const char *origin;
-	struct hf_sync_count hw;
-	struct hf_soft_count sw;
-	enum hf_share share;
-	bool planned; /* some uplink's plan speaks of it */
-	const struct hf_wire *rejected;
-	enum hf_reason reason;
-	uint32_t detail;
-};
-
-static void init_row(const struct hf_daemon *d, uint32_t origin, struct row *ret)
-{
-	*ret = (struct row){
-		.origin = hf_rules_origin(d->now->rules, origin),
-		.hw = {.known = true},
-		.sw = hf_soft_count_origin(d->soft, origin),
-		.share = HF_SHARE_WHOLE,
-		.detail = HF_F_MAX_,
-	};
-}
-
-/* What one uplink makes of it; the least share of all counts. */
-static void add_account(struct row *r, const struct hf_wire *w, const struct hf_account *a)
-{
-	struct hf_sync_count c;
-
-	r->planned = true;
-	if (w->reject[0]) {
-		r->share = HF_SHARE_NONE;
-		r->rejected = w;
-	} else if (a->share < r->share) {
-		r->share = a->share;
-		r->reason = a->reason;
-		r->detail = a->detail;
-	}
-	if (!w->sync)
-		return;
-	c = hf_sync_count_origin(w->sync, r->origin);
-	r->hw.known = r->hw.known && c.known;
-	r->hw.packets += c.packets;
-	r->hw.bytes += c.bytes;
-}
-
-static int by_origin(const void *a, const void *b)
-{
-	return strcmp(((const struct row *)a)->origin, ((const struct row *)b)->origin);
-}
-
-/* One row per origin, by name. Returns how many; -ENOMEM. */
-static int make_rows(const struct hf_daemon *d, struct row **ret)
-{
-	size_t n = hf_rules_n_origins(d->now->rules), n_named = 0, i, k;
-	struct row *rows = calloc(n + 1, sizeof(*rows));
-
-	if (!rows)
-		return -ENOMEM;
-	for (i = 0; i < n; i++)
-		init_row(d, (uint32_t)i, &rows[i]);
-	for (i = 0; i < d->n_wires; i++) {
-		const struct hf_plan *plan = d->now->plans[i];
-
-		for (k = 0; plan && k < hf_plan_n_accounts(plan); k++) {
-			const struct hf_account *a = hf_plan_account(plan, k);
-
-			add_account(&rows[a->origin], &d->wires[i], a);
-		}
-	}
-	for (i = 0; i < n; i++) {
-		if (!rows[i].origin[0]) /* jumps between tables have none */
-			continue;
-		if (!rows[i].planned) {
-			rows[i].share = HF_SHARE_NONE;
-			rows[i].reason = HF_REASON_NO_ENGINE;
-		}
-		rows[n_named++] = rows[i];
-	}
-	qsort(rows, n_named, sizeof(*rows), by_origin);
-	*ret = rows;
-	return (int)n_named;
-}
-
-static const char *print_reason(const struct row *r, char *buf, size_t size)
+static const char *print_reason(const struct hf_row *r, char *buf, size_t size)
 {
 	char code[64];
 
@@ -125,7 +43,7 @@ static const char *const share_names[] = {
 	[HF_SHARE_WHOLE] = "yes",
 };
 
-static void print_row(const struct row *r, FILE *out)
+static void print_row(const struct hf_row *r, FILE *out)
 {
 	char p[NUMBER_SIZE], b[NUMBER_SIZE], reason[HF_ERR_SIZE + 16];
 
@@ -135,7 +53,7 @@ static void print_row(const struct row *r, FILE *out)
 		share_names[r->share], print_reason(r, reason, sizeof(reason)));
 }
 
-static json_t *row_json(const struct row *r)
+static json_t *row_json(const struct hf_row *r)
 {
 	char reason[HF_ERR_SIZE + 16];
 	json_t *j = json_pack("{s:s, s:I, s:I, s:s, s:s?}", "origin", r->origin, "swPackets",
@@ -154,7 +72,7 @@ int cmd_policy_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *er
 {
 	const struct hf_daemon *d = arg;
 	json_t *list = NULL;
-	struct row *rows;
+	struct hf_row *rows;
 	size_t i;
 	int n;
 
@@ -162,7 +80,7 @@ int cmd_policy_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *er
 		if (d->wires[i].sync)
 			hf_sync_poll(d->wires[i].sync);
 	}
-	n = make_rows(d, &rows);
+	n = hf_rows_make(d, &rows);
 	if (n < 0)
 		return hf_fail(err, n, "out of memory");
 	if (call->json)

@@ -25,6 +25,14 @@ int cmd_conntrack_dump(void *arg, const struct hf_rpc_call *call, struct hf_err 
 int cmd_conntrack_flush(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_status(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_port_list(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_verify(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_failsafe_check(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_profile_show(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_vlog_list(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_vlog_set(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_vlog_reopen(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_coverage_show(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_memory_show(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_explain(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 
 /* Prints *take_value and a newline, and frees it. NULL: -ENOMEM. */

@@ -203,6 +203,25 @@ static int read_strict_invalid(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
+/* A port, meant on loopback, or ADDRESS:PORT. */
+static int read_metrics(struct reader *r, const struct hf_yaml *v)
+{
+	char buf[HF_ADDRSTR_SIZE];
+	struct hf_addrport ap;
+	int64_t port;
+
+	if (hf_yaml_int(v, 1, UINT16_MAX, &port) == 0) {
+		r->c->metrics = "127.0.0.1";
+		r->c->metrics_port = (uint16_t)port;
+		return 0;
+	}
+	if (v->kind != HF_YAML_SCALAR || hf_addrport_parse(v->text, &ap) < 0 || ap.port == 0)
+		return fail_at(r, v, "metrics must be a port, ADDRESS:PORT or [ADDRESS]:PORT");
+	r->c->metrics = hf_arena_strdup(r->c->arena, hf_addr_print(&ap.addr, buf));
+	r->c->metrics_port = ap.port;
+	return r->c->metrics ? 0 : no_memory(r);
+}
+
 static int read_watch(struct reader *r, const struct hf_yaml *v)
 {
 	return hf_yaml_bool(v, &r->c->watch) < 0 ? fail_at(r, v, "watch must be true or false") : 0;
@@ -467,6 +486,7 @@ static int read_spec(struct reader *r, const struct hf_yaml *v)
 	static const struct key keys[] = {
 		{"node", false, read_node},
 		{"policy", true, read_policies},
+		{"metrics", false, read_metrics},
 		{"watch", false, read_watch},
 		{"felix", false, read_felix},
 		{"statedir", false, read_statedir},

@@ -74,6 +74,8 @@ struct hf_config {
 	const char *node; /* NULL: as hf_model_build() finds it */
 	size_t n_policies;
 	struct hf_conf_text *policies;
+	const char *metrics; /* address to listen on; NULL: nowhere */
+	uint16_t metrics_port;
 	bool watch;	      /* the policy files, and apply what changes */
 	bool felix;	      /* policy comes from Felix, beside what the files say */
 	const char *statedir; /* NULL: nothing is kept over a restart */

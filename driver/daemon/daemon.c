@@ -490,11 +490,23 @@ static void save(struct hf_daemon *d)
 		hf_log(HF_LOG_ERROR, "felix", "the state is not saved: %s", err.text);
 }
 
+/* A worker that is there and does nothing is worse than one that has ended. */
+static void check_moving(struct hf_daemon *d)
+{
+	uint64_t rounds = atomic_load(&d->worker->rounds);
+
+	if (d->moving && rounds == d->rounds)
+		hf_log(HF_LOG_ERROR, "worker", "has not moved for a second");
+	d->moving = d->running && rounds != d->rounds;
+	d->rounds = rounds;
+}
+
 void hf_daemon_tick(struct hf_daemon *d)
 {
 	size_t i;
 
 	check_worker(d);
+	check_moving(d);
 	check_confirm(d);
 	save(d);
 	for (i = 0; i < d->n_wires; i++) {

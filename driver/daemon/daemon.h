@@ -58,7 +58,9 @@ struct hf_daemon {
 	struct hf_wire *wires;
 	struct hf_worker *worker;
 	unsigned int lcore;
-	bool running;	      /* the worker */
+	bool running; /* the worker */
+	bool moving;  /* and has gone round since the last tick */
+	uint64_t rounds;
 	struct hf_feed *feed; /* the owner's; NULL: Felix is not asked, or not yet */
 	bool save;	      /* what Felix has said is in force and not on disk */
 	struct hf_generation *now;

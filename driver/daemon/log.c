@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,11 +17,55 @@ static const char *const names[HF_LOG_MAX_] = {
 	[HF_LOG_DEBUG] = "debug",
 };
 
-static atomic_int limit = HF_LOG_INFO;
+static const char *const modules[] = {"main", "ctl", "dpdk", "engine", "felix", "offload",
+	"packets", "policy", "watch", "worker"};
+#define N_MODULES (sizeof(modules) / sizeof(modules[0]))
+
+static atomic_int limits[N_MODULES] = {[0 ... N_MODULES - 1] = HF_LOG_INFO};
+static atomic_ulong counts[HF_LOG_MAX_];
+
+size_t hf_log_n_modules(void)
+{
+	return N_MODULES;
+}
+
+const char *hf_log_module(size_t i)
+{
+	return modules[i];
+}
+
+int hf_log_find_module(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < N_MODULES; i++) {
+		if (strcasecmp(modules[i], name) == 0)
+			return (int)i;
+	}
+	return -ENOENT;
+}
+
+enum hf_log_level hf_log_module_level(size_t i)
+{
+	return (enum hf_log_level)atomic_load(&limits[i]);
+}
+
+void hf_log_set_module_level(size_t i, enum hf_log_level level)
+{
+	atomic_store(&limits[i], (int)level);
+}
 
 void hf_log_set_level(enum hf_log_level level)
 {
-	atomic_store(&limit, (int)level);
+	size_t i;
+
+	for (i = 0; i < N_MODULES; i++)
+		hf_log_set_module_level(i, level);
+}
+
+unsigned long hf_log_count(enum hf_log_level level)
+{
+	return atomic_load(&counts[level]);
 }
 
 const char *hf_log_level_name(enum hf_log_level level)
@@ -30,10 +75,16 @@ const char *hf_log_level_name(enum hf_log_level level)
 
 int hf_log_level_parse(const char *name, enum hf_log_level *ret)
 {
+	static const char *const short_names[HF_LOG_MAX_] = {
+		[HF_LOG_ERROR] = "err",
+		[HF_LOG_WARN] = "warn",
+		[HF_LOG_INFO] = "info",
+		[HF_LOG_DEBUG] = "dbg",
+	};
 	int i;
 
 	for (i = 0; i < HF_LOG_MAX_; i++) {
-		if (strcmp(names[i], name) == 0) {
+		if (strcasecmp(names[i], name) == 0 || strcasecmp(short_names[i], name) == 0) {
 			*ret = (enum hf_log_level)i;
 			return 0;
 		}
@@ -61,10 +112,12 @@ static void put_line(enum hf_log_level level, const char *module, const char *te
 void hf_logv(enum hf_log_level level, const char *module, const char *fmt, va_list ap)
 {
 	char text[4 * HF_LOG_LINE_MAX];
+	int i = hf_log_find_module(module);
 	const char *p, *end;
 
-	if ((int)level > atomic_load(&limit))
+	if ((int)level > atomic_load(&limits[i < 0 ? 0 : i]))
 		return;
+	atomic_fetch_add(&counts[level], 1);
 	(void)vsnprintf(text, sizeof(text), fmt, ap); /* longer text is cut by contract */
 	for (p = text; *p; p = *end ? end + 1 : end) {
 		end = p + strcspn(p, "\n");

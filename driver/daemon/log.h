@@ -13,6 +13,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 enum hf_log_level {
 	HF_LOG_ERROR,
@@ -28,8 +29,17 @@ void hf_log(enum hf_log_level level, const char *module, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void hf_logv(enum hf_log_level level, const char *module, const char *fmt, va_list ap);
 
-/* Lines above this level are left out. Default: info. */
+/* Modules are a fixed list; a name that is not in it is logged with the level of "main". */
+size_t hf_log_n_modules(void);
+const char *hf_log_module(size_t i);
+int hf_log_find_module(const char *name); /* -ENOENT */
+enum hf_log_level hf_log_module_level(size_t i);
+
+/* Lines above this level are left out. Default: info, for all modules. */
 void hf_log_set_level(enum hf_log_level level);
+void hf_log_set_module_level(size_t i, enum hf_log_level level);
+/* How many lines of each level were written. */
+unsigned long hf_log_count(enum hf_log_level level);
 const char *hf_log_level_name(enum hf_log_level level); /* error, warn, info, debug */
-/* 0 or -EINVAL. */
+/* Those, or "err", "dbg" and any case, as Open vSwitch has them. 0 or -EINVAL. */
 int hf_log_level_parse(const char *name, enum hf_log_level *ret);

@@ -7,7 +7,9 @@
 #include "ctl.h"
 #include "daemon.h"
 #include "feed.h"
+#include "http.h"
 #include "log.h"
+#include "notify.h"
 #include "rpc.h"
 #include "rundir.h"
 #include "saved.h"
@@ -59,6 +61,7 @@ struct loop {
 	struct hf_rpc rpc;
 	struct hf_ctl *ctl;
 	struct hf_feed *feed;
+	struct hf_http *http;
 	struct hf_watch *watch;
 	const char **paths;	/* watched */
 	struct hf_felix *saved; /* NULL: none, or the feed has it */
@@ -93,7 +96,11 @@ static void on_signal(evutil_socket_t sig, short, void *arg)
 
 static void on_tick(evutil_socket_t, short, void *arg)
 {
-	hf_daemon_tick(((struct loop *)arg)->d);
+	struct hf_daemon *d = ((struct loop *)arg)->d;
+
+	hf_daemon_tick(d);
+	if (d->moving)
+		hf_notify("WATCHDOG=1");
 }
 
 static int open_loop(struct loop *loop, struct hf_err *err)
@@ -168,6 +175,15 @@ static int open_watch(struct loop *loop, struct hf_err *err)
 		loop->base, loop->paths, c->n_policies, on_change, loop->d, &loop->watch, err);
 }
 
+static int open_http(struct loop *loop, struct hf_err *err)
+{
+	const struct hf_config *c = loop->d->config;
+
+	return c->metrics ? hf_http_open(loop->base, c->metrics, c->metrics_port, loop->d,
+				    &loop->http, err)
+			  : 0;
+}
+
 static int wait_for_end(struct loop *loop, const struct hf_rundir *rundir, struct hf_err *err)
 {
 	int rc;
@@ -178,10 +194,14 @@ static int wait_for_end(struct loop *loop, const struct hf_rundir *rundir, struc
 		rc = open_feed(loop, rundir, err);
 	if (rc == 0)
 		rc = open_watch(loop, err);
+	if (rc == 0)
+		rc = open_http(loop, err);
 	if (rc < 0)
 		return rc;
 	hf_log(HF_LOG_INFO, "main", "ready: %s", hf_rundir_socket(rundir));
+	hf_notify("READY=1");
 	(void)event_base_dispatch(loop->base); /* ends when told to */
+	hf_notify("STOPPING=1");
 	return 0;
 }
 
@@ -204,6 +224,7 @@ static int run_loop(struct loop *loop, const struct hf_config *config, struct hf
 	hf_daemon_stop(loop->d);
 	hf_feed_close(loop->feed);
 	hf_watch_close(loop->watch);
+	hf_http_close(loop->http);
 	free(loop->paths);
 	hf_rundir_close(rundir);
 	if (rc == 0)

@@ -220,6 +220,23 @@ const char *hf_model_host_endpoint(
 	return model->endpoints[i]->name;
 }
 
+static const struct hf_model_failsafes *failsafes(const struct hf_model *model, bool out)
+{
+	return out ? &model->config.fs_out : &model->config.fs_in;
+}
+
+size_t hf_model_n_failsafes(const struct hf_model *model, bool out)
+{
+	return failsafes(model, out)->n;
+}
+
+struct hf_failsafe_port hf_model_failsafe(const struct hf_model *model, bool out, size_t i)
+{
+	const struct hf_model_failsafe *f = &failsafes(model, out)->v[i];
+
+	return (struct hf_failsafe_port){f->proto, f->port, f->net};
+}
+
 size_t hf_model_n_warnings(const struct hf_model *model)
 {
 	return model->n_warnings;

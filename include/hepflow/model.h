@@ -58,6 +58,16 @@ size_t hf_model_n_host_endpoints(const struct hf_model *model);
 const char *hf_model_host_endpoint(
 	const struct hf_model *model, size_t i, enum hf_endpoint_status *ret_status);
 
+/* Ports that bypass policy of host endpoints; docs/semantics.md 6. */
+struct hf_failsafe_port {
+	uint8_t proto;
+	uint16_t port;
+	struct hf_prefix net; /* of the other end; family 0: any */
+};
+
+size_t hf_model_n_failsafes(const struct hf_model *model, bool out);
+struct hf_failsafe_port hf_model_failsafe(const struct hf_model *model, bool out, size_t i);
+
 /* Endpoints with tiers and profiles, destination classes, sets. The text is stable. */
 void hf_model_print(const struct hf_model *model, FILE *out);
 /* The same as JSON ("schema": 1; docs/flowgen-json.md). Returns 0 or -EIO. */

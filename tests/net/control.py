@@ -3,9 +3,13 @@
 """hepflowd under its operator's hands; see control.sh."""
 
 import os
+import re
+import socket
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 from hepflowd import Daemon, wait  # noqa: E402
@@ -15,6 +19,7 @@ kind: Config
 spec:
   policy: [policy]
   rundir: DIR/run
+  metrics: METRICS
   poll: adaptive
   eal: [--no-huge, --no-pci, -m, "256"]
   ports:
@@ -161,16 +166,106 @@ def back_and_forth(d, dir):
     assert not d.status()['held']
 
 
+def http(port, path):
+    try:
+        with urllib.request.urlopen(f'http://127.0.0.1:{port}{path}', timeout=10) as r:
+            return r.status, r.read().decode()
+    except urllib.error.HTTPError as e:
+        return e.code, e.read().decode()
+
+
+SAMPLE = re.compile(r'^(hepflow_[a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\[\\"n])*",?)*)\})? (\d+)$')
+
+
+def samples(text):
+    """{(name, labels): value}, after the rules of the exposition format."""
+    types, found, at = {}, {}, None
+    assert text.endswith('\n')
+    for line in text.splitlines():
+        if line.startswith('# HELP '):
+            at = line.split()[2]
+            assert at not in types, f'{at} is explained twice'
+            continue
+        if line.startswith('# TYPE '):
+            _, _, name, kind = line.split()
+            assert name == at and kind in ('counter', 'gauge'), line
+            types[name] = kind
+            continue
+        m = SAMPLE.match(line)
+        assert m, line
+        assert m.group(1) == at, f'{line} does not stand with its kind'
+        assert types[at] != 'counter' or at.endswith('_total'), line
+        assert (at, m.group(2)) not in found, f'twice: {line}'
+        found[at, m.group(2)] = int(m.group(3))
+    return found
+
+
+def watched(d, dir):
+    port = int(re.search(r'metrics: (\d+)', open(f'{dir}/hepflow.yaml').read()).group(1))
+    wait(lambda: http(port, '/liveness') == (200, 'ok\n'), 'it lives')
+    assert http(port, '/readiness') == (200, 'ok\n')
+    assert http(port, '/nothing')[0] == 404
+    found = samples(http(port, '/metrics')[1])
+    assert found['hepflow_generation', None] == d.status()['generation']
+    assert ('hepflow_policy_packets_total',
+            'policy="default/gnp:web/ingress",path="sw"') in found, found
+    rules = [v for (name, _), v in found.items() if name == 'hepflow_rules']
+    assert len(rules) == 3 and sum(rules) > 0
+    assert found['hepflow_nic_entries', 'port="eth0"'] > 0
+    replace(f'{dir}/policy/web.yaml', 'kind: broken')
+    wait(lambda: http(port, '/readiness')[0] == 503, 'it is not ready')
+    assert 'web.yaml:1:' in http(port, '/readiness')[1]
+    assert samples(http(port, '/metrics')[1])['hepflow_apply_failed', None] == 1
+    replace(f'{dir}/policy/web.yaml', POLICY.replace('PORT', '80'))
+    wait(lambda: http(port, '/readiness') == (200, 'ok\n'), 'it is ready again')
+
+
+def trusted(d, dir):
+    text = d.ask('verify')
+    assert re.fullmatch(r'eth0 by the rules: proven\neth0 on mlx5-cx6dx, \d+ entries: proven\n',
+                        text), text
+    assert re.fullmatch(r'ok: 9 failsafe ports, \d+ ways in tried\n', d.ask('failsafe/check'))
+    with open(f'{dir}/policy/felix.yaml', 'w') as f:
+        f.write('apiVersion: projectcalico.org/v3\nkind: FelixConfiguration\n'
+                'metadata: {name: default}\nspec: {failsafeInboundHostPorts: []}\n')
+    wait(lambda: d.run('failsafe/check').returncode == 2, 'no failsafe ports are left')
+    assert 'no failsafe ports' in d.refused('failsafe/check')
+    os.unlink(f'{dir}/policy/felix.yaml')
+    wait(lambda: d.run('failsafe/check').returncode == 0, 'they are back')
+    assert 'profile mlx5-cx6dx' in d.ask('profile/show') == d.ask('profile/show', 'eth0')
+    assert d.refused('profile/show', 'eth9') == 'no uplink eth9'
+
+
+def odd(d, dir):
+    assert re.search(r'^engine +INFO$', d.ask('vlog/list'), re.M)
+    d.ask('vlog/set', 'engine:dbg', 'ANY:console:warn', 'engine:console:dbg')
+    levels = d.ask('vlog/list')
+    assert re.search(r'^engine +DEBUG$', levels, re.M) and re.search(r'^main +WARN$', levels, re.M)
+    assert "'nobody' is no module" in d.refused('vlog/set', 'engine:info', 'nobody:info')
+    assert d.ask('vlog/list') == levels, 'a command that is refused does nothing'
+    d.ask('vlog/set', 'info')
+    assert d.ask('vlog/reopen') == 'Logging to file not configured\n'
+    assert re.search(r'^generation +total: \d+$', d.ask('coverage/show'), re.M)
+    assert re.search(r'connections:0 .*nic-entries:[1-9]\d* .*rules:[1-9]', d.ask('memory/show'))
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
 def main():
     with tempfile.TemporaryDirectory() as dir:
         os.mkdir(f'{dir}/policy')
-        for name, text in (('policy/host.yaml', HOST), ('hepflow.yaml', CONFIG.replace('DIR', dir)),
+        for name, text in (('policy/host.yaml', HOST), ('hepflow.yaml', CONFIG.replace('DIR', dir)
+                            .replace('METRICS', str(free_port()))),
                            ('policy/web.yaml', POLICY.replace('PORT', '80'))):
             with open(f'{dir}/{name}', 'w') as f:
                 f.write(text)
         d = Daemon(dir)
         try:
-            for step in (files, confirmed, not_confirmed, back_and_forth):
+            for step in (files, confirmed, not_confirmed, back_and_forth, watched, trusted, odd):
                 step(d, dir)
             d.stop()
         except BaseException:
@@ -178,7 +273,7 @@ def main():
             if d.process.poll() is None:
                 d.process.kill()
             raise
-    print('files, confirmation, rollback')
+    print('files, confirmation, rollback, metrics, proof, logs')
 
 
 if __name__ == '__main__':

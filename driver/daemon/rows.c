@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "rows.h"
+
+#include "daemon.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void init_row(const struct hf_daemon *d, uint32_t origin, struct hf_row *ret)
+{
+	*ret = (struct hf_row){
+		.origin = hf_rules_origin(d->now->rules, origin),
+		.hw = {.known = true},
+		.sw = hf_soft_count_origin(d->soft, origin),
+		.share = HF_SHARE_WHOLE,
+		.detail = HF_F_MAX_,
+	};
+}
+
+/* What one uplink makes of it; the least share of all counts. */
+static void add_account(struct hf_row *r, const struct hf_wire *w, const struct hf_account *a)
+{
+	struct hf_sync_count c;
+
+	r->planned = true;
+	if (w->reject[0]) {
+		r->share = HF_SHARE_NONE;
+		r->rejected = w;
+	} else if (a->share < r->share) {
+		r->share = a->share;
+		r->reason = a->reason;
+		r->detail = a->detail;
+	}
+	if (!w->sync)
+		return;
+	c = hf_sync_count_origin(w->sync, r->origin);
+	r->hw.known = r->hw.known && c.known;
+	r->hw.packets += c.packets;
+	r->hw.bytes += c.bytes;
+}
+
+static int by_origin(const void *a, const void *b)
+{
+	return strcmp(((const struct hf_row *)a)->origin, ((const struct hf_row *)b)->origin);
+}
+
+int hf_rows_make(const struct hf_daemon *d, struct hf_row **ret)
+{
+	size_t n = hf_rules_n_origins(d->now->rules), n_named = 0, i, k;
+	struct hf_row *rows = calloc(n + 1, sizeof(*rows));
+
+	if (!rows)
+		return -ENOMEM;
+	for (i = 0; i < n; i++)
+		init_row(d, (uint32_t)i, &rows[i]);
+	for (i = 0; i < d->n_wires; i++) {
+		const struct hf_plan *plan = d->now->plans[i];
+
+		for (k = 0; plan && k < hf_plan_n_accounts(plan); k++) {
+			const struct hf_account *a = hf_plan_account(plan, k);
+
+			add_account(&rows[a->origin], &d->wires[i], a);
+		}
+	}
+	for (i = 0; i < n; i++) {
+		if (!rows[i].origin[0]) /* jumps between tables have none */
+			continue;
+		if (!rows[i].planned) {
+			rows[i].share = HF_SHARE_NONE;
+			rows[i].reason = HF_REASON_NO_ENGINE;
+		}
+		rows[n_named++] = rows[i];
+	}
+	qsort(rows, n_named, sizeof(*rows), by_origin);
+	*ret = rows;
+	return (int)n_named;
+}
