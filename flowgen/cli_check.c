@@ -55,9 +55,10 @@ static void print_shares(const struct hf_check *c)
 	size_t f;
 	unsigned int k;
 
-	puts("  left to software, each combination of header fields counting alike; and what of all"
-	     "\n  packets is left although policy has one verdict whatever the connection's "
-	     "state:");
+	puts("  left to software, packets that nothing in policy and plan tells apart counting as "
+	     "one;"
+	     "\n  and what of all is left although policy has one verdict whatever the "
+	     "connection's state:");
 	for (f = 0; f < 2; f++) {
 		for (k = 0; k < sizeof(classes) / sizeof(classes[0]); k++) {
 			const struct hf_check_share *share = &c->family[f].share[classes[k]];

@@ -2,6 +2,8 @@
 
 #include "chain.h"
 
+#include "image.h"
+
 /* What the pieces of one walk need. */
 struct walk {
 	const struct pol *pol;
@@ -64,175 +66,33 @@ static BDD side_nets(const struct walk *w, bool dst, const struct hf_prefix *net
 	return dst ? hf_view_nets(w->pol, w->view, nets, n) : hf_dd_nets(w->dd, DD_SRC, nets, n);
 }
 
-static BDD side_set(const struct walk *w, bool dst, uint32_t set)
-{
-	return dst ? hf_view_set(w->pol, w->view, set) : w->pol->src_sets[set];
-}
-
-/* docs/semantics.md 11.3: address, protocol and port of one side are a member. */
-static BDD side_members(const struct walk *w, bool dst, uint32_t index)
-{
-	const struct hf_set *set = &w->pol->model->sets[index];
-	BDD any = hf_dd_none();
-	size_t i;
-
-	for (i = 0; i < set->n_members && !w->dd->failed; i++) {
-		const struct hf_member *m = &set->members[i];
-		struct hf_prefix host = {m->addr, (uint8_t)hf_addr_bits(&m->addr)};
-		size_t mark = hf_dd_mark(w->dd);
-		struct hf_ports port = {m->port, m->port};
-		BDD one =
-			dst ? dst_ports(w->pol, w->view, port) : hf_dd_ports(w->dd, DD_SPORT, port);
-
-		one = hf_dd_and(w->dd, one, side_nets(w, dst, &host, 1));
-		one = hf_dd_and(w->dd, one, hf_dd_is(w->dd, DD_PROTO, m->proto));
-		any = hf_dd_release(w->dd, mark, hf_dd_or(w->dd, any, one));
-	}
-	return any;
-}
-
-/* docs/semantics.md 11.3: numbers, ranges and named ports are alternatives. */
-static BDD side_ports(const struct walk *w, bool dst, const struct hf_model_ports *ports)
-{
-	BDD any = hf_dd_none();
-	size_t i;
-
-	for (i = 0; i < ports->n_ranges; i++)
-		any = hf_dd_or(w->dd, any,
-			dst ? dst_ports(w->pol, w->view, ports->ranges[i])
-			    : hf_dd_ports(w->dd, DD_SPORT, ports->ranges[i]));
-	for (i = 0; i < ports->n_sets; i++)
-		any = hf_dd_or(w->dd, any, side_members(w, dst, ports->sets[i]));
-	return hf_dd_and(w->dd, any, w->pol->ported);
-}
-
-/* docs/semantics.md 11.2: a list that says nothing of this family takes the rule out of it. */
-static bool lacks_family(const struct hf_prefix *nets, size_t n, uint8_t family)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		if (nets[i].addr.family == family)
-			return false;
-	}
-	return n > 0;
-}
-
-/* docs/semantics.md 11.2: "in none of everything" takes it out as well. */
-static bool excludes_all(const struct hf_prefix *nets, size_t n, uint8_t family)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		if (nets[i].addr.family == family && nets[i].len == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool side_exists(const struct hf_model_side *s, uint8_t family)
-{
-	return !lacks_family(s->nets, s->n_nets, family) &&
-	       !lacks_family(s->not_nets, s->n_not_nets, family) &&
-	       !excludes_all(s->not_nets, s->n_not_nets, family);
-}
-
-/* docs/semantics.md 11.1, one side: everything given holds. */
-static BDD side_has(const struct walk *w, const struct hf_model_side *s, bool dst)
-{
-	struct dd *dd = w->dd;
-	BDD set = hf_dd_all();
-
-	if (s->n_nets)
-		set = hf_dd_and(dd, set, side_nets(w, dst, s->nets, s->n_nets));
-	if (s->n_not_nets)
-		set = hf_dd_minus(dd, set, side_nets(w, dst, s->not_nets, s->n_not_nets));
-	if (s->set != HF_NO_SET)
-		set = hf_dd_and(dd, set, side_set(w, dst, s->set));
-	if (s->not_set != HF_NO_SET)
-		set = hf_dd_minus(dd, set, side_set(w, dst, s->not_set));
-	if (s->ports.n_ranges + s->ports.n_sets)
-		set = hf_dd_and(dd, set, side_ports(w, dst, &s->ports));
-	if (s->not_ports.n_ranges + s->not_ports.n_sets)
-		set = hf_dd_minus(dd, set, side_ports(w, dst, &s->not_ports));
-	if (s->service != HF_NO_SET)
-		set = hf_dd_and(dd, set, side_members(w, dst, s->service));
-	return set;
-}
-
-/* Type and perhaps code; they stand where others have the destination port. */
-static BDD icmp_has(struct dd *dd, const struct hf_model_icmp *icmp)
-{
-	const uint8_t value[2] = {icmp->type, icmp->code};
-	const uint8_t mask[2] = {0xff, icmp->has_code ? 0xff : 0};
-
-	return hf_dd_masked(dd, DD_DPORT, value, mask);
-}
-
-/* docs/semantics.md 11.1: icmp and notICMP speak of the family's own ICMP only. */
-static BDD icmp_matches(const struct walk *w, const struct hf_model_rule *rule)
-{
-	bool want = rule->icmp.given && rule->icmp.has_type;
-	bool want_not = rule->not_icmp.given && rule->not_icmp.has_type;
-	BDD set;
-
-	if (!want && !want_not)
-		return hf_dd_all();
-	set = hf_dd_is(w->dd, DD_PROTO, w->dd->family == 4 ? HF_PROTO_ICMP : HF_PROTO_ICMPV6);
-	if (want)
-		set = hf_dd_and(w->dd, set, icmp_has(w->dd, &rule->icmp));
-	if (want_not)
-		set = hf_dd_minus(w->dd, set, icmp_has(w->dd, &rule->not_icmp));
-	return set;
-}
-
-/* docs/semantics.md 11: the packets a rule matches. */
-static BDD rule_has(const struct walk *w, const struct hf_model_rule *rule)
-{
-	uint8_t family = w->dd->family;
-	struct dd *dd = w->dd;
-	BDD set;
-
-	if ((rule->ip_version && rule->ip_version != family) || !side_exists(&rule->src, family) ||
-		!side_exists(&rule->dst, family))
-		return hf_dd_none();
-	set = icmp_matches(w, rule);
-	if (rule->has_proto)
-		set = hf_dd_and(dd, set, hf_dd_is(dd, DD_PROTO, rule->proto));
-	if (rule->has_not_proto)
-		set = hf_dd_minus(dd, set, hf_dd_is(dd, DD_PROTO, rule->not_proto));
-	set = hf_dd_and(dd, set, side_has(w, &rule->dst, true));
-	return hf_dd_and(dd, set, side_has(w, &rule->src, false));
-}
-
 static const struct hf_model_policies *policies_of(
 	const struct hf_model_tier *tier, const struct chain *chain)
 {
 	return chain->egress ? &tier->out : &tier->in;
 }
 
-/* The first match of a list; what passes is put aside in *passed. */
-static void walk_rules(struct walk *w, const struct hf_model_rules *rules, BDD *passed)
+/* The same rules for a destination that has been rewritten: it is no variable any more. */
+static BDD seen(const struct walk *w, BDD set)
 {
-	size_t i;
+	const struct view *v = w->view;
+	const uint8_t port[2] = {(uint8_t)(v->to.port >> 8), (uint8_t)v->to.port};
 
-	for (i = 0; i < rules->n && !w->dd->failed; i++) {
-		BDD set = rule_has(w, &rules->v[i]);
+	if (!v->rewritten)
+		return set;
+	set = hf_dd_put(w->dd, set, DD_DST, v->to.addr.b);
+	return v->to.port ? hf_dd_put(w->dd, set, DD_DPORT, port) : set;
+}
 
-		switch (rules->v[i].action) {
-		case HF_RULE_DENY:
-			decide(w, &w->ends.deny, set);
-			break;
-		case HF_RULE_ALLOW:
-			decide(w, &w->ends.accept, set);
-			break;
-		case HF_RULE_PASS:
-			decide(w, passed, set);
-			break;
-		case HF_RULE_LOG:
-			break;
-		}
-	}
+/* The first match of a list; what passes is put aside in *passed. */
+static void walk_image(struct walk *w, const struct image *image, BDD *passed)
+{
+	BDD deny = seen(w, image->deny), accept = seen(w, image->accept);
+
+	decide(w, &w->ends.deny, deny);
+	decide(w, &w->ends.accept, accept);
+	if (image->passed != hf_dd_none())
+		decide(w, passed, seen(w, image->passed));
 }
 
 static void walk_tier(struct walk *w, const struct hf_model_tier *tier)
@@ -241,14 +101,13 @@ static void walk_tier(struct walk *w, const struct hf_model_tier *tier)
 	bool drops = w->chain->type == HF_CHAIN_NORMAL || w->chain->type == HF_CHAIN_FORWARD;
 	bool enforced = false;
 	BDD passed = hf_dd_none();
+	struct image image;
 	size_t i;
 
-	for (i = 0; i < policies->n; i++) {
-		if (policies->v[i].staged)
-			continue;
-		enforced = true;
-		walk_rules(w, &policies->v[i].rules, &passed);
-	}
+	for (i = 0; i < policies->n; i++)
+		enforced |= !policies->v[i].staged;
+	hf_image_tier(w->pol, policies, &image);
+	walk_image(w, &image, &passed);
 	if (drops && enforced && !tier->default_pass)
 		decide(w, &w->ends.deny, hf_dd_all());
 	w->left = hf_dd_or(w->dd, w->left, passed);
@@ -263,8 +122,10 @@ static void walk_profiles(struct walk *w)
 	for (i = 0; i < ep->n_profiles; i++) {
 		const struct hf_model_profile *p = ep->profiles[i];
 		BDD passed = hf_dd_none();
+		struct image image;
 
-		walk_rules(w, w->chain->egress ? &p->out : &p->in, &passed);
+		hf_image_rules(w->pol, w->chain->egress ? &p->out : &p->in, &image);
+		walk_image(w, &image, &passed);
 		if (p->missing)
 			decide(w, &w->ends.deny, hf_dd_all());
 		w->left = hf_dd_or(w->dd, w->left, passed);
@@ -336,7 +197,7 @@ void hf_chain_walk(const struct pol *pol, const struct chain *chain, const struc
 	if (chain->type != HF_CHAIN_UNTRACKED)
 		decide(&w, &w.ends.accept_now, established);
 	walk_failsafes(&w);
-	for (i = 0; i < tiers->n; i++)
+	for (i = 0; i < tiers->n && w.left != hf_dd_none(); i++)
 		walk_tier(&w, &tiers->v[i]);
 	if (chain->type == HF_CHAIN_NORMAL)
 		walk_profiles(&w);

@@ -25,19 +25,25 @@ static BDD prefer(struct dd *dd, BDD set, BDD nice)
 	return both == hf_dd_none() ? set : both;
 }
 
-/* A packet that people can read: plain, TCP, from a documentation net (RFC 5737, RFC 3849). */
-static void pick_readable(struct dd *dd, BDD set, struct dd_packet *ret)
+/* From a documentation net (RFC 5737, RFC 3849). */
+static BDD documented(struct dd *dd)
 {
 	static const struct hf_prefix from[] = {
 		{{4, {198, 51, 100, 7}}, 32}, {{6, {0x20, 0x01, 0x0d, 0xb8, [15] = 7}}, 128}};
 
+	return hf_dd_nets(dd, DD_SRC, from, 2);
+}
+
+/* A packet that people can read: plain, TCP, from a known source. */
+static void pick_readable(struct dd *dd, BDD set, struct dd_packet *ret)
+{
 	set = prefer(dd, set, hf_dd_is(dd, DD_EXT, 0));
 	set = prefer(dd, set, hf_dd_is(dd, DD_VLAN, 0));
 	set = prefer(dd, set, hf_dd_is(dd, DD_FRAG, 0));
 	set = prefer(dd, set, hf_dd_is(dd, DD_PROTO, HF_PROTO_TCP));
 	set = prefer(dd, set, hf_dd_is(dd, DD_SYN, 1));
 	set = prefer(dd, set, hf_dd_is(dd, DD_ACK, 0));
-	set = prefer(dd, set, hf_dd_nets(dd, DD_SRC, from, 2));
+	set = prefer(dd, set, documented(dd));
 	hf_dd_pick(dd, set, ret);
 }
 
@@ -64,12 +70,11 @@ static void measure(const struct job *job, const struct pol *pol, const struct d
 		ret->share[c].punted = hf_dd_share(dd, left, class);
 		ret->share[c].decidable = hf_dd_share(dd, hf_dd_and(dd, left, clear), class);
 	}
-	for (i = 0; i < dev->n; i++)
-		job->check->reached[i] |=
-			dev->met[i] != hf_dd_none() || !(job->view->entries[i].match.layers & ip);
+	for (i = 0; i < job->view->n_entries; i++)
+		job->check->reached[i] |= !(job->view->entries[i].match.layers & ip);
 }
 
-static int refute(const struct job *job, const struct pol *pol, const struct device *dev, BDD wrong)
+static int refute(const struct job *job, const struct pol *pol, BDD wrong)
 {
 	struct dd_packet p;
 	char line[512]; /* longer than a packet line with every key */
@@ -77,7 +82,7 @@ static int refute(const struct job *job, const struct pol *pol, const struct dev
 	pick_readable(pol->dd, wrong, &p);
 	if (pol->dd->failed)
 		return 0;
-	if (hf_device_confirm(dev, pol, job->view, &p, &job->check->wrong))
+	if (hf_device_confirm(pol, job->view, &p, &job->check->wrong))
 		return 0;
 	(void)hf_packet_print(&job->check->wrong.pkt, line, sizeof(line));
 	return hf_fail(job->err, -EPROTO,
@@ -93,44 +98,58 @@ static int compare(const struct job *job, const struct pol *pol, struct hf_check
 	int rc;
 
 	hf_pol_certain(pol, &certain);
-	rc = hf_device_init(&dev, dd, pol->all, job->view);
+	rc = hf_device_walk(
+		&dev, dd, pol->all, false, job->view, dd->record ? NULL : job->check->reached);
 	if (rc < 0)
 		return hf_fail(job->err, rc,
 			rc == -EINVAL ? "check: an entry or a jump leads nowhere"
 				      : "check: out of memory");
 	wrong = hf_device_wrong(&dev, dd, &certain);
+	if (dd->record) {
+		(void)documented(dd); /* refute() may ask for it */
+		return 0;
+	}
 	if (wrong == hf_dd_none())
 		measure(job, pol, &dev, &certain, ret);
 	else
-		rc = refute(job, pol, &dev, wrong);
+		rc = refute(job, pol, wrong);
 	if (!dd->failed)
 		ret->answer = wrong == hf_dd_none() ? HF_CHECK_PROVEN : HF_CHECK_REFUTED;
-	hf_device_fini(&dev);
+	return rc;
+}
+
+/* One run; *ret is filled unless it only records. */
+static int check_open(const struct job *job, struct dd *dd, struct hf_check_family *ret)
+{
+	struct pol pol;
+	int rc = hf_pol_init(&pol, job->model, dd, job->in);
+
+	rc = rc == 0 ? compare(job, &pol, ret) : hf_fail(job->err, rc, "check: out of memory");
+	hf_pol_fini(&pol);
+	hf_dd_close(dd);
 	return rc;
 }
 
 static int check_family(
 	const struct job *job, uint8_t family, size_t max_nodes, struct hf_check_family *ret)
 {
-	unsigned int order;
-	int rc = 0;
+	struct dd_axes axes;
+	struct dd dd;
+	unsigned int i;
+	int rc;
 
-	for (order = 0; order < DD_ORDERS && rc == 0 && !ret->answer; order++) {
-		struct dd dd;
-		struct pol pol;
-
-		rc = hf_dd_open(&dd, family, (enum dd_order)order, max_nodes);
+	hf_dd_record(&dd, family, &axes);
+	rc = check_open(job, &dd, ret);
+	for (i = 0; i < DD_TRIES && rc == 0 && !dd.failed && !ret->answer; i++) {
+		rc = hf_dd_try(&dd, family, i, max_nodes, &axes);
 		if (rc < 0)
-			return hf_fail(job->err, rc, "check: no room for decision diagrams");
-		rc = hf_pol_init(&pol, job->model, &dd, job->in);
-		if (rc == 0)
-			rc = compare(job, &pol, ret);
+			rc = hf_fail(job->err, rc, "check: no room for decision diagrams");
 		else
-			rc = hf_fail(job->err, rc, "check: out of memory");
-		hf_pol_fini(&pol);
-		hf_dd_close(&dd);
+			rc = check_open(job, &dd, ret);
 		ret->nodes = dd.peak;
+		dd.failed = false;
 	}
+	hf_dd_axes_fini(&axes);
 	return rc;
 }
 

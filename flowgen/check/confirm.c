@@ -6,6 +6,7 @@
 
 #include <hepflow/ref.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #define SOME_TAG 1 /* of a tagged packet; which one does not matter */
@@ -92,25 +93,28 @@ static bool wrong_fate(
 	return !opens && contradicts(pol, &ret->pkt, want, &ret->verdict);
 }
 
-bool hf_device_confirm(const struct device *dev, const struct pol *pol,
-	const struct hf_check_view *view, const struct dd_packet *p, struct hf_check_wrong *ret)
+bool hf_device_confirm(const struct pol *pol, const struct hf_check_view *view,
+	const struct dd_packet *p, struct hf_check_wrong *ret)
 {
-	bool opens = hf_dd_has(pol->dd, pol->opening, p);
+	bool opens = hf_dd_has(pol->dd, pol->opening, p), found = false;
+	bool *met = calloc(view->n_entries + 1, sizeof(*met));
+	struct device dev;
 	size_t i;
 
 	*ret = (struct hf_check_wrong){.extension = p->v[DD_NEXT][0],
 		.has_ext = p->v[DD_EXT][0],
 		.foreign_tag = pol->foreign_tags && p->v[DD_VLAN][0]};
 	hf_pol_packet(pol, p, &ret->pkt);
-	for (i = 0; i < dev->n; i++) {
+	if (met)
+		(void)hf_device_walk(&dev, pol->dd, hf_dd_point(pol->dd, p), true, view, met);
+	for (i = 0; met && !found && i < view->n_entries; i++) {
 		enum hf_fate fate = view->entries[i].fate;
 
-		if (fate == HF_FATE_JUMP || fate == HF_FATE_PUNT ||
-			!hf_dd_has(pol->dd, dev->met[i], p))
+		if (fate == HF_FATE_JUMP || fate == HF_FATE_PUNT || !met[i])
 			continue;
 		ret->entry = i;
-		if (wrong_fate(pol, opens, fate, ret))
-			return true;
+		found = wrong_fate(pol, opens, fate, ret);
 	}
-	return false;
+	free(met);
+	return found;
 }

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #define START_NODES 100000  /* grows; libbdd's advice for medium problems */
-#define MAX_STEP    1000000 /* nodes the table grows by at most, so that the limit is met closely */
-#define CACHE_RATIO 8	    /* one cache slot for so many nodes */
+#define MAX_STEP    8000000 /* nodes the table grows by at most; else it doubles */
+#define CACHE_RATIO 4	    /* one cache slot for so many nodes */
+#define FIRST_TRY   5	    /* part of the nodes that each order has at first */
+#define MIN_FREE    40	    /* it grows when a collection leaves less of it free, in percent */
 
 /* The one that is open; libbdd's error hook has no argument of its own. */
 static struct dd *opened;
@@ -55,22 +57,34 @@ static void on_collect(int pre, bddGbcStat *stat)
 	(void)stat;
 }
 
-int hf_dd_open(struct dd *dd, uint8_t family, enum dd_order order, size_t max_nodes)
+static int layout(struct dd *dd, enum dd_order order)
 {
 	int vars = 0;
 	size_t i;
 
+	for (i = 0; i < DD_FIELDS; i++) {
+		enum dd_field f = orders[order][i];
+
+		dd->bits[f] = hf_axis_bits(dd->axes, f, hf_dd_field_bits(dd, f));
+		dd->at[f] = vars;
+		vars += (int)dd->bits[f];
+	}
+	return vars;
+}
+
+int hf_dd_open(struct dd *dd, uint8_t family, enum dd_order order, size_t max_nodes,
+	const struct dd_axes *axes)
+{
+	int vars, start;
+
 	if (opened)
 		return -EBUSY;
-	*dd = (struct dd){.family = family};
-	for (i = 0; i < DD_FIELDS; i++) {
-		dd->at[orders[order][i]] = vars;
-		vars += (int)hf_dd_field_bits(dd, orders[order][i]);
-	}
+	*dd = (struct dd){.family = family, .axes = axes};
+	vars = layout(dd, order);
 	if (max_nodes > INT32_MAX)
 		max_nodes = INT32_MAX;
-	if (bdd_init(max_nodes < START_NODES ? (int)max_nodes : START_NODES,
-		    START_NODES / CACHE_RATIO) < 0)
+	start = max_nodes < START_NODES ? (int)max_nodes : START_NODES;
+	if (bdd_init(start, start / CACHE_RATIO) < 0)
 		return -ENOMEM;
 	opened = dd;
 	(void)bdd_error_hook(on_error);
@@ -79,13 +93,32 @@ int hf_dd_open(struct dd *dd, uint8_t family, enum dd_order order, size_t max_no
 	(void)bdd_setcacheratio(CACHE_RATIO);
 	(void)bdd_setmaxnodenum((int)max_nodes);
 	(void)bdd_setmaxincrease(MAX_STEP);
+	(void)bdd_setminfreenodes(MIN_FREE);
 	if (bdd_setvarnum(vars) < 0)
 		dd->failed = true;
 	return 0;
 }
 
+/* The better order often needs a small part of what the other one does. */
+int hf_dd_try(struct dd *dd, uint8_t family, unsigned int try, size_t max_nodes,
+	const struct dd_axes *axes)
+{
+	enum dd_order order = try % DD_ORDERS;
+
+	return hf_dd_open(
+		dd, family, order, try < DD_ORDERS ? max_nodes / FIRST_TRY : max_nodes, axes);
+}
+
+void hf_dd_record(struct dd *dd, uint8_t family, struct dd_axes *axes)
+{
+	*axes = (struct dd_axes){0};
+	*dd = (struct dd){.family = family, .record = axes};
+}
+
 void hf_dd_close(struct dd *dd)
 {
+	if (dd->record && hf_axes_finish(dd->record) < 0)
+		dd->failed = true;
 	if (opened != dd)
 		return;
 	dd->peak = (size_t)bdd_getallocnum();
@@ -117,12 +150,45 @@ BDD hf_dd_release(struct dd *dd, size_t mark, BDD set)
 {
 	if (dd->failed)
 		return bddfalse;
+	if (dd->record)
+		return set;
 	bdd_addref(set);
 	while (dd->kept.n > mark)
 		bdd_delref(dd->kept.v[--dd->kept.n]);
 	set = keep(dd, set);
 	bdd_delref(set);
 	return set;
+}
+
+void hf_dd_release_but(struct dd *dd, size_t mark, BDD *sets, size_t n)
+{
+	size_t i;
+
+	if (dd->record)
+		return;
+	for (i = 0; i < n && !dd->failed; i++)
+		bdd_addref(sets[i]);
+	while (dd->kept.n > mark && !dd->failed)
+		bdd_delref(dd->kept.v[--dd->kept.n]);
+	for (i = 0; i < n; i++) {
+		BDD set = sets[i];
+
+		sets[i] = keep(dd, set);
+		if (!dd->failed)
+			bdd_delref(set);
+	}
+}
+
+void hf_dd_pin(struct dd *dd, BDD set)
+{
+	if (!dd->failed && !dd->record)
+		bdd_addref(set);
+}
+
+void hf_dd_unpin(struct dd *dd, BDD set)
+{
+	if (!dd->failed && !dd->record)
+		bdd_delref(set);
 }
 
 static BDD apply(struct dd *dd, BDD a, BDD b, int op)
@@ -132,21 +198,29 @@ static BDD apply(struct dd *dd, BDD a, BDD b, int op)
 
 BDD hf_dd_and(struct dd *dd, BDD a, BDD b)
 {
+	if (dd->record)
+		return a == bddfalse ? a : b;
 	return apply(dd, a, b, bddop_and);
 }
 
 BDD hf_dd_or(struct dd *dd, BDD a, BDD b)
 {
+	if (dd->record)
+		return a == bddfalse ? b : a;
 	return apply(dd, a, b, bddop_or);
 }
 
 BDD hf_dd_minus(struct dd *dd, BDD a, BDD b)
 {
+	if (dd->record)
+		return a;
 	return apply(dd, a, b, bddop_diff);
 }
 
 BDD hf_dd_not(struct dd *dd, BDD a)
 {
+	if (dd->record)
+		return bddtrue;
 	return dd->failed ? bddfalse : keep(dd, bdd_not(a));
 }
 
@@ -177,12 +251,81 @@ static BDD literal(int var, bool value)
 	return value ? bdd_ithvar(var) : bdd_nithvar(var);
 }
 
+static bool is_prefix(const uint8_t *mask, unsigned int bits)
+{
+	unsigned int i;
+
+	for (i = 1; i < bits; i++) {
+		if (bit_of(mask, i) && !bit_of(mask, i - 1))
+			return false;
+	}
+	return true;
+}
+
+static void range_of(enum dd_field f, unsigned int bits, const uint8_t *value, const uint8_t *mask,
+	struct dd_value *ret_lo, struct dd_value *ret_hi)
+{
+	unsigned int i;
+
+	(void)f;
+	*ret_lo = *ret_hi = (struct dd_value){0};
+	for (i = 0; i < bits / 8; i++) {
+		ret_lo->b[i] = value[i] & mask[i];
+		ret_hi->b[i] = (uint8_t)(ret_lo->b[i] | (uint8_t)~mask[i]);
+	}
+}
+
+/* Packets whose field, as its variables count, is at least (or, with most, at most) the limit. */
+static BDD bound(struct dd *dd, enum dd_field f, uint32_t limit, bool most)
+{
+	BDD set = bddtrue;
+	int bits = (int)dd->bits[f], i;
+
+	for (i = bits - 1; i >= 0 && !dd->failed; i--) {
+		bool one = limit >> (bits - 1 - i) & 1;
+		BDD bit = literal(dd->at[f] + i, !most);
+
+		set = one != most ? hf_dd_and(dd, bit, set) : hf_dd_or(dd, bit, set);
+	}
+	return set;
+}
+
+/* A range of values of a field that is cut, or of a port. */
+static BDD range(struct dd *dd, enum dd_field f, const uint8_t *lo, const uint8_t *hi)
+{
+	size_t start = hf_dd_mark(dd);
+	uint32_t first = (uint32_t)(lo[0] << 8 | lo[1]), last = (uint32_t)(hi[0] << 8 | hi[1]);
+	BDD set;
+
+	if (hf_axis_is_cut(dd, f) && !hf_axis_pieces(dd, f, lo, hi, &first, &last)) {
+		dd->failed = true;
+		return bddfalse;
+	}
+	set = bound(dd, f, first, false);
+	return hf_dd_release(dd, start, hf_dd_and(dd, set, bound(dd, f, last, true)));
+}
+
 BDD hf_dd_masked(struct dd *dd, enum dd_field f, const uint8_t *value, const uint8_t *mask)
 {
 	unsigned int bits = hf_dd_field_bits(dd, f), i;
 	size_t start = hf_dd_mark(dd);
+	struct dd_value lo, hi;
 	BDD set = bddtrue;
 
+	if (dd->record || hf_axis_is_cut(dd, f)) {
+		for (i = 0; i < (bits + 7) / 8 && !mask[i]; i++)
+			;
+		if (i == (bits + 7) / 8)
+			return bddtrue;
+		if (dd->record && !is_prefix(mask, bits))
+			dd->record->of[f].plain = true;
+		range_of(f, bits, value, mask, &lo, &hi);
+		if (!dd->record)
+			return is_prefix(mask, bits) ? range(dd, f, lo.b, hi.b)
+						     : (dd->failed = true, bddfalse);
+		hf_axis_note(dd, f, lo.b, hi.b);
+		return bddtrue;
+	}
 	/* From the last bit up, so that each step puts one node on top. */
 	for (i = bits; i-- > 0 && !dd->failed;) {
 		unsigned int at = first_bit(bits) + i;
@@ -201,27 +344,15 @@ BDD hf_dd_is(struct dd *dd, enum dd_field f, uint16_t value)
 	return hf_dd_masked(dd, f, hf_dd_field_bits(dd, f) == 16 ? two : &one, mask);
 }
 
-/* Packets whose port is at least (or, with most, at most) the limit. */
-static BDD bound(struct dd *dd, enum dd_field f, uint16_t limit, bool most)
+BDD hf_dd_ports(struct dd *dd, enum dd_field f, struct hf_ports ports)
 {
-	BDD set = bddtrue;
-	int i;
+	const uint8_t lo[16] = {(uint8_t)(ports.lo >> 8), (uint8_t)ports.lo};
+	const uint8_t hi[16] = {(uint8_t)(ports.hi >> 8), (uint8_t)ports.hi};
 
-	for (i = 15; i >= 0 && !dd->failed; i--) {
-		bool one = limit & 0x8000 >> i;
-		BDD bit = literal(dd->at[f] + i, !most);
-
-		set = one != most ? hf_dd_and(dd, bit, set) : hf_dd_or(dd, bit, set);
-	}
-	return set;
-}
-
-BDD hf_dd_ports(struct dd *dd, enum dd_field f, struct hf_ports range)
-{
-	size_t start = hf_dd_mark(dd);
-	BDD lo = bound(dd, f, range.lo, false);
-
-	return hf_dd_release(dd, start, hf_dd_and(dd, lo, bound(dd, f, range.hi, true)));
+	if (!dd->record)
+		return range(dd, f, lo, hi);
+	hf_axis_note(dd, f, lo, hi);
+	return bddtrue;
 }
 
 BDD hf_dd_prefix(struct dd *dd, enum dd_field f, const struct hf_prefix *p)
@@ -234,6 +365,33 @@ BDD hf_dd_prefix(struct dd *dd, enum dd_field f, const struct hf_prefix *p)
 	for (i = 0; i < p->len; i++)
 		mask[i / 8] |= (uint8_t)(0x80 >> i % 8);
 	return hf_dd_masked(dd, f, p->addr.b, mask);
+}
+
+/* The value, or the piece that it is in. */
+static BDD value_is(struct dd *dd, enum dd_field f, const uint8_t *value)
+{
+	uint8_t mask[16];
+	uint32_t piece;
+
+	if (hf_axis_is_cut(dd, f)) {
+		piece = hf_axis_find(dd, f, value);
+		return hf_dd_and(dd, bound(dd, f, piece, false), bound(dd, f, piece, true));
+	}
+	memset(mask, 0xff, sizeof(mask));
+	return hf_dd_masked(dd, f, value, mask);
+}
+
+BDD hf_dd_put(struct dd *dd, BDD set, enum dd_field f, const uint8_t *value)
+{
+	size_t mark = hf_dd_mark(dd);
+	BDD is;
+
+	if (dd->record)
+		return set;
+	is = value_is(dd, f, value);
+	if (!dd->failed)
+		set = keep(dd, bdd_restrict(set, is));
+	return hf_dd_release(dd, mark, set);
 }
 
 BDD hf_dd_nets(struct dd *dd, enum dd_field f, const struct hf_prefix *nets, size_t n)
@@ -254,25 +412,28 @@ double hf_dd_share(const struct dd *dd, BDD part, BDD whole)
 {
 	double all;
 
-	if (dd->failed)
+	if (dd->failed || dd->record)
 		return 0;
 	all = bdd_satcount(whole);
 	return all > 0 ? bdd_satcount(part) / all : 0;
 }
 
-/* The field that a variable belongs to, and which of its bits it is. */
+/* The field that a variable belongs to, and which of the field's variables it is. */
 static enum dd_field field_of(const struct dd *dd, int var, unsigned int *ret_bit)
 {
 	enum dd_field f = 0;
 
-	while (var < dd->at[f] || var >= dd->at[f] + (int)hf_dd_field_bits(dd, f))
+	while (var < dd->at[f] || var >= dd->at[f] + (int)dd->bits[f])
 		f++;
-	*ret_bit = first_bit(hf_dd_field_bits(dd, f)) + (unsigned int)(var - dd->at[f]);
+	*ret_bit = (unsigned int)(var - dd->at[f]);
 	return f;
 }
 
 void hf_dd_pick(const struct dd *dd, BDD set, struct dd_packet *ret)
 {
+	uint32_t piece[DD_FIELDS] = {0};
+	unsigned int i;
+
 	*ret = (struct dd_packet){0};
 	while (set != bddtrue && set != bddfalse) {
 		unsigned int bit;
@@ -282,8 +443,17 @@ void hf_dd_pick(const struct dd *dd, BDD set, struct dd_packet *ret)
 			set = bdd_low(set);
 			continue;
 		}
-		ret->v[f][bit / 8] |= (uint8_t)(0x80 >> bit % 8);
 		set = bdd_high(set);
+		if (hf_axis_is_cut(dd, f)) {
+			piece[f] |= 1u << (dd->bits[f] - 1 - bit);
+			continue;
+		}
+		bit += first_bit(hf_dd_field_bits(dd, f));
+		ret->v[f][bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	}
+	for (i = 0; i < DD_FIELDS; i++) {
+		if (hf_axis_is_cut(dd, (enum dd_field)i))
+			memcpy(ret->v[i], hf_axis_start(dd, (enum dd_field)i, piece[i]), 16);
 	}
 }
 
@@ -292,8 +462,39 @@ bool hf_dd_has(const struct dd *dd, BDD set, const struct dd_packet *pkt)
 	while (set != bddtrue && set != bddfalse) {
 		unsigned int bit;
 		enum dd_field f = field_of(dd, bdd_var(set), &bit);
+		bool one;
 
-		set = bit_of(pkt->v[f], bit) ? bdd_high(set) : bdd_low(set);
+		if (hf_axis_is_cut(dd, f))
+			one = hf_axis_find(dd, f, pkt->v[f]) >> (dd->bits[f] - 1 - bit) & 1;
+		else
+			one = bit_of(pkt->v[f], first_bit(hf_dd_field_bits(dd, f)) + bit);
+		set = one ? bdd_high(set) : bdd_low(set);
 	}
 	return set == bddtrue;
+}
+
+BDD hf_dd_point(struct dd *dd, const struct dd_packet *pkt)
+{
+	size_t mark = hf_dd_mark(dd);
+	BDD set = hf_dd_all();
+	unsigned int f;
+
+	for (f = 0; f < DD_FIELDS; f++)
+		set = hf_dd_and(dd, set, value_is(dd, (enum dd_field)f, pkt->v[f]));
+	return hf_dd_release(dd, mark, set);
+}
+
+BDD hf_dd_possible(struct dd *dd)
+{
+	size_t mark = hf_dd_mark(dd);
+	BDD set = hf_dd_all();
+	unsigned int f;
+
+	for (f = 0; f < DD_FIELDS && !dd->record; f++) {
+		if (hf_axis_is_cut(dd, (enum dd_field)f))
+			set = hf_dd_and(dd, set,
+				bound(dd, (enum dd_field)f, (uint32_t)dd->axes->of[f].starts.n - 1,
+					true));
+	}
+	return hf_dd_release(dd, mark, set);
 }

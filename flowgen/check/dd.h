@@ -51,21 +51,61 @@ enum dd_order {
 	DD_ORDERS,
 };
 
+/*
+ * Addresses and ports that nothing in a proof tells apart need no bits of their own: a field can be
+ * cut where some set begins or ends, and its variables then count the pieces. Where to cut is found
+ * by a run in which no set is made (hf_dd_record()): every value and mask that is asked for is
+ * noted. A set that would need another cut makes dd.failed; nothing is ever rounded. A field that
+ * is asked for by a mask that is no prefix is not cut: it has all its bits.
+ */
+struct dd_value {
+	uint8_t b[16];
+};
+struct dd_axis {
+	bool plain;
+	HF_VEC(struct dd_value) starts; /* of the pieces; the first is 0 */
+};
+struct dd_axes {
+	struct dd_axis of[DD_FIELDS]; /* DD_SRC and behind; others are never cut */
+};
+void hf_dd_axes_fini(struct dd_axes *axes);
+
 struct dd {
 	uint8_t family;
 	bool failed;
-	int at[DD_FIELDS]; /* variable of the first bit */
-	size_t peak;	   /* nodes the table had room for */
+	int at[DD_FIELDS];	      /* variable of the first bit */
+	unsigned int bits[DD_FIELDS]; /* variables of the field */
+	const struct dd_axes *axes;   /* NULL: no field is cut */
+	struct dd_axes *record;	      /* not NULL: sets are not made, only noted */
+	size_t peak;		      /* nodes the table had room for */
 	HF_VEC(BDD) kept;
 };
 
-/* max_nodes bounds the table, 20 bytes each. Returns 0, -EBUSY when one is open, or -ENOMEM. */
-int hf_dd_open(struct dd *dd, uint8_t family, enum dd_order order, size_t max_nodes);
+/*
+ * max_nodes bounds the table, 20 bytes each. axes (may be NULL) must stay until it is closed.
+ * Returns 0, -EBUSY when one is open, or -ENOMEM.
+ */
+int hf_dd_open(struct dd *dd, uint8_t family, enum dd_order order, size_t max_nodes,
+	const struct dd_axes *axes);
+/* Tries of a proof: both orders with a part of the nodes, then both with all of them. */
+#define DD_TRIES 4
+int hf_dd_try(struct dd *dd, uint8_t family, unsigned int try, size_t max_nodes,
+	const struct dd_axes *axes);
+/*
+ * Opens it for noting only: no set is none, unless it was made of hf_dd_none(). Closing it makes
+ * *axes ready for use; -ENOMEM is left in dd.failed.
+ */
+void hf_dd_record(struct dd *dd, uint8_t family, struct dd_axes *axes);
 void hf_dd_close(struct dd *dd);
 
 size_t hf_dd_mark(const struct dd *dd);
 /* Lets go of everything since the mark but set, which is given back. */
 BDD hf_dd_release(struct dd *dd, size_t mark, BDD set);
+/* The same with several to be kept. */
+void hf_dd_release_but(struct dd *dd, size_t mark, BDD *sets, size_t n);
+/* Keeps a set until hf_dd_close(), whatever is released. */
+void hf_dd_pin(struct dd *dd, BDD set);
+void hf_dd_unpin(struct dd *dd, BDD set);
 
 BDD hf_dd_and(struct dd *dd, BDD a, BDD b);
 BDD hf_dd_or(struct dd *dd, BDD a, BDD b);
@@ -85,6 +125,28 @@ BDD hf_dd_prefix(struct dd *dd, enum dd_field f, const struct hf_prefix *p);
 /* Union of nets; those of the other family count for nothing. */
 BDD hf_dd_nets(struct dd *dd, enum dd_field f, const struct hf_prefix *nets, size_t n);
 
+/* The packets that would be in set if their field f were value: a set that does not ask for f. */
+BDD hf_dd_put(struct dd *dd, BDD set, enum dd_field f, const uint8_t *value);
+
+/*
+ * A list of which the first member that matches has the word. Runs of it are made apart and put
+ * together two by two, so that no step is about the whole of a long list but the last ones.
+ */
+struct dd_list {
+	size_t n;
+	size_t n_outs;
+	/* What member i matches; of that, what goes to each of the outcomes (none when called). */
+	BDD (*member)(void *arg, size_t i, BDD *outs);
+	void *arg;
+	/* NULL, or told of each member that packets of all come to, and which do. */
+	void (*meet)(void *arg, size_t i, BDD packets);
+	BDD all; /* with meet */
+};
+/* outs[0 .. n_outs-1]: what goes to each outcome. Returns what some member matches. */
+BDD hf_dd_first(struct dd *dd, const struct dd_list *list, BDD *outs);
+/* Union of parts 0 .. n-1. */
+BDD hf_dd_union(struct dd *dd, size_t n, BDD (*part)(void *arg, size_t i), void *arg);
+
 /* Share of a set in another one, each packet counting alike; 0 when there is nothing. */
 double hf_dd_share(const struct dd *dd, BDD part, BDD whole);
 
@@ -94,5 +156,25 @@ struct dd_packet {
 };
 /* Some packet of a set that is not empty: unset bits wherever the set leaves a choice. */
 void hf_dd_pick(const struct dd *dd, BDD set, struct dd_packet *ret);
+/* The set of that packet alone. */
+BDD hf_dd_point(struct dd *dd, const struct dd_packet *pkt);
+/* Whatever has a value in each field: variables may count further than there are pieces. */
+BDD hf_dd_possible(struct dd *dd);
 bool hf_dd_has(const struct dd *dd, BDD set, const struct dd_packet *pkt);
+
+/* For axis.c: the piece that a value is in, and the first value of a piece. */
+bool hf_axis_is_cut(const struct dd *dd, enum dd_field f);
+uint32_t hf_axis_find(const struct dd *dd, enum dd_field f, const uint8_t *value);
+const uint8_t *hf_axis_start(const struct dd *dd, enum dd_field f, uint32_t piece);
+unsigned int hf_axis_bits(const struct dd_axes *axes, enum dd_field f, unsigned int width);
+/* Both ends belong to the range. */
+void hf_axis_note(struct dd *dd, enum dd_field f, const uint8_t *lo, const uint8_t *hi);
+int hf_axes_finish(struct dd_axes *axes);
+/*
+ * The pieces first .. last that a range of values is made of; false when it would cut one. hi is
+ * the last value of the range.
+ */
+bool hf_axis_pieces(const struct dd *dd, enum dd_field f, const uint8_t *lo, const uint8_t *hi,
+	uint32_t *ret_first, uint32_t *ret_last);
+/* Bits of the field itself. */
 unsigned int hf_dd_field_bits(const struct dd *dd, enum dd_field f);

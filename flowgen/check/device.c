@@ -230,13 +230,25 @@ struct tags {
 	BDD may[TAG_BITS][2];
 };
 
-/* What is on its way through the tables. */
-struct run {
-	struct device *dev;
+/* Where a jump leads, and the tag it gives. */
+struct exit {
+	uint32_t table;
+	bool sets_tag;
+	uint32_t tag;
+};
+
+/* One table: its entries, strongest first, and where each rank starts among them. */
+struct table_run {
 	const struct parser *parser;
 	const struct hf_check_view *view;
-	BDD *reach; /* per table: what comes to it */
-	struct tags *tags;
+	const struct place *places;
+	size_t *starts;		 /* one more than there are ranks */
+	uint32_t *out_of;	 /* per place: a fate, or HF_FATE_JUMP + which exit */
+	struct exit *exits;	 /* that differ */
+	size_t n_outs;		 /* fates and exits */
+	const struct tags *tags; /* of what comes to it */
+	BDD within;		 /* nothing outside matters */
+	bool *reached;		 /* per entry of the view, or NULL */
 };
 
 static bool tag_bit(const uint8_t tag[4], unsigned int bit)
@@ -245,10 +257,8 @@ static bool tag_bit(const uint8_t tag[4], unsigned int bit)
 }
 
 /* Packets whose tag may be as the entry asks; *must: surely is. */
-static BDD tag_has(const struct run *r, const struct hf_entry *e, BDD *must)
+static BDD tag_has(struct dd *dd, const struct tags *t, const struct hf_entry *e, BDD *must)
 {
-	struct dd *dd = r->parser->dd;
-	const struct tags *t = &r->tags[e->table];
 	BDD may = hf_dd_all();
 	unsigned int b;
 
@@ -264,65 +274,173 @@ static BDD tag_has(const struct run *r, const struct hf_entry *e, BDD *must)
 	return may;
 }
 
-/* Takes the tags of what an entry sends on to where it sends it. */
-static void send_tags(struct run *r, const struct hf_entry *e, BDD met)
+static const struct hf_entry *entry_at(const struct table_run *t, size_t i)
 {
-	struct dd *dd = r->parser->dd;
-	const struct tags *from = &r->tags[e->table];
-	struct tags *to = &r->tags[e->jump];
+	return &t->view->entries[t->places[i].entry];
+}
+
+/* What an entry may match; *surely: what it takes whatever is not known. */
+static BDD entry_takes(const struct table_run *t, size_t i, BDD *surely)
+{
+	const struct hf_entry *e = entry_at(t, i);
+	struct dd *dd = t->parser->dd;
+	BDD must, may = tag_has(dd, t->tags, e, &must), set = pattern_has(t->parser, &e->match);
+
+	if (t->within != hf_dd_all())
+		set = hf_dd_and(dd, set, t->within);
+	*surely = asks_more(&e->match.mask) ? hf_dd_none() : hf_dd_and(dd, set, must);
+	return hf_dd_and(dd, set, may);
+}
+
+/* Entries of one rank that have one outcome; SIZE_MAX: what any of them surely takes. */
+struct rank_run {
+	const struct table_run *table;
+	size_t first;
+	size_t out;
+};
+
+static BDD entry_of_rank(void *arg, size_t i)
+{
+	const struct rank_run *r = arg;
+	BDD surely, set;
+
+	if (r->out != SIZE_MAX && r->table->out_of[r->first + i] != r->out)
+		return hf_dd_none();
+	set = entry_takes(r->table, r->first + i, &surely);
+	return r->out == SIZE_MAX ? surely : set;
+}
+
+/* Each entry of a rank may win wherever it matches. */
+static BDD rank_takes(void *arg, size_t i, BDD *outs)
+{
+	const struct table_run *t = arg;
+	size_t first = t->starts[i], n = t->starts[i + 1] - first, k;
+	struct rank_run run = {t, first, 0};
+	BDD surely;
+
+	if (n == 1) {
+		outs[t->out_of[first]] = entry_takes(t, first, &surely);
+		return surely;
+	}
+	for (k = 0; k < t->n_outs; k++) {
+		run.out = k;
+		outs[k] = hf_dd_union(t->parser->dd, n, entry_of_rank, &run);
+	}
+	run.out = SIZE_MAX;
+	return hf_dd_union(t->parser->dd, n, entry_of_rank, &run);
+}
+
+static void rank_meets(void *arg, size_t i, BDD packets)
+{
+	const struct table_run *t = arg;
+	struct dd *dd = t->parser->dd;
+	size_t k;
+
+	for (k = t->starts[i]; k < t->starts[i + 1]; k++) {
+		size_t mark = hf_dd_mark(dd);
+		BDD surely, set = entry_takes(t, k, &surely);
+
+		if (hf_dd_and(dd, packets, set) != hf_dd_none())
+			t->reached[t->places[k].entry] = true;
+		(void)hf_dd_release(dd, mark, hf_dd_none());
+	}
+}
+
+/* Where the table's ranks start, and which outcomes its entries have. Returns the number of ranks.
+ */
+static size_t sort_out(struct table_run *t, size_t n)
+{
+	size_t ranks = 0, n_exits = 0, i, k;
+
+	for (i = 0; i < n; i++) {
+		const struct hf_entry *e = entry_at(t, i);
+		struct exit out = {e->jump, e->sets_tag, e->sets_tag ? e->tag : 0};
+
+		if (i == 0 || t->places[i].rank != t->places[i - 1].rank)
+			t->starts[ranks++] = i;
+		t->out_of[i] = e->fate;
+		if (e->fate != HF_FATE_JUMP)
+			continue;
+		/* Neighbours mostly lead to the same. */
+		for (k = n_exits; k > 0 && (t->exits[k - 1].table != out.table ||
+						   t->exits[k - 1].sets_tag != out.sets_tag ||
+						   t->exits[k - 1].tag != out.tag);)
+			k--;
+		if (k == 0) {
+			t->exits[n_exits++] = out;
+			k = n_exits;
+		}
+		t->out_of[i] = (uint32_t)(HF_FATE_JUMP + k - 1);
+	}
+	t->starts[ranks] = n;
+	t->n_outs = HF_FATE_JUMP + n_exits;
+	return ranks;
+}
+
+/* What the walk leaves behind, and works with. */
+struct way {
+	struct device *dev;
+	BDD *reach;	   /* per table: what comes to it */
+	struct tags *tags; /* and how */
+	BDD *outs;
+};
+
+/* Takes the tags of what leaves a table to where it goes. */
+static void send_tags(
+	struct dd *dd, const struct tags *from, const struct exit *out, BDD met, struct tags *to)
+{
 	unsigned int b, v;
 
 	for (b = 0; b < TAG_BITS && met != hf_dd_none(); b++) {
 		for (v = 0; v < 2; v++) {
-			BDD has = e->sets_tag ? whether((e->tag >> b & 1) == v) : from->may[b][v];
+			BDD has =
+				out->sets_tag ? whether((out->tag >> b & 1) == v) : from->may[b][v];
 
 			to->may[b][v] = hf_dd_or(dd, to->may[b][v], hf_dd_and(dd, met, has));
 		}
 	}
 }
 
-/* Entries of one rank: each may win wherever it matches. *left loses what one of them surely takes.
- */
-static void walk_rank(struct run *r, const struct place *places, size_t n, BDD *left)
+/* Entries 0 .. n - 1 of t->places are those of table at. */
+static void walk_table(struct table_run *t, size_t n, uint32_t at, const struct way *w)
 {
-	struct dd *dd = r->parser->dd;
-	BDD taken = hf_dd_none();
-	size_t i;
+	struct dd *dd = t->parser->dd;
+	BDD here = w->reach[at], taken;
+	struct dd_list list = {.n = sort_out(t, n),
+		.n_outs = t->n_outs,
+		.member = rank_takes,
+		.arg = t,
+		.meet = t->reached ? rank_meets : NULL,
+		.all = here};
+	size_t k;
 
-	for (i = 0; i < n && !dd->failed; i++) {
-		const struct hf_entry *e = &r->view->entries[places[i].entry];
-		BDD must, may = tag_has(r, e, &must);
-		BDD all = hf_dd_and(dd, *left, pattern_has(r->parser, &e->match));
-		BDD met = hf_dd_and(dd, all, may);
-		BDD *to = e->fate == HF_FATE_JUMP ? &r->reach[e->jump] : &r->dev->may[e->fate];
+	t->tags = &w->tags[at];
+	taken = hf_dd_first(dd, &list, w->outs);
+	for (k = 0; k < t->n_outs; k++) {
+		const struct exit *out = &t->exits[k - (k < HF_FATE_JUMP ? k : HF_FATE_JUMP)];
+		BDD *to = k < HF_FATE_JUMP ? &w->dev->may[k] : &w->reach[out->table];
+		BDD met = hf_dd_and(dd, w->outs[k], here);
 
-		r->dev->met[places[i].entry] = met;
 		*to = hf_dd_or(dd, *to, met);
-		if (e->fate == HF_FATE_JUMP)
-			send_tags(r, e, met);
-		if (!asks_more(&e->match.mask))
-			taken = hf_dd_or(dd, taken, hf_dd_and(dd, all, must));
+		if (k >= HF_FATE_JUMP)
+			send_tags(dd, t->tags, out, met, &w->tags[out->table]);
 	}
-	*left = hf_dd_minus(dd, *left, taken);
+	w->dev->may[HF_FATE_PUNT] =
+		hf_dd_or(dd, w->dev->may[HF_FATE_PUNT], hf_dd_minus(dd, here, taken));
 }
 
-static void walk_tables(struct run *r, const struct place *places)
+static void walk_tables(struct table_run *t, const struct place *places, const struct way *w)
 {
-	struct dd *dd = r->parser->dd;
-	size_t n = r->view->n_entries, i = 0, k;
-	uint32_t t;
+	size_t n = t->view->n_entries, i = 0, end;
+	uint32_t at;
 
-	for (t = 0; t < r->view->n_tables; t++) {
-		BDD left = r->reach[t];
-
-		while (i < n && places[i].table == t) {
-			for (k = i;
-				k < n && places[k].table == t && places[k].rank == places[i].rank;)
-				k++;
-			walk_rank(r, &places[i], k - i, &left);
-			i = k;
-		}
-		r->dev->may[HF_FATE_PUNT] = hf_dd_or(dd, r->dev->may[HF_FATE_PUNT], left);
+	for (at = 0; at < t->view->n_tables && !t->parser->dd->failed; at++) {
+		for (end = i; end < n && places[end].table == at;)
+			end++;
+		t->places = &places[i];
+		if (w->reach[at] != hf_dd_none())
+			walk_table(t, end - i, at, w);
+		i = end;
 	}
 }
 
@@ -343,46 +461,50 @@ static int list_places(const struct parser *p, const struct hf_check_view *view,
 	return 0;
 }
 
-int hf_device_init(struct device *dev, struct dd *dd, BDD all, const struct hf_check_view *view)
+int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
+	const struct hf_check_view *view, bool *reached)
 {
 	size_t n = view->n_entries;
 	struct place *places = calloc(n + 1, sizeof(*places));
-	BDD *reach = calloc(view->n_tables + 1, sizeof(*reach));
-	struct tags *tags = calloc(view->n_tables + 1, sizeof(*tags));
+	struct way w = {.dev = dev,
+		.reach = calloc(view->n_tables + 1, sizeof(*w.reach)),
+		.tags = calloc(view->n_tables + 1, sizeof(*w.tags)),
+		.outs = calloc(HF_FATE_JUMP + n + 1, sizeof(*w.outs))};
 	struct parser parser;
-	struct run run = {
-		.dev = dev, .parser = &parser, .view = view, .reach = reach, .tags = tags};
+	struct table_run run = {.parser = &parser,
+		.view = view,
+		.starts = calloc(n + 1, sizeof(*run.starts)),
+		.out_of = calloc(n + 1, sizeof(*run.out_of)),
+		.exits = calloc(n + 1, sizeof(*run.exits)),
+		.within = few ? all : hf_dd_all(),
+		.reached = reached};
 	unsigned int i;
 	int rc = 0;
 
-	*dev = (struct device){.n = n, .met = calloc(n + 1, sizeof(*dev->met))};
+	*dev = (struct device){0}; /* libbdd's false is 0 */
 	parser_init(&parser, dd, view->nic);
-	if (!places || !reach || !tags || !dev->met)
+	if (!places || !w.reach || !w.tags || !w.outs || !run.starts || !run.out_of || !run.exits)
 		rc = -ENOMEM;
 	else if (n && !parser.engine)
 		rc = -EINVAL;
 	else
 		rc = list_places(&parser, view, places);
 	if (rc == 0 && view->n_tables) {
-		reach[0] = all;		       /* the rest is none: calloc() has made it so */
+		w.reach[0] = all;
 		for (i = 0; i < TAG_BITS; i++) /* what a tag is to begin with nobody says */
-			tags[0].may[i][0] = tags[0].may[i][1] = all;
-		walk_tables(&run, places);
+			w.tags[0].may[i][0] = w.tags[0].may[i][1] = all;
+		walk_tables(&run, places, &w);
 	} else if (rc == 0) {
 		dev->may[HF_FATE_PUNT] = all;
 	}
 	free(places);
-	free(reach);
-	free(tags);
-	if (rc < 0)
-		hf_device_fini(dev);
+	free(w.reach);
+	free(w.tags);
+	free(w.outs);
+	free(run.starts);
+	free(run.out_of);
+	free(run.exits);
 	return rc;
-}
-
-void hf_device_fini(struct device *dev)
-{
-	free(dev->met);
-	dev->met = NULL;
 }
 
 BDD hf_device_wrong(const struct device *dev, struct dd *dd, const struct fates *certain)

@@ -16,13 +16,15 @@
 
 struct device {
 	BDD may[HF_FATE_JUMP]; /* by enum hf_fate */
-	size_t n;
-	BDD *met; /* per entry: the packets it may decide about */
 };
 
-/* all: the packets there can be. Returns 0, -EINVAL for a jump that leads backwards, or -ENOMEM. */
-int hf_device_init(struct device *dev, struct dd *dd, BDD all, const struct hf_check_view *view);
-void hf_device_fini(struct device *dev);
+/*
+ * all: the packets to look at; few: they are so few that it pays to look at nothing else on the
+ * way. reached (may be NULL): per entry, set to true when some packet meets it. Returns 0, -EINVAL
+ * for a jump that leads backwards, or -ENOMEM.
+ */
+int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
+	const struct hf_check_view *view, bool *reached);
 
 /* Packets that the device may decide otherwise than every state of them demands. */
 BDD hf_device_wrong(const struct device *dev, struct dd *dd, const struct fates *certain);
@@ -37,5 +39,5 @@ enum hf_verdict hf_pol_verdict(const struct pol *pol, const struct hf_packet *pk
  * the reference gives another verdict than some fate the device may choose. False when there is no
  * such state: device, policy and reference do not agree then on what is wrong.
  */
-bool hf_device_confirm(const struct device *dev, const struct pol *pol,
-	const struct hf_check_view *view, const struct dd_packet *p, struct hf_check_wrong *ret);
+bool hf_device_confirm(const struct pol *pol, const struct hf_check_view *view,
+	const struct dd_packet *p, struct hf_check_wrong *ret);

@@ -90,7 +90,7 @@ static int compare(const struct job *job, struct tables *t, enum hf_ct ct, int b
 	wrong = differ(dd, policy.allow, rules.allow);
 	wrong = hf_dd_or(dd, wrong, differ(dd, policy.untracked, rules.untracked));
 	wrong = hf_dd_or(dd, wrong, differ(dd, policy.deny, rules.deny));
-	if (!dd->failed && wrong != hf_dd_none())
+	if (!dd->failed && !dd->record && wrong != hf_dd_none())
 		rc = refute(job, t->pol, wrong, ct, backend);
 	(void)hf_dd_release(dd, mark, hf_dd_none());
 	return rc;
@@ -109,28 +109,45 @@ static int compare_all(const struct job *job, struct tables *t)
 	return rc;
 }
 
-/* *ret_decided: the family is proven or refuted. */
-static int check_order(
-	const struct job *job, uint8_t family, enum dd_order order, size_t max, bool *ret_decided)
+static int check_open(const struct job *job, struct dd *dd)
 {
 	struct tables t = {0};
 	struct pol pol = {0};
-	struct dd dd;
-	int rc = hf_dd_open(&dd, family, order, max);
+	int rc = hf_pol_init(&pol, job->model, dd, job->in);
 
-	if (rc < 0)
-		return hf_fail(job->err, rc, "check: no room for decision diagrams");
-	rc = hf_pol_init(&pol, job->model, &dd, job->in);
 	if (rc == 0)
 		rc = hf_tables_init(&t, job->rules, &pol, job->rules_in);
 	if (rc < 0)
 		rc = hf_fail(job->err, rc, "check: out of memory");
 	else
 		rc = compare_all(job, &t);
-	*ret_decided = !dd.failed;
 	hf_tables_fini(&t);
 	hf_pol_fini(&pol);
-	hf_dd_close(&dd);
+	hf_dd_close(dd);
+	return rc;
+}
+
+/* *ret_decided: the family is proven or refuted. */
+static int check_family(const struct job *job, uint8_t family, size_t max, bool *ret_decided)
+{
+	struct dd_axes axes;
+	struct dd dd;
+	unsigned int i;
+	int rc;
+
+	*ret_decided = false;
+	hf_dd_record(&dd, family, &axes);
+	rc = check_open(job, &dd);
+	for (i = 0; i < DD_TRIES && rc == 0 && !dd.failed && !*ret_decided; i++) {
+		rc = hf_dd_try(&dd, family, i, max, &axes);
+		if (rc < 0)
+			rc = hf_fail(job->err, rc, "check: no room for decision diagrams");
+		else
+			rc = check_open(job, &dd);
+		*ret_decided = !dd.failed;
+		dd.failed = false;
+	}
+	hf_dd_axes_fini(&axes);
 	return rc;
 }
 
@@ -142,7 +159,6 @@ int hf_check_rules(const struct hf_model *model, const struct hf_rules *rules, c
 	int in = hf_model_find_iface(model, iface), rules_in = hf_rules_find_iface(rules, iface);
 	struct hf_check_rules check = {.answer = HF_CHECK_PROVEN};
 	struct job job = {model, rules, (uint16_t)in, (uint16_t)rules_in, &check, err};
-	unsigned int order;
 	int rc = 0;
 
 	if (in <= 0 || rules_in <= 0)
@@ -150,10 +166,9 @@ int hf_check_rules(const struct hf_model *model, const struct hf_rules *rules, c
 	if (model->ifaces[in].id.from == HF_FROM_WORKLOAD)
 		return hf_fail(err, -ENOTSUP, "check: '%s' is a pod's interface", iface);
 	for (f = 0; f < 2 && rc == 0 && check.answer != HF_CHECK_REFUTED; f++) {
-		bool decided = false;
+		bool decided;
 
-		for (order = 0; order < DD_ORDERS && rc == 0 && !decided; order++)
-			rc = check_order(&job, families[f], (enum dd_order)order, max, &decided);
+		rc = check_family(&job, families[f], max, &decided);
 		if (!decided)
 			check.answer = HF_CHECK_UNDECIDED;
 	}

@@ -8,6 +8,7 @@
 #include "policy.h"
 
 #include "chain.h"
+#include "image.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -410,7 +411,8 @@ static BDD possible(struct dd *dd)
 	for (i = 0; i < sizeof(extensions); i++)
 		next = hf_dd_or(dd, next, hf_dd_is(dd, DD_NEXT, extensions[i]));
 	next = hf_dd_and(dd, next, hf_dd_is(dd, DD_EXT, 1));
-	all = dd->family == 4 ? plain : hf_dd_or(dd, plain, next);
+	all = hf_dd_and(
+		dd, hf_dd_possible(dd), dd->family == 4 ? plain : hf_dd_or(dd, plain, next));
 	all = hf_dd_and(dd, all, unless(dd, hf_dd_is(dd, DD_FRAG, 1), hf_dd_is(dd, DD_LATER, 0)));
 	all = hf_dd_and(dd, all, unless(dd, ports, hf_dd_is(dd, DD_SPORT, 0)));
 	all = hf_dd_and(dd, all, unless(dd, hf_dd_or(dd, ports, typed), hf_dd_is(dd, DD_DPORT, 0)));
@@ -483,7 +485,8 @@ int hf_pol_init(struct pol *pol, const struct hf_model *model, struct dd *dd, ui
 	*pol = (struct pol){.model = model, .dd = dd, .iif = &model->ifaces[in]};
 	pol->src_sets = calloc(model->n_sets + 1, sizeof(*pol->src_sets));
 	pol->dst_sets = calloc(model->n_sets + 1, sizeof(*pol->dst_sets));
-	if (!pol->src_sets || !pol->dst_sets) {
+	pol->images = calloc(1, sizeof(struct hf_image_known *));
+	if (!pol->src_sets || !pol->dst_sets || !pol->images) {
 		hf_pol_fini(pol);
 		return -ENOMEM;
 	}
@@ -503,6 +506,9 @@ int hf_pol_init(struct pol *pol, const struct hf_model *model, struct dd *dd, ui
 
 void hf_pol_fini(struct pol *pol)
 {
+	if (pol->images)
+		hf_image_fini(pol);
+	free(pol->images);
 	free(pol->src_sets);
 	free(pol->dst_sets);
 }

@@ -20,6 +20,8 @@ struct fates {
 	BDD deny;
 };
 
+struct hf_image_known;
+
 struct pol {
 	const struct hf_model *model;
 	struct dd *dd;
@@ -31,6 +33,7 @@ struct pol {
 	bool foreign_tags; /* tagged packets belong to a VLAN interface on top of this one */
 	BDD *src_sets;	   /* per set of the model: addresses in its nets */
 	BDD *dst_sets;
+	struct hf_image_known **images; /* rules that have been looked at; image.h */
 };
 
 /* in: index of an interface that is no pod's. Returns 0 or -ENOMEM. */

@@ -49,22 +49,31 @@ static BDD port_in(const struct pass *p, const struct view *v, bool dst, struct 
 	return whether(v->to.port >= range.lo && v->to.port <= range.hi);
 }
 
-static BDD member_is(
-	const struct pass *p, const struct view *v, bool dst, const struct hf_member *m)
-{
-	struct hf_prefix host = {m->addr, (uint8_t)hf_addr_bits(&m->addr)};
-	BDD set = hf_dd_is(p->dd, DD_PROTO, m->proto);
+struct members {
+	const struct pass *p;
+	const struct view *v;
+	const struct hf_member *list;
+	bool dst;
+};
 
-	set = hf_dd_and(p->dd, set, port_in(p, v, dst, (struct hf_ports){m->port, m->port}));
-	if (dst && v->rewritten)
-		return hf_dd_and(p->dd, set, whether(hf_addr_equal(&m->addr, &v->to.addr)));
-	return hf_dd_and(p->dd, set, hf_dd_prefix(p->dd, dst ? DD_DST : DD_SRC, &host));
+static BDD member_is(void *arg, size_t i)
+{
+	const struct members *all = arg;
+	const struct pass *p = all->p;
+	const struct hf_member *m = &all->list[i];
+	struct hf_prefix host = {m->addr, (uint8_t)hf_addr_bits(&m->addr)};
+	BDD set = port_in(p, all->v, all->dst, (struct hf_ports){m->port, m->port});
+
+	set = hf_dd_and(p->dd, set, hf_dd_is(p->dd, DD_PROTO, m->proto));
+	if (all->dst && all->v->rewritten)
+		return hf_dd_and(p->dd, set, whether(hf_addr_equal(&m->addr, &all->v->to.addr)));
+	return hf_dd_and(p->dd, set, hf_dd_prefix(p->dd, all->dst ? DD_DST : DD_SRC, &host));
 }
 
 static BDD port_holds(const struct pass *p, const struct view *v, const struct hf_port_cond *c)
 {
 	BDD set = hf_dd_none();
-	size_t i, k;
+	size_t i;
 
 	for (i = 0; i < c->n_ranges; i++)
 		set = hf_dd_or(p->dd, set, port_in(p, v, c->dst, c->ranges[i]));
@@ -72,8 +81,9 @@ static BDD port_holds(const struct pass *p, const struct view *v, const struct h
 	for (i = 0; i < c->n_sets; i++) {
 		const struct hf_set *s = hf_rules_set(p->t->rules, c->sets[i]);
 
-		for (k = 0; k < s->n_members && !p->dd->failed; k++)
-			set = hf_dd_or(p->dd, set, member_is(p, v, c->dst, &s->members[k]));
+		struct members all = {p, v, s->members, c->dst};
+
+		set = hf_dd_or(p->dd, set, hf_dd_union(p->dd, s->n_members, member_is, &all));
 	}
 	return opposite(p->dd, c->negate, set);
 }
@@ -137,23 +147,127 @@ static void give(const struct pass *p, enum hf_verdict v, BDD set)
 	*to = hf_dd_or(p->dd, *to, set);
 }
 
-static void walk_block(const struct pass *p, const struct hf_block *b, BDD left)
+/* One block: what its rules give each verdict, and send to each of the blocks it leads to. */
+struct block_image {
+	bool known;
+	size_t n; /* targets */
+	uint32_t *targets;
+	uint32_t *out_of; /* per rule: its outcome */
+	BDD *outs;	  /* N_VERDICTS, and one for each target */
+};
+#define N_VERDICTS (HF_VERDICT_ALLOW_UNTRACKED + 1)
+
+static int image_init(struct block_image *image, const struct hf_block *b)
+{
+	uint32_t i, k;
+
+	image->targets = calloc(b->n_rules + 1, sizeof(*image->targets));
+	image->out_of = calloc(b->n_rules + 1, sizeof(*image->out_of));
+	image->outs = calloc(b->n_rules + N_VERDICTS, sizeof(*image->outs));
+	if (!image->targets || !image->out_of || !image->outs)
+		return -ENOMEM;
+	for (i = 0; i < b->n_rules; i++) {
+		const struct hf_rule *r = &b->rules[i];
+
+		if (r->op == HF_OP_VERDICT)
+			image->out_of[i] = r->verdict;
+		if (r->op != HF_OP_GOTO)
+			continue;
+		/* Neighbours mostly go to the same block. */
+		for (k = (uint32_t)image->n; k > 0 && image->targets[k - 1] != r->target; k--)
+			;
+		if (k == 0) {
+			image->targets[image->n++] = r->target;
+			k = (uint32_t)image->n;
+		}
+		image->out_of[i] = N_VERDICTS + k - 1;
+	}
+	return 0;
+}
+
+struct block_run {
+	const struct pass *p;
+	const struct hf_block *block;
+	const struct block_image *image;
+};
+
+static BDD rule_takes(void *arg, size_t i, BDD *outs)
+{
+	const struct block_run *run = arg;
+	const struct hf_rule *r = &run->block->rules[i];
+
+	if (r->op == HF_OP_LOG)
+		return hf_dd_none();
+	return outs[run->image->out_of[i]] = match_has(run->p, &r->match);
+}
+
+/* Whether its rules say the same in every state and however packets leave. */
+static bool is_plain(const struct hf_block *b)
 {
 	uint32_t i;
 
-	for (i = 0; i < b->n_rules && left != hf_dd_none() && !p->dd->failed; i++) {
-		const struct hf_rule *r = &b->rules[i];
-		BDD met;
+	for (i = 0; i < b->n_rules; i++) {
+		const struct hf_match *m = &b->rules[i].match;
 
-		if (r->op == HF_OP_LOG)
-			continue;
-		met = hf_dd_and(p->dd, left, match_has(p, &r->match));
-		left = hf_dd_minus(p->dd, left, met);
-		if (r->op == HF_OP_VERDICT)
-			give(p, r->verdict, met);
-		else
-			p->t->reach[r->target] = hf_dd_or(p->dd, p->t->reach[r->target], met);
+		if (m->ct != HF_CT_ANY || m->dnated_only || m->wire || m->out != HF_IF_ANY ||
+			m->wire_out != HF_IF_ANY)
+			return false;
 	}
+	return true;
+}
+
+static void image_make(const struct pass *p, const struct hf_block *b, struct block_image *image)
+{
+	struct block_run run = {p, b, image};
+	struct dd_list list = {.n = b->n_rules,
+		.n_outs = N_VERDICTS + image->n,
+		.member = rule_takes,
+		.arg = &run};
+
+	(void)hf_dd_first(p->dd, &list, image->outs);
+}
+
+/* The same for a destination that has been rewritten: it is no variable any more. */
+static BDD seen(const struct pass *p, BDD set)
+{
+	const struct view *v = p->view;
+	const uint8_t port[2] = {(uint8_t)(v->to.port >> 8), (uint8_t)v->to.port};
+
+	if (!v->rewritten || set == hf_dd_none())
+		return set;
+	set = hf_dd_put(p->dd, set, DD_DST, v->to.addr.b);
+	return v->to.port ? hf_dd_put(p->dd, set, DD_DPORT, port) : set;
+}
+
+/* A block that is plain is looked at once, whatever packets come to it later. */
+static void walk_block(const struct pass *p, size_t index, BDD packets)
+{
+	const struct hf_block *b = hf_rules_block(p->t->rules, index);
+	struct block_image *image = &p->t->images[index];
+	struct pass wire = *p;
+	bool plain = is_plain(b);
+	size_t k;
+
+	wire.view = &as_on_wire;
+	if (!image->outs && image_init(image, b) < 0) {
+		p->dd->failed = true;
+		return;
+	}
+	if (!image->known)
+		image_make(plain ? &wire : p, b, image);
+	for (k = 0; k < N_VERDICTS + image->n; k++) {
+		BDD set = image->outs[k];
+
+		if (plain && !image->known)
+			hf_dd_pin(p->dd, set);
+		set = hf_dd_and(p->dd, packets, plain ? seen(p, set) : set);
+		if (k < N_VERDICTS)
+			give(p, (enum hf_verdict)k, set);
+		else
+			p->t->reach[image->targets[k - N_VERDICTS]] =
+				hf_dd_or(p->dd, p->t->reach[image->targets[k - N_VERDICTS]], set);
+	}
+	image->known = plain;
 }
 
 /* Jumps lead forward, so one round over the blocks is enough. */
@@ -167,8 +281,10 @@ static void walk_path(const struct pass *p, BDD packets)
 	for (i = 0; i < n; i++)
 		p->t->reach[i] = hf_dd_none();
 	p->t->reach[path->block] = packets;
-	for (i = path->block; i < n; i++)
-		walk_block(p, hf_rules_block(p->t->rules, i), p->t->reach[i]);
+	for (i = path->block; i < n && !p->dd->failed; i++) {
+		if (p->t->reach[i] != hf_dd_none())
+			walk_block(p, i, p->t->reach[i]);
+	}
 }
 
 /* What nobody rewrites, by the longest prefix of its destination. */
@@ -251,7 +367,8 @@ int hf_tables_init(
 	t->src_sets = calloc(n + 1, sizeof(*t->src_sets));
 	t->dst_sets = calloc(n + 1, sizeof(*t->dst_sets));
 	t->reach = calloc(hf_rules_n_blocks(rules) + 1, sizeof(*t->reach));
-	if (!t->src_sets || !t->dst_sets || !t->reach) {
+	t->images = calloc(hf_rules_n_blocks(rules) + 1, sizeof(*t->images));
+	if (!t->src_sets || !t->dst_sets || !t->reach || !t->images) {
 		hf_tables_fini(t);
 		return -ENOMEM;
 	}
@@ -266,6 +383,14 @@ int hf_tables_init(
 
 void hf_tables_fini(struct tables *t)
 {
+	size_t n = t->images ? hf_rules_n_blocks(t->rules) : 0, i;
+
+	for (i = 0; i < n; i++) {
+		free(t->images[i].targets);
+		free(t->images[i].out_of);
+		free(t->images[i].outs);
+	}
+	free(t->images);
 	free(t->src_sets);
 	free(t->dst_sets);
 	free(t->reach);

@@ -11,13 +11,16 @@
 
 #include <hepflow/rules.h>
 
+struct block_image;
+
 struct tables {
 	const struct hf_rules *rules;
 	const struct pol *pol; /* the packets there can be; nothing of its verdicts is used */
 	uint16_t in;
 	BDD *src_sets;
 	BDD *dst_sets;
-	BDD *reach; /* per block, of the walk at hand */
+	BDD *reach;		    /* per block, of the walk at hand */
+	struct block_image *images; /* per block */
 };
 
 /* Returns 0 or -ENOMEM. */

@@ -59,8 +59,8 @@ struct hf_check_wrong {
 };
 
 /*
- * Shares of a destination class' packets that are whole, untagged and without extension headers,
- * each combination of header fields counting alike.
+ * Shares of a destination class' packets that are whole, untagged and without extension headers.
+ * What nothing in policy and plan tells apart counts as one, whether it is a port or a wide net.
  */
 struct hf_check_share {
 	bool any;	  /* there are such packets: the host has destinations of the class */

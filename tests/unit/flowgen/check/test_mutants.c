@@ -88,17 +88,16 @@ static void run_fini(struct run *r)
 
 static void proof_init(struct proof *p, const struct run *r, uint8_t family)
 {
-	cr_assert_eq(hf_dd_open(&p->dd, family, DD_ADDRS_FIRST, HF_CHECK_NODES), 0);
+	cr_assert_eq(hf_dd_open(&p->dd, family, DD_ADDRS_FIRST, HF_CHECK_NODES, NULL), 0);
 	cr_assert_eq(hf_pol_init(&p->pol, r->model, &p->dd, r->in), 0);
 	hf_pol_certain(&p->pol, &p->certain);
-	cr_assert_eq(hf_device_init(&p->dev, &p->dd, p->pol.all, &r->view), 0);
+	cr_assert_eq(hf_device_walk(&p->dev, &p->dd, p->pol.all, false, &r->view, NULL), 0);
 	cr_assert_eq(hf_device_wrong(&p->dev, &p->dd, &p->certain), hf_dd_none(),
 		"%s on %s is not proven", r->name, r->nic->name);
 }
 
 static void proof_fini(struct proof *p)
 {
-	hf_device_fini(&p->dev);
 	hf_pol_fini(&p->pol);
 	hf_dd_close(&p->dd);
 }
@@ -336,7 +335,7 @@ static void try_wrong(const struct run *r, struct proof *p, const struct device 
 	struct hf_rand rand = r->rand;
 
 	sample(&rand, &p->dd, wrong, &point);
-	cr_assert(hf_device_confirm(dev, &p->pol, view, &point, &w),
+	cr_assert(hf_device_confirm(&p->pol, view, &point, &w),
 		"%s on %s: the reference does not confirm", r->name, r->nic->name);
 	cr_assert(judge_agrees(p, dev, plan, &point, &w), "%s on %s", r->name, r->nic->name);
 	for (f = 0; f < HF_FATE_JUMP; f++)
@@ -357,7 +356,7 @@ static void try_right(const struct run *r, struct proof *p, const struct device 
 
 	for (i = 0; i < SAMPLES; i++) {
 		sample(&rand, &p->dd, differs, &point);
-		cr_assert(!hf_device_confirm(dev, &p->pol, view, &point, &w),
+		cr_assert(!hf_device_confirm(&p->pol, view, &point, &w),
 			"%s on %s: a mutant that is wrong was not refuted", r->name, r->nic->name);
 		cr_assert(
 			judge_agrees(p, dev, plan, &point, &w), "%s on %s", r->name, r->nic->name);
@@ -372,7 +371,7 @@ static enum outcome try_mutant(const struct run *r, struct proof *p, const struc
 	BDD wrong, differs = hf_dd_none(), more = hf_dd_none();
 	struct device dev;
 
-	cr_assert_eq(hf_device_init(&dev, &p->dd, p->pol.all, view), 0);
+	cr_assert_eq(hf_device_walk(&dev, &p->dd, p->pol.all, false, view, NULL), 0);
 	for (f = 0; f < HF_FATE_JUMP; f++) {
 		BDD was = p->dev.may[f], is = dev.may[f];
 
@@ -390,7 +389,6 @@ static enum outcome try_mutant(const struct run *r, struct proof *p, const struc
 		outcome = more == hf_dd_none() ? SLOWER : RIGHT;
 	}
 	cr_assert(!p->dd.failed);
-	hf_device_fini(&dev);
 	(void)hf_dd_release(&p->dd, mark, hf_dd_none());
 	return outcome;
 }
