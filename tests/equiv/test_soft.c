@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * The software path and the reference must agree on whole conversations, in bursts, while policy
+ * changes under them.
+ *
+ * A conversation is two UDP endpoints, one of this host and one outside, that send in any order.
+ * What the path should know of it is kept here in the plainest way: whether it has been let begin,
+ * by whom, and whether the other has answered; the reference is asked with that state. Rules of the
+ * world's policies come and go between bursts, and what has been answered must go on.
+ */
+
+#include "world.h"
+
+#include <hepflow/err.h>
+#include <hepflow/model.h>
+#include <hepflow/policy.h>
+#include <hepflow/ref.h>
+#include <hepflow/rules.h>
+#include <soft/soft.h>
+
+#include "../unit/driver/soft/soft_test.h"
+
+#include <hf_test_eal.h>
+
+#include <rte_mbuf.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WORLDS		 120
+#define BURSTS_PER_WORLD 30
+#define BURST_MAX	 64
+#define TALKS		 24
+#define UPLINK		 "eth0"
+
+static void fini(void)
+{
+	mbufs_fini();
+	hf_test_fini();
+}
+
+TestSuite(soft, .init = hf_test_eal_init, .fini = fini);
+
+struct talk {
+	struct hf_addr host, other;
+	uint16_t host_port, other_port;
+	bool begun;   /* somebody was let begin */
+	bool by_host; /* who */
+	bool answered;
+};
+
+struct place {
+	struct hf_world world;
+	struct hf_model *model;
+	struct hf_rules *rules;
+	struct hf_soft *soft;
+	unsigned int wire;
+	uint16_t iface;
+	uint64_t now;
+	struct talk talks[TALKS];
+	size_t n_talks;
+};
+
+struct tally {
+	size_t pass, drop, kept, untracked, updates;
+};
+
+static void build(const struct hf_world *world, struct hf_model **model, struct hf_rules **rules)
+{
+	struct hf_model_opts opts = {.node = HF_WORLD_NODE, .calico = world->calico};
+	char *text = hf_world_text(world);
+	struct hf_policy *policy = NULL;
+	struct hf_err err;
+	int rc = hf_policy_new(&policy, &err);
+
+	if (rc == 0)
+		rc = hf_policy_read_text(policy, "world.yaml", text, strlen(text), &err);
+	if (rc == 0)
+		rc = hf_model_build(policy, &opts, model, &err);
+	if (rc == 0)
+		rc = hf_rules_build(*model, rules, &err);
+	cr_assert_eq(rc, 0, "%s", err.text);
+	hf_policy_free(policy);
+	free(text);
+}
+
+/* Endpoints that meet on the uplink, without a service between them. */
+static void find_talks(struct place *p, struct hf_rand *rand)
+{
+	const char *const names[] = {UPLINK};
+	struct hf_packet pkt;
+	int tries;
+
+	for (tries = 0; tries < 4000 && p->n_talks < TALKS; tries++) {
+		const struct hf_dest *host, *other;
+		size_t i;
+
+		hf_world_packet(rand, names, 1, &pkt);
+		host = hf_rules_find_dest(p->rules, &pkt.dst);
+		other = hf_rules_find_dest(p->rules, &pkt.src);
+		if (host->class != HF_CLASS_HOST || other->class != HF_CLASS_REMOTE ||
+			other->out != p->iface)
+			continue;
+		for (i = 0; i < hf_rules_n_dnats(p->rules); i++) {
+			const struct hf_addr *addr = &hf_rules_dnat(p->rules, i)->addr;
+
+			if (hf_addr_equal(addr, &pkt.dst) || hf_addr_equal(addr, &pkt.src))
+				break;
+		}
+		if (i < hf_rules_n_dnats(p->rules))
+			continue;
+		for (i = 0; i < p->n_talks; i++) {
+			if (hf_addr_equal(&p->talks[i].host, &pkt.dst) &&
+				hf_addr_equal(&p->talks[i].other, &pkt.src) &&
+				p->talks[i].host_port == pkt.dport &&
+				p->talks[i].other_port == pkt.sport)
+				break;
+		}
+		if (i == p->n_talks && pkt.sport && pkt.dport)
+			p->talks[p->n_talks++] = (struct talk){
+				.host = pkt.dst,
+				.other = pkt.src,
+				.host_port = pkt.dport,
+				.other_port = pkt.sport,
+			};
+	}
+}
+
+static bool place_init(struct place *p, struct hf_rand *rand)
+{
+	struct hf_soft_opts opts = {.n_workers = 1,
+		.max_conns = 4096,
+		.max_frags = 8,
+		.hz = HZ,
+		.socket = SOCKET_ID_ANY};
+	int iface;
+
+	*p = (struct place){.now = HZ};
+	hf_world_init(&p->world, rand);
+	build(&p->world, &p->model, &p->rules);
+	iface = hf_rules_find_iface(p->rules, UPLINK);
+	if (iface < 0 || hf_rules_iface(p->rules, (size_t)iface)->from != HF_FROM_UPLINK)
+		return false;
+	p->iface = (uint16_t)iface;
+	find_talks(p, rand);
+	cr_assert_eq(hf_soft_new(&opts, &p->soft, NULL), 0);
+	cr_assert_eq(hf_soft_add_wire(p->soft, UPLINK, HF_SOFT_UPLINK, &p->wire, NULL), 0);
+	cr_assert_eq(hf_soft_worker_start(p->soft, 0), 0);
+	cr_assert_eq(hf_soft_publish(p->soft, p->rules, NULL), 0);
+	return p->n_talks > 0;
+}
+
+static void place_fini(struct place *p)
+{
+	if (p->soft)
+		hf_soft_worker_stop(p->soft, 0);
+	hf_soft_free(p->soft);
+	hf_rules_free(p->rules);
+	hf_model_free(p->model);
+	hf_world_fini(&p->world);
+}
+
+/* Other rules in the same policies. */
+static void update(struct place *p, struct hf_rand *rand)
+{
+	struct hf_rules *rules = NULL;
+	struct hf_model *model = NULL;
+	size_t i, k;
+
+	for (i = 0; i < p->world.docs.n; i++) {
+		struct hf_doc *doc = &p->world.docs.v[i];
+
+		for (k = 0; k < doc->rules.n; k++)
+			doc->rules.v[k].dropped = hf_rand_chance(rand, 1, 3);
+	}
+	build(&p->world, &model, &rules);
+	cr_assert_eq(hf_soft_publish(p->soft, rules, NULL), 0);
+	hf_soft_poll(p->soft, 0, p->now);
+	cr_assert_eq(hf_soft_reclaim(p->soft), p->rules);
+	hf_rules_free(p->rules);
+	hf_model_free(p->model);
+	p->rules = rules;
+	p->model = model;
+}
+
+static struct hf_packet packet_of(const struct talk *t, bool out)
+{
+	struct hf_packet pkt = {
+		.proto = HF_PROTO_UDP,
+		.src = out ? t->host : t->other,
+		.dst = out ? t->other : t->host,
+		.sport = out ? t->host_port : t->other_port,
+		.dport = out ? t->other_port : t->host_port,
+		.ct = t->begun && (t->answered || t->by_host != out) ? HF_CT_ESTABLISHED
+								     : HF_CT_NEW,
+	};
+
+	strcpy(out ? pkt.out : pkt.in, UPLINK);
+	return pkt;
+}
+
+/* Asks the reference, and notes what follows from its answer. */
+static bool expect(struct place *p, struct talk *t, bool out, struct tally *tally)
+{
+	struct hf_packet pkt = packet_of(t, out);
+	struct hf_ref_result r = {0};
+	bool pass;
+
+	cr_assert_eq(hf_ref_eval(p->model, &pkt, NULL, NULL, &r, NULL), 0);
+	pass = r.verdict != HF_VERDICT_DENY;
+	if (r.verdict == HF_VERDICT_NO_DECISION && pkt.ct == HF_CT_NEW)
+		pass = hf_rules_kernel_policy(p->rules, out ? HF_FROM_HOST : HF_FROM_UPLINK,
+			       r.class) == HF_VERDICT_ALLOW;
+	tally->pass += pass;
+	tally->drop += !pass;
+	tally->kept += pkt.ct == HF_CT_ESTABLISHED && pass;
+	tally->untracked += r.verdict == HF_VERDICT_ALLOW_UNTRACKED;
+	if (!pass || r.verdict == HF_VERDICT_ALLOW_UNTRACKED)
+		return pass;
+	if (!t->begun) {
+		t->begun = true;
+		t->by_host = out;
+	} else if (t->by_host != out) {
+		t->answered = true;
+	}
+	return pass;
+}
+
+static void burst(struct place *p, struct hf_rand *rand, size_t world, struct tally *tally)
+{
+	size_t i, k, n = 1 + hf_rand_below(rand, BURST_MAX), n_want = 0;
+	struct rte_mbuf *m[BURST_MAX], *want[BURST_MAX];
+	struct frame_opts opts = {.payload = 8};
+	uint8_t frame[FRAME_MAX];
+	bool out = hf_rand_below(rand, 2);
+	struct hf_packet pkt;
+	uint16_t got;
+
+	for (i = 0; i < n; i++) {
+		struct talk *t = &p->talks[hf_rand_below(rand, p->n_talks)];
+
+		pkt = packet_of(t, out);
+		k = make_frame(&pkt, &opts, frame);
+		m[i] = make_mbuf(frame, k, k);
+		if (expect(p, t, out, tally))
+			want[n_want++] = m[i];
+	}
+	got = hf_soft_burst(
+		p->soft, 0, p->wire, out ? HF_SOFT_OUT : HF_SOFT_IN, m, (uint16_t)n, p->now);
+	cr_assert(got == n_want && memcmp(m, want, got * sizeof(struct rte_mbuf *)) == 0,
+		"HF_SEED=%llu world %zu: of a burst of %zu pass %u, by the reference %zu",
+		(unsigned long long)hf_test_seed(), world, n, got, n_want);
+	for (i = 0; i < got; i++)
+		rte_pktmbuf_free(m[i]);
+	p->now++;
+}
+
+Test(soft, agrees_with_the_reference_on_conversations_while_policy_changes, .timeout = 300)
+{
+	size_t i, k, n = getenv("HF_SEEDS") ? strtoul(getenv("HF_SEEDS"), NULL, 10) : WORLDS;
+	struct tally t = {0};
+	struct hf_rand rand;
+	struct place p;
+
+	for (i = 0; i < n; i++) {
+		hf_rand_init(&rand, hf_test_seed(), i);
+		if (place_init(&p, &rand)) {
+			for (k = 0; k < BURSTS_PER_WORLD; k++) {
+				burst(&p, &rand, i, &t);
+				if (hf_rand_chance(&rand, 1, 4)) {
+					update(&p, &rand);
+					t.updates++;
+				}
+			}
+		}
+		place_fini(&p);
+		mbufs_fini();
+	}
+	fprintf(stderr,
+		"# %zu worlds: pass %zu drop %zu; established %zu untracked %zu; updates %zu\n", n,
+		t.pass, t.drop, t.kept, t.untracked, t.updates);
+	cr_expect(n < WORLDS || (t.pass > 1000 && t.drop > 1000 && t.kept > 500 &&
+					t.untracked > 20 && t.updates > 100));
+}
