@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Stock OVS-DPDK with hw-offload over two ports of the virtual SmartNIC: two hosts ping each other
-# through it, and their flows are in "hardware" (a mark and the queues; OVS executes the rest).
+# Stock OVS-DPDK with hw-offload over ports of the virtual SmartNIC: hosts ping each other through it.
+# Without e-switch a part of their flows is in "hardware" (a mark and the queues; OVS executes the
+# rest); with one all of it is, and OVS sees no packet any more.
 #
-#   one: eth0 198.18.0.1 <-> up1 [net_vnic1 OVS net_vnic2] up2 <-> eth0 198.18.0.2 :two
+#   one:   eth0 198.18.0.1 <-> up1 [net_vnic1 OVS br0 net_vnic2] up2 <-> eth0 198.18.0.2 :two
+#   three: eth0 198.18.1.3 <-> up3 [net_vnic3 OVS br1 net_vnic4] up4 <-> eth0 198.18.1.4 :four
 #
 # Needs root and hugepages. OVS runs with folders, sockets and namespaces of its own.
 
@@ -112,15 +114,23 @@ start_ovs() {
 	until_true 30 "ovs-vswitchd does not start" test -S "$tmp/vswitchd.ctl"
 }
 
+# add_port BRIDGE NUMBER PROFILE[,ARGUMENTS]
 add_port() {
-	vsctl add-port br0 "p$1" -- set Interface "p$1" type=dpdk ofport_request="$1" \
-		"options:dpdk-devargs=\"net_vnic$1,profile=mlx5-cx6dx,dev=net_af_packet$1,iface=up$1,qpairs=2\""
+	local bridge=$1 args
+	shift
+	args=net_vnic$1,profile=$2,dev=net_af_packet$1,iface=up$1,qpairs=3
+	vsctl add-port "$bridge" "p$1" -- set Interface "p$1" type=dpdk ofport_request="$1" \
+		"options:dpdk-devargs=\"$args\""
 	[ "$(vsctl get Interface "p$1" error)" = '[]' ] ||
 		bad "port $1: $(vsctl get Interface "p$1" error)"
 }
 
 pings() {
 	ip netns exec one ping -q -c 3 -i 0.2 -W 1 198.18.0.2
+}
+
+switched_pings() {
+	ip netns exec three ping -q -c "${1:-3}" -i 0.2 -W 1 198.18.1.4
 }
 
 # What the datapath knows of the pings, as far as hardware has a part in it.
@@ -139,16 +149,44 @@ n_marked() {
 	appctl dpif-netdev/pmd-stats-show | awk '/phwol hits:/ { n += $3 } END { print n + 0 }'
 }
 
+# What of the pings through the e-switch is wholly in hardware: port, packets, actions.
+switched() {
+	appctl dpctl/dump-flows -m type=offloaded | grep -F 'eth_type(0x0800)' |
+		grep -F 'dp:dpdk' | grep -F 'offloaded:yes' |
+		grep -oE 'in_port\(p[34]\)|packets:[0-9]+|actions:.*' | paste -sd '  \n'
+}
+
+ping_is_switched() {
+	switched_pings
+	[ "$(switched | grep -c .)" -ge 2 ]
+}
+
+# Packets that OVS received from port $1.
+n_received() {
+	vsctl get Interface "p$1" statistics:rx_packets
+}
+
+# Packets of both directions that the hardware says it has forwarded.
+n_switched() {
+	switched | grep -oE 'packets:[0-9]+' | awk -F : '{ n += $2 } END { print n + 0 }'
+}
+
+all_counted() {
+	[ "$(n_switched)" -ge "$1" ]
+}
+
 get_hugepages
 mkdir -p /run/netns
 mount -t tmpfs none /run/netns
 ip link set lo up
 make_host one 198.18.0.1 up1
 make_host two 198.18.0.2 up2
+make_host three 198.18.1.3 up3
+make_host four 198.18.1.4 up4
 start_ovs
 vsctl add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=standalone
-add_port 1
-add_port 2
+add_port br0 1 mlx5-cx6dx
+add_port br0 2 mlx5-cx6dx
 until_true 20 "nothing gets through" pings
 until_true 20 "the flows of both directions are not offloaded" ping_is_offloaded
 offloaded
@@ -157,6 +195,24 @@ before=$(n_marked)
 pings >/dev/null || bad "no answer once flows are offloaded"
 [ "$(n_marked)" -ge $((before + 4)) ] || bad "packets come without mark: $before, then $(n_marked)"
 echo "packets with a mark: $before before three pings, $(n_marked) after"
+
+vsctl add-br br1 -- set bridge br1 datapath_type=netdev fail_mode=standalone
+add_port br1 3 mlx5-cx6dx-esw,switch=1
+add_port br1 4 mlx5-cx6dx-esw,switch=1,representor=0
+until_true 20 "nothing gets through the e-switch" switched_pings
+until_true 20 "the flows of both directions are not wholly offloaded" ping_is_switched
+switched
+
+# Statistics of ports are some seconds old. Nothing but the pings is under way.
+sleep 6
+received=$(($(n_received 3) + $(n_received 4)))
+counted=$(n_switched)
+switched_pings 20 >/dev/null || bad "no answer once flows are in the e-switch"
+until_true 15 "the hardware has not counted the pings" all_counted $((counted + 40))
+sleep 6
+more=$(($(n_received 3) + $(n_received 4) - received))
+[ "$more" -le 8 ] || bad "OVS received $more packets itself"
+echo "40 packets there and back: $(($(n_switched) - counted)) by the hardware, $more seen by OVS"
 
 # Nothing is left behind: a port that goes takes its rules along.
 vsctl del-port p1
