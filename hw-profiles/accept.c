@@ -209,18 +209,20 @@ static enum hf_reject judge_limits(const struct hf_engine *e, const struct hf_fl
 static bool stray_bits(const struct hf_flow *flow)
 {
 	const uint8_t *mask = (const uint8_t *)&flow->pattern.mask;
-	uint8_t known[sizeof(struct hf_hdr)] = {0};
 	unsigned int f;
 	size_t i;
 
-	for (f = 0; f < HF_F_MAX_; f++) {
-		const struct hf_field_info *info = hf_field_info((enum hf_field)f);
+	for (i = 0; i < sizeof(struct hf_hdr); i++) {
+		uint8_t left = mask[i];
 
-		for (i = 0; hf_field_in_pattern(flow, (enum hf_field)f) && i < info->size; i++)
-			known[info->offset + i] |= hf_field_bits((enum hf_field)f, i);
-	}
-	for (i = 0; i < sizeof(known); i++) {
-		if (mask[i] & ~known[i])
+		for (f = 0; left && f < HF_F_MAX_; f++) {
+			const struct hf_field_info *info = hf_field_info((enum hf_field)f);
+
+			if (i >= info->offset && i < (size_t)info->offset + info->size &&
+				hf_field_in_pattern(flow, (enum hf_field)f))
+				left &= (uint8_t)~hf_field_bits((enum hf_field)f, i - info->offset);
+		}
+		if (left)
 			return true;
 	}
 	return false;

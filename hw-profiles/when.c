@@ -32,6 +32,10 @@ enum hf_extent hf_mask_extent(enum hf_field f, const struct hf_hdr *mask)
 	bool all = true;
 	size_t i;
 
+	for (i = 0; i < info->size && !m[i]; i++)
+		;
+	if (i == info->size)
+		return HF_EXTENT_NONE; /* most fields of most flows */
 	for (i = 0; i < info->size; i++) {
 		uint8_t bits = meaning(f, i);
 
@@ -46,11 +50,6 @@ enum hf_extent hf_mask_extent(enum hf_field f, const struct hf_hdr *mask)
 uint8_t hf_field_bits(enum hf_field f, size_t byte)
 {
 	return one_bit(f) ? 0xff : meaning(f, byte);
-}
-
-bool hf_field_in_pattern(const struct hf_flow *flow, enum hf_field f)
-{
-	return (flow->pattern.layers & HF_LAYER_BIT(hf_field_info(f)->layer)) != 0;
 }
 
 enum hf_extent hf_field_extent(const struct hf_flow *flow, enum hf_field f)

@@ -27,7 +27,10 @@ enum hf_extent hf_mask_extent(enum hf_field f, const struct hf_hdr *mask);
 enum hf_extent hf_field_extent(const struct hf_flow *flow, enum hf_field f);
 /* The bits of a byte of a field that a mask may have; of a truth value all, though one counts. */
 uint8_t hf_field_bits(enum hf_field f, size_t byte);
-bool hf_field_in_pattern(const struct hf_flow *flow, enum hf_field f);
+static inline bool hf_field_in_pattern(const struct hf_flow *flow, enum hf_field f)
+{
+	return (flow->pattern.layers & HF_LAYER_BIT(hf_field_info(f)->layer)) != 0;
+}
 /* Some bit under the mask is set. */
 bool hf_field_nonzero(const struct hf_flow *flow, enum hf_field f);
 /* A field of at most four bytes as a number. */

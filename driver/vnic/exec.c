@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-#include "vnic.h"
+#include "index.h"
 
 #include <rte_byteorder.h>
 #include <rte_cycles.h>
@@ -29,28 +29,7 @@ void hf_vnic_leave(struct hf_vnic_table *table, uint16_t block, uint16_t q)
 
 bool hf_vnic_idle(const struct hf_vnic_root *root)
 {
-	struct hf_vnic_list *list = atomic_load_explicit(&root->first.list, memory_order_acquire);
-
-	return atomic_load_explicit(&list->n, memory_order_acquire) == 0;
-}
-
-static bool matches(const struct rte_flow *rule, const struct hf_vnic_pkt *pkt)
-{
-	const char *hdr = (const char *)&pkt->hdr;
-	unsigned int i;
-
-	if ((rule->layers & pkt->layers) != rule->layers)
-		return false;
-	if (rule->type != HF_VNIC_ANY && rule->type != pkt->type)
-		return false;
-	for (i = rule->first_word; i < rule->end_word; i++) {
-		uint64_t word;
-
-		memcpy(&word, &hdr[i * sizeof(word)], sizeof(word));
-		if ((word ^ rule->spec[i]) & rule->mask[i])
-			return false;
-	}
-	return true;
+	return hf_vnic_index_empty(&root->first.index);
 }
 
 static void put_be32(uint8_t to[4], uint32_t value)
@@ -91,6 +70,28 @@ static void count(struct rte_flow *rule, uint32_t bytes)
 	atomic_fetch_add_explicit(&rule->counter->bytes, bytes, memory_order_relaxed);
 }
 
+/* Whether the rule says where the packet goes, and then to *v and *ret_next. */
+static bool decides(struct rte_flow *rule, const struct hf_vnic_pkt *pkt, struct hf_vnic_verdict *v,
+	const struct hf_vnic_group **ret_next)
+{
+	*ret_next = rule->jump;
+	if (rule->acts & HF_ACT_BIT(HF_ACT_DROP)) {
+		v->fate = HF_VNIC_DROP;
+	} else if (rule->out) {
+		v->fate = HF_VNIC_PORT;
+		v->out = rule->out;
+	} else if (rule->n_queues == 1) {
+		v->fate = HF_VNIC_QUEUE;
+		v->queue = rule->queues[0];
+	} else if (rule->n_queues > 1) {
+		v->fate = HF_VNIC_QUEUE;
+		v->queue = rule->queues[hf_vnic_hash(pkt) % rule->n_queues];
+	} else {
+		return rule->jump;
+	}
+	return true;
+}
+
 /*
  * Tries the rules of a group. Returns the group to go on in, or NULL when the fate is decided. A
  * rule without a fate of its own leaves a received packet to the rules behind it (rte_flow's
@@ -101,35 +102,14 @@ static void count(struct rte_flow *rule, uint32_t bytes)
 static const struct hf_vnic_group *walk(enum hf_vnic_dir dir, const struct hf_vnic_group *group,
 	struct hf_vnic_pkt *pkt, uint32_t bytes, struct hf_vnic_verdict *v)
 {
-	struct hf_vnic_list *list = atomic_load_explicit(&group->list, memory_order_acquire);
-	uint32_t n = atomic_load_explicit(&list->n, memory_order_acquire);
-	uint32_t i;
+	struct rte_flow *rule = hf_vnic_index_find(&group->index, pkt, NULL);
+	const struct hf_vnic_group *next;
 
-	for (i = 0; i < n; i++) {
-		struct rte_flow *rule = atomic_load_explicit(&list->slot[i], memory_order_acquire);
-
-		if (!rule || !matches(rule, pkt))
-			continue;
+	for (; rule; rule = hf_vnic_index_find(&group->index, pkt, rule)) {
 		count(rule, bytes);
 		take_notes(rule, pkt, v);
-		if (rule->acts & HF_ACT_BIT(HF_ACT_DROP)) {
-			v->fate = HF_VNIC_DROP;
-			return NULL;
-		}
-		if (rule->jump)
-			return rule->jump;
-		if (rule->out) {
-			v->fate = HF_VNIC_PORT;
-			v->out = rule->out;
-			return NULL;
-		}
-		if (rule->n_queues) {
-			v->fate = HF_VNIC_QUEUE;
-			v->queue = rule->n_queues == 1
-					   ? rule->queues[0]
-					   : rule->queues[hf_vnic_hash(pkt) % rule->n_queues];
-			return NULL;
-		}
+		if (decides(rule, pkt, v, &next))
+			return next;
 		if (dir == HF_VNIC_TX)
 			break;
 	}

@@ -219,7 +219,7 @@ static void dump_rule(const struct rte_flow *rule, FILE *out)
 	}
 	if (rule->danger != HF_F_MAX_)
 		fprintf(out, ", %s not matched as asked", hf_field_info(rule->danger)->name);
-	if (!rule->group)
+	if (rule->lost)
 		fprintf(out, ", lost");
 	fprintf(out, ", %" PRIu64 " hits %" PRIu64 " bytes\n",
 		(uint64_t)atomic_load(&rule->counter->hits),

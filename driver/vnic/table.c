@@ -3,46 +3,22 @@
 /* Out of memory is an ordinary error: uthash must not end the process. */
 #define HASH_NONFATAL_OOM 1
 
-#include "vnic.h"
+#include "index.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LIST_CAP_MIN 8
-
-static struct hf_vnic_list *list_new(uint32_t cap)
-{
-	struct hf_vnic_list *list = calloc(1, sizeof(*list) + cap * sizeof(list->slot[0]));
-
-	if (list)
-		list->cap = cap;
-	return list;
-}
-
-static struct hf_vnic_list *list_of(struct hf_vnic_group *group)
-{
-	return atomic_load_explicit(&group->list, memory_order_relaxed);
-}
-
-static struct rte_flow *slot_of(struct hf_vnic_list *list, uint32_t i)
-{
-	return atomic_load_explicit(&list->slot[i], memory_order_relaxed);
-}
-
 static struct hf_vnic_root *root_new(enum hf_vnic_dir dir)
 {
 	struct hf_vnic_root *root = calloc(1, sizeof(*root));
-	struct hf_vnic_list *list = list_new(LIST_CAP_MIN);
 
-	if (!root || !list) {
+	if (!root || hf_vnic_index_init(&root->first.index) < 0) {
 		free(root);
-		free(list);
 		return NULL;
 	}
 	root->dir = dir;
-	atomic_init(&root->first.list, list);
 	return root;
 }
 
@@ -57,11 +33,11 @@ static void root_free(struct hf_vnic_root *root)
 
 		for (; group; group = next) {
 			next = group->next;
-			free(list_of(group));
+			hf_vnic_index_fini(&group->index);
 			free(group);
 		}
 	}
-	free(list_of(&root->first));
+	hf_vnic_index_fini(&root->first.index);
 	free(root);
 }
 
@@ -81,34 +57,37 @@ static int roots_new(struct hf_vnic_root *ret[HF_VNIC_DIRS])
 	return 0;
 }
 
-/* NULL: out of memory. Groups live until the next flush. */
-static struct hf_vnic_group *group_get(struct hf_vnic_root *root, uint32_t id)
+static struct hf_vnic_group *group_find(struct hf_vnic_root *root, uint32_t id)
 {
-	struct hf_vnic_group **chain = &root->chain[id % HF_VNIC_GROUP_CHAINS], *group;
-	struct hf_vnic_list *list;
+	struct hf_vnic_group *group = root->chain[id % HF_VNIC_GROUP_CHAINS];
 
 	if (id == 0)
 		return &root->first;
-	for (group = *chain; group; group = group->next) {
-		if (group->id == id)
-			return group;
-	}
+	while (group && group->id != id)
+		group = group->next;
+	return group;
+}
+
+/* NULL: out of memory. Groups live until the next flush. */
+static struct hf_vnic_group *group_get(struct hf_vnic_root *root, uint32_t id)
+{
+	struct hf_vnic_group **chain = &root->chain[id % HF_VNIC_GROUP_CHAINS];
+	struct hf_vnic_group *group = group_find(root, id);
+
+	if (group)
+		return group;
 	group = calloc(1, sizeof(*group));
-	list = list_new(LIST_CAP_MIN);
-	if (!group || !list) {
+	if (!group || hf_vnic_index_init(&group->index) < 0) {
 		free(group);
-		free(list);
 		return NULL;
 	}
 	group->id = id;
-	atomic_init(&group->list, list);
 	group->next = *chain;
 	*chain = group;
 	return group;
 }
 
-/* Returns when no burst is under way any more that was when it was called. */
-static void wait_for_readers(struct hf_vnic_table *table)
+void hf_vnic_wait_for_readers(struct hf_vnic_table *table)
 {
 	size_t block, q;
 
@@ -141,8 +120,6 @@ int hf_vnic_table_init(struct hf_vnic_table *table, const struct hf_nic *nic, ui
 	}
 	table->nic = nic;
 	table->n_blocks = n_blocks;
-	for (i = 0; i < n_blocks; i++)
-		table->n_readers[i] = HF_VNIC_QUEUES_MAX;
 	for (i = 0; i < HF_VNIC_DIRS; i++)
 		atomic_init(&table->root[i], root[i]);
 	return 0;
@@ -201,101 +178,9 @@ void hf_vnic_table_fini(struct hf_vnic_table *table)
 	free(table->epoch);
 }
 
-static bool goes_before(const struct rte_flow *a, const struct rte_flow *b)
-{
-	if (a->order != b->order)
-		return a->order < b->order;
-	if (a->depth != b->depth)
-		return a->depth < b->depth;
-	return a->seq < b->seq;
-}
-
-/* The last rule of a list, or NULL. */
-static struct rte_flow *last_of(struct hf_vnic_list *list)
-{
-	uint32_t n = atomic_load_explicit(&list->n, memory_order_relaxed);
-
-	while (n > 0) {
-		struct rte_flow *rule = slot_of(list, --n);
-
-		if (rule)
-			return rule;
-	}
-	return NULL;
-}
-
-static void list_push(struct hf_vnic_list *list, struct rte_flow *rule)
-{
-	uint32_t n = atomic_load_explicit(&list->n, memory_order_relaxed);
-
-	rule->slot = n;
-	atomic_store_explicit(&list->slot[n], rule, memory_order_relaxed);
-	/* Whoever sees the new length sees the rule. */
-	atomic_store_explicit(&list->n, n + 1, memory_order_release);
-}
-
-/* A new list without holes, the rule in its place. */
-static struct hf_vnic_list *list_with(struct hf_vnic_group *group, struct rte_flow *rule)
-{
-	struct hf_vnic_list *old = list_of(group), *list;
-	uint32_t i, n = atomic_load_explicit(&old->n, memory_order_relaxed);
-	bool placed = false;
-
-	list = list_new(RTE_MAX(2 * (group->n_rules + 1), (uint32_t)LIST_CAP_MIN));
-	if (!list)
-		return NULL;
-	for (i = 0; i < n; i++) {
-		struct rte_flow *other = slot_of(old, i);
-
-		if (!other)
-			continue;
-		if (!placed && goes_before(rule, other)) {
-			list_push(list, rule);
-			placed = true;
-		}
-		list_push(list, other);
-	}
-	if (!placed)
-		list_push(list, rule);
-	return list;
-}
-
-/* Appending is one store; anything else makes a new list. 0 or -ENOMEM. */
-static int group_add(
-	struct hf_vnic_table *table, struct hf_vnic_group *group, struct rte_flow *rule)
-{
-	struct hf_vnic_list *old = list_of(group), *list = NULL;
-	struct rte_flow *last = last_of(old);
-	bool full = atomic_load_explicit(&old->n, memory_order_relaxed) == old->cap;
-
-	if (!full && (!last || goes_before(last, rule))) {
-		list_push(old, rule);
-	} else {
-		list = list_with(group, rule);
-		if (!list)
-			return -ENOMEM;
-		atomic_store_explicit(&group->list, list, memory_order_release);
-	}
-	group->n_rules++;
-	rule->group = group;
-	wait_for_readers(table);
-	if (list)
-		free(old);
-	return 0;
-}
-
 static struct hf_vnic_engine *engine_of(struct hf_vnic_table *table, const struct rte_flow *rule)
 {
 	return &table->engine[rule->engine - table->nic->engine];
-}
-
-/* Same engine, group and match: what drivers that refuse duplicates compare. */
-static bool is_same(const struct rte_flow *a, const struct rte_flow *b)
-{
-	return a->engine == b->engine && a->dir == b->dir && a->asked_group == b->asked_group &&
-	       a->order == b->order && a->layers == b->layers && a->type == b->type &&
-	       memcmp(a->mask, b->mask, sizeof(a->mask)) == 0 &&
-	       memcmp(a->spec, b->spec, sizeof(a->spec)) == 0;
 }
 
 /*
@@ -304,16 +189,14 @@ static bool is_same(const struct rte_flow *a, const struct rte_flow *b)
  */
 static bool exists(struct hf_vnic_table *table, const struct rte_flow *rule)
 {
-	const struct rte_flow *other;
+	struct hf_vnic_root *root =
+		atomic_load_explicit(&table->root[rule->dir], memory_order_relaxed);
+	struct hf_vnic_group *group = group_find(root, rule->group_id);
 
 	if (rule->engine->order == HF_PRIO_LOWER ||
 		!hf_nic_error(table->nic, HF_REJECT_EXISTS)->given)
 		return false;
-	for (other = table->rules; other; other = other->hh.next) {
-		if (is_same(rule, other))
-			return true;
-	}
-	return false;
+	return group && hf_vnic_index_has(&group->index, rule);
 }
 
 /* What of the installed rules stands in the way. */
@@ -371,8 +254,8 @@ int hf_vnic_table_place(struct rte_flow *rule)
 		atomic_load_explicit(&table->root[rule->dir], memory_order_relaxed);
 	struct hf_vnic_group *group = group_get(root, rule->group_id);
 
-	if (rule->lost)
-		return 0;
+	int rc;
+
 	if (!group)
 		return -ENOMEM;
 	if (rule->acts & HF_ACT_BIT(HF_ACT_JUMP)) {
@@ -380,7 +263,10 @@ int hf_vnic_table_place(struct rte_flow *rule)
 		if (!rule->jump)
 			return -ENOMEM;
 	}
-	return group_add(table, group, rule);
+	rc = hf_vnic_index_add(&group->index, rule);
+	if (rc == 0)
+		rule->group = group;
+	return rc;
 }
 
 /* 0 or -ENOMEM, and then nothing has happened. */
@@ -440,21 +326,12 @@ bool hf_vnic_table_has(const struct hf_vnic_table *table, const struct rte_flow 
 	return found;
 }
 
-static void take_from_group(struct rte_flow *rule)
-{
-	struct hf_vnic_list *list = list_of(rule->group);
-
-	atomic_store_explicit(&list->slot[rule->slot], NULL, memory_order_release);
-	rule->group->n_rules--;
-	wait_for_readers(rule->table);
-}
-
 void hf_vnic_table_del(struct rte_flow *rule)
 {
 	struct hf_vnic_table *table = rule->table;
 
 	if (rule->group)
-		take_from_group(rule);
+		hf_vnic_index_del(&rule->group->index, rule);
 	note_removed(table, rule);
 	HASH_DEL(table->rules, rule);
 	rule_free(rule);
@@ -481,7 +358,7 @@ int hf_vnic_table_flush(struct hf_vnic_table *table)
 		return rc;
 	for (i = 0; i < HF_VNIC_DIRS; i++)
 		old[i] = atomic_exchange_explicit(&table->root[i], root[i], memory_order_acq_rel);
-	wait_for_readers(table);
+	hf_vnic_wait_for_readers(table);
 	free_rules(table);
 	for (i = 0; i < HF_VNIC_DIRS; i++)
 		root_free(old[i]);

@@ -8,8 +8,8 @@
  * of queues read it while it changes, without locks and without writing to it but for counters.
  *
  * How that is safe. A reader announces itself by making the number of its queue odd, and ends by
- * making it even. A writer changes one pointer that readers follow (a rule's slot, a group's list,
- * or the root), and does not return before every queue whose number was odd has moved on:
+ * making it even. A writer changes one pointer that readers follow (to a rule, a group's tuples, or
+ * the root), and does not return before every queue whose number was odd has moved on:
  * - whoever starts to read after the change sees it, so nobody can still see what is freed then;
  * - a packet meets at most one change half-way, and that change is one store: it sees the rules of
  *   before or of after, never neither.
@@ -66,13 +66,6 @@ struct hf_vnic_pkt {
 	enum hf_vnic_type type;
 };
 
-/* A list of rules in the order in which they are tried. Holes are NULL. */
-struct hf_vnic_list {
-	uint32_t cap;
-	atomic_uint n; /* slots in use, holes included */
-	_Atomic(struct rte_flow *) slot[];
-};
-
 struct hf_vnic_group;
 struct hf_vnic_root;
 struct hf_vnic_table;
@@ -103,14 +96,17 @@ struct rte_flow_action_handle {
 
 /* One rule; rte_flow.h leaves the name to drivers. */
 struct rte_flow {
-	/* Read by the packet path, constant but for the counters. */
-	uint32_t layers;
-	enum hf_vnic_type type;
-	uint8_t first_word; /* the words of the header that have a mask: first .. end-1 */
-	uint8_t end_word;
+	/* Read by the packet path, constant but for links and counters. */
 	uint64_t spec[HF_VNIC_WORDS];
-	uint64_t mask[HF_VNIC_WORDS];
-	uint32_t acts; /* HF_ACT_BIT */
+	uint64_t order; /* lower is tried first; see order_of() in cook.c */
+	uint64_t seq;
+	uint32_t depth;
+	bool lost; /* it is on the books, and no packet sees it */
+	struct {
+		_Atomic(struct rte_flow *) next;
+		struct rte_flow *prev; /* control thread only */
+	} link[2];		       /* see index.h */
+	uint32_t acts;		       /* HF_ACT_BIT */
 	uint32_t mark;
 	uint32_t tag;
 	uint32_t meta;
@@ -124,14 +120,18 @@ struct rte_flow {
 	struct hf_vnic_age own_age;
 
 	/* Control thread only. */
+	uint32_t layers;
+	enum hf_vnic_type type;
+	uint8_t first_word; /* the words of the header that have a mask: first .. end-1 */
+	uint8_t end_word;
+	uint64_t mask[HF_VNIC_WORDS];
 	struct hf_vnic_table *table;
 	uint16_t owner; /* ethdev port it was made on */
 	const struct hf_engine *engine;
 	enum hf_vnic_dir dir;
-	struct hf_vnic_group *group; /* NULL: lost, or not yet placed */
+	struct hf_vnic_group *group; /* NULL: not yet placed */
 	uint32_t group_id;
 	uint32_t jump_id;
-	bool lost;
 	struct rte_flow_template_table *made_by; /* NULL: by a synchronous call */
 	uint32_t flow_queue;
 	struct rte_flow_action_handle *shared_counter;
@@ -140,11 +140,7 @@ struct rte_flow {
 	uint32_t asked_group;
 	uint32_t asked_priority;
 	enum hf_field danger; /* a field that is not matched as asked, or HF_F_MAX_ */
-	uint64_t order;	      /* lower is tried first; see order_of() in cook.c */
-	uint32_t depth;
-	uint64_t seq;
-	uint32_t slot;
-	uint64_t fields; /* bits of enum hf_field that have a mask */
+	uint64_t fields;      /* bits of enum hf_field that have a mask */
 	uint64_t rss_types;
 	enum hf_vnic_type shape_type; /* what the shape rule counts it under */
 	const struct rte_flow *self;  /* key of hh */
@@ -226,7 +222,7 @@ uint32_t hf_vnic_hash(const struct hf_vnic_pkt *pkt);
  * TX, an e-switch two for each of its ports. 0, or -ENOMEM.
  */
 int hf_vnic_table_init(struct hf_vnic_table *table, const struct hf_nic *nic, uint16_t n_blocks);
-/* How many queues of a block read; none of them may be reading now. All of them to begin with. */
+/* How many queues of a block read; none of them may be reading now. None to begin with. */
 void hf_vnic_table_readers(struct hf_vnic_table *table, uint16_t block, uint16_t n);
 /* No reader may be left. */
 void hf_vnic_table_fini(struct hf_vnic_table *table);
@@ -245,6 +241,9 @@ void hf_vnic_table_del(struct rte_flow *rule);
 void hf_vnic_table_del_of(struct hf_vnic_table *table, uint16_t owner);
 /* All rules at once: no packet sees only some of them gone. 0 or -ENOMEM. */
 int hf_vnic_table_flush(struct hf_vnic_table *table);
+
+/* Returns when no burst is under way any more that was when it was called. */
+void hf_vnic_wait_for_readers(struct hf_vnic_table *table);
 
 /* handle.c: it is hit now. */
 void hf_vnic_age_init(
@@ -265,19 +264,3 @@ bool hf_vnic_idle(const struct hf_vnic_root *root);
 /* Walks the groups; counts. Changes mark, meta and tag of pkt as actions say. */
 void hf_vnic_exec(const struct hf_vnic_root *root, struct hf_vnic_pkt *pkt, uint32_t bytes,
 	struct hf_vnic_verdict *ret);
-
-struct hf_vnic_group {
-	uint32_t id;
-	uint32_t n_rules;
-	_Atomic(struct hf_vnic_list *) list; /* never NULL */
-	struct hf_vnic_group *next;	     /* control thread only: in the hash chain of its id */
-};
-
-#define HF_VNIC_GROUP_CHAINS 1024 /* hash chains for group ids; up to 65531 ids are usable */
-
-/* All groups of a direction. A flush puts another in its place. */
-struct hf_vnic_root {
-	enum hf_vnic_dir dir;
-	struct hf_vnic_group first; /* group 0, where every packet starts */
-	struct hf_vnic_group *chain[HF_VNIC_GROUP_CHAINS];
-};

@@ -10,7 +10,7 @@
 		.offset = offsetof(struct hf_hdr, member),                                         \
 		.size = sizeof(((struct hf_hdr *)0)->member)}
 
-static const struct hf_field_info fields[HF_F_MAX_] = {
+const struct hf_field_info hf_fields[HF_F_MAX_] = {
 	ROW(HF_F_ETH_DST, "eth.dst", HF_LAYER_ETH, eth_dst),
 	ROW(HF_F_ETH_SRC, "eth.src", HF_LAYER_ETH, eth_src),
 	ROW(HF_F_ETH_TYPE, "eth.type", HF_LAYER_ETH, eth_type),
@@ -72,17 +72,12 @@ static const char *const layers[HF_LAYER_MAX_] = {
 	[HF_LAYER_OTHER] = "other",
 };
 
-const struct hf_field_info *hf_field_info(enum hf_field f)
-{
-	return &fields[f];
-}
-
 enum hf_field hf_field_find(const char *name)
 {
 	unsigned int f;
 
 	for (f = 0; f < HF_F_MAX_; f++) {
-		if (strcmp(fields[f].name, name) == 0)
+		if (strcmp(hf_fields[f].name, name) == 0)
 			break;
 	}
 	return (enum hf_field)f;

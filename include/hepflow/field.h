@@ -116,8 +116,13 @@ struct hf_field_info {
 	uint8_t size;	/* bytes */
 };
 
+extern const struct hf_field_info hf_fields[HF_F_MAX_];
+
 /* Never NULL for f < HF_F_MAX_. */
-const struct hf_field_info *hf_field_info(enum hf_field f);
+static inline const struct hf_field_info *hf_field_info(enum hf_field f)
+{
+	return &hf_fields[f];
+}
 /* HF_F_MAX_ when there is no field of that name. */
 enum hf_field hf_field_find(const char *name);
 const char *hf_layer_name(enum hf_layer l); /* "eth", "ipv4", "ipv6_frag_ext", "icmp6", ... */
