@@ -189,6 +189,21 @@ static void cook_words(const struct hf_pattern *p, struct rte_flow *ret)
 	}
 }
 
+/* It does what the action for that register alone does. */
+static void cook_modify(const struct hf_flow_action *a, struct rte_flow *ret)
+{
+	if (a->field == HF_F_MARK) {
+		ret->acts |= HF_ACT_BIT(HF_ACT_MARK);
+		ret->mark = a->value;
+	} else if (a->field == HF_F_META) {
+		ret->acts |= HF_ACT_BIT(HF_ACT_SET_META);
+		ret->meta = a->value;
+	} else {
+		ret->acts |= HF_ACT_BIT(HF_ACT_SET_TAG);
+		ret->tag = a->value;
+	}
+}
+
 static void cook_actions(const struct hf_vnic_ask *ask, struct rte_flow *ret)
 {
 	size_t i;
@@ -197,7 +212,9 @@ static void cook_actions(const struct hf_vnic_ask *ask, struct rte_flow *ret)
 		const struct hf_flow_action *a = &ask->flow->actions[i];
 
 		ret->acts |= HF_ACT_BIT(a->act);
-		if (a->act == HF_ACT_MARK)
+		if (a->act == HF_ACT_MODIFY_FIELD)
+			cook_modify(a, ret);
+		else if (a->act == HF_ACT_MARK)
 			ret->mark = a->value;
 		else if (a->act == HF_ACT_JUMP)
 			ret->jump_id = a->value;

@@ -16,7 +16,8 @@
 		HF_ACT_BIT(HF_ACT_DROP) | HF_ACT_BIT(HF_ACT_QUEUE) | HF_ACT_BIT(HF_ACT_RSS) |      \
 		HF_ACT_BIT(HF_ACT_MARK) | HF_ACT_BIT(HF_ACT_FLAG) | HF_ACT_BIT(HF_ACT_JUMP) |      \
 		HF_ACT_BIT(HF_ACT_COUNT) | HF_ACT_BIT(HF_ACT_AGE) | HF_ACT_BIT(HF_ACT_PASSTHRU) |  \
-		HF_ACT_BIT(HF_ACT_SET_TAG) | HF_ACT_BIT(HF_ACT_SET_META))
+		HF_ACT_BIT(HF_ACT_SET_TAG) | HF_ACT_BIT(HF_ACT_SET_META) |                         \
+		HF_ACT_BIT(HF_ACT_MODIFY_FIELD))
 
 int hf_vnic_flow_refuse(const struct hf_nic *nic, enum hf_reject reject, const struct hf_flow *flow,
 	struct rte_flow_error *error)

@@ -176,6 +176,15 @@ static void build_rss(struct hf_rte_flow *ret, struct rte_flow_action_rss *rss, 
 	rss->queue = ret->rss_queues;
 }
 
+static void build_modify(const struct hf_flow_action *a, struct rte_flow_action_modify_field *conf)
+{
+	conf->operation = RTE_FLOW_MODIFY_SET;
+	conf->width = REGISTER_BITS;
+	conf->dst.field = register_id(a->field);
+	conf->src.field = RTE_FLOW_FIELD_VALUE;
+	memcpy(conf->src.value, &a->value, sizeof(a->value));
+}
+
 static void build_action(struct hf_rte_flow *ret, size_t i, const struct hf_flow_action *a)
 {
 	union hf_rte_conf *conf = &ret->confs[i];
@@ -215,10 +224,12 @@ static void build_action(struct hf_rte_flow *ret, size_t i, const struct hf_flow
 	case HF_ACT_REPRESENTED_PORT:
 		conf->ethdev.port_id = (uint16_t)a->value;
 		break;
+	case HF_ACT_MODIFY_FIELD:
+		build_modify(a, &conf->modify_field);
+		break;
 	case HF_ACT_DROP:
 	case HF_ACT_FLAG:
 	case HF_ACT_PASSTHRU:
-	case HF_ACT_MODIFY_FIELD:
 	case HF_ACT_DEFAULT_MISS:
 	case HF_ACT_OTHER:
 	case HF_ACT_MAX_:

@@ -33,6 +33,16 @@ struct item_type {
 	} fields[ITEM_FIELDS];
 };
 
+#define REGISTER_BITS 32 /* of mark, meta and tag in MODIFY_FIELD */
+
+/* What MODIFY_FIELD calls a register that hf_hdr has. */
+static inline enum rte_flow_field_id register_id(enum hf_field f)
+{
+	return f == HF_F_MARK	? RTE_FLOW_FIELD_MARK
+	       : f == HF_F_META ? RTE_FLOW_FIELD_META
+				: RTE_FLOW_FIELD_TAG;
+}
+
 extern const struct item_type hf_rte_items[HF_LAYER_MAX_];
 extern const enum rte_flow_action_type hf_rte_actions[HF_ACT_MAX_];
 

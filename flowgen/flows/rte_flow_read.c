@@ -212,7 +212,7 @@ static enum hf_act find_act(enum rte_flow_action_type type)
 	(HF_ACT_BIT(HF_ACT_QUEUE) | HF_ACT_BIT(HF_ACT_RSS) | HF_ACT_BIT(HF_ACT_MARK) |             \
 		HF_ACT_BIT(HF_ACT_JUMP) | HF_ACT_BIT(HF_ACT_AGE) | HF_ACT_BIT(HF_ACT_SET_TAG) |    \
 		HF_ACT_BIT(HF_ACT_SET_META) | HF_ACT_BIT(HF_ACT_PORT_ID) |                         \
-		HF_ACT_BIT(HF_ACT_REPRESENTED_PORT))
+		HF_ACT_BIT(HF_ACT_MODIFY_FIELD) | HF_ACT_BIT(HF_ACT_REPRESENTED_PORT))
 
 /* A hash of what is inside of a tunnel is beyond hf_flow. */
 static bool read_rss(const struct rte_flow_action_rss *conf, uint32_t *ret)
@@ -233,10 +233,31 @@ static bool read_meta(const struct rte_flow_action_set_meta *conf, uint32_t *ret
 	return conf->mask == UINT32_MAX;
 }
 
-/* False: hf_flow cannot say it. */
-static bool read_value(enum hf_act act, const void *conf, uint32_t *ret)
+/* Whole registers are set to values; the rest is beyond hf_flow. */
+static bool read_modify(const struct rte_flow_action_modify_field *conf, struct hf_flow_action *ret)
 {
-	switch (act) {
+	static const enum hf_field fields[] = {HF_F_MARK, HF_F_META, HF_F_TAG};
+	size_t i;
+
+	if (conf->operation != RTE_FLOW_MODIFY_SET || conf->width != REGISTER_BITS ||
+		conf->dst.offset || conf->dst.level || conf->src.field != RTE_FLOW_FIELD_VALUE)
+		return false;
+	for (i = 0; i < RTE_DIM(fields); i++) {
+		if (register_id(fields[i]) != conf->dst.field)
+			continue;
+		ret->field = fields[i];
+		memcpy(&ret->value, conf->src.value, sizeof(ret->value));
+		return true;
+	}
+	return false;
+}
+
+/* False: hf_flow cannot say it. */
+static bool read_value(const void *conf, struct hf_flow_action *action)
+{
+	uint32_t *ret = &action->value;
+
+	switch (action->act) {
 	case HF_ACT_QUEUE:
 		*ret = ((const struct rte_flow_action_queue *)conf)->index;
 		return true;
@@ -264,10 +285,11 @@ static bool read_value(enum hf_act act, const void *conf, uint32_t *ret)
 	case HF_ACT_REPRESENTED_PORT:
 		*ret = ((const struct rte_flow_action_ethdev *)conf)->port_id;
 		return true;
+	case HF_ACT_MODIFY_FIELD:
+		return read_modify(conf, action);
 	case HF_ACT_DROP:
 	case HF_ACT_FLAG:
 	case HF_ACT_PASSTHRU:
-	case HF_ACT_MODIFY_FIELD:
 	case HF_ACT_DEFAULT_MISS:
 	case HF_ACT_OTHER:
 	case HF_ACT_MAX_:
@@ -288,7 +310,7 @@ static enum hf_reject read_action(const struct rte_flow_action *action, struct h
 	a->act = act;
 	if (!action->conf && (NEEDS_CONF & HF_ACT_BIT(act)))
 		return HF_REJECT_ACTION_VALUE;
-	return read_value(act, action->conf, &a->value) ? HF_REJECT_NONE : HF_REJECT_ACTION_VALUE;
+	return read_value(action->conf, a) ? HF_REJECT_NONE : HF_REJECT_ACTION_VALUE;
 }
 
 enum hf_reject hf_rte_flow_read(const struct rte_flow_attr *attr,

@@ -292,7 +292,8 @@ struct hf_pattern {
 
 struct hf_flow_action {
 	enum hf_act act;
-	uint32_t value; /* queue, mark id, group, port; 0 otherwise */
+	uint32_t value;	     /* queue, mark id, group, port, what a field is set to; 0 otherwise */
+	enum hf_field field; /* of MODIFY_FIELD: mark, meta or tag, all of it */
 };
 
 struct hf_flow {

@@ -31,8 +31,9 @@ struct hf_rte_flow {
 		struct rte_flow_action_jump jump;
 		struct rte_flow_action_count count;
 		struct rte_flow_action_age age;
-		struct rte_flow_action_set_tag set_tag;	  /* tag 0, all bits */
-		struct rte_flow_action_set_meta set_meta; /* all bits */
+		struct rte_flow_action_set_tag set_tag;		  /* tag 0, all bits */
+		struct rte_flow_action_set_meta set_meta;	  /* all bits */
+		struct rte_flow_action_modify_field modify_field; /* set, tag 0, all bits */
 		struct rte_flow_action_port_id port_id;
 		struct rte_flow_action_ethdev ethdev;
 	} confs[HF_FLOW_ACTIONS_MAX];

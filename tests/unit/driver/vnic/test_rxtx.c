@@ -440,3 +440,33 @@ Test(rxtx, two_threads_share_what_one_wire_brings, .timeout = 50)
 	cr_expect(p[0].n > 0 && p[1].n > p[0].n);
 	close_port();
 }
+
+/* Mark and tag set by MODIFY_FIELD: delivered, and matched in a later group. */
+Test(rxtx, modify_field_sets_registers)
+{
+	struct hf_flow flow = {.ingress = true};
+	struct hf_rte_flow built;
+	struct got got;
+
+	open_port("mlx5-cx6dx", 1);
+	flow.n_items = 1;
+	flow.items[0] = HF_LAYER_ETH;
+	flow.pattern.layers = HF_LAYER_BIT(HF_LAYER_ETH);
+	flow.n_actions = 3;
+	flow.actions[0] = (struct hf_flow_action){
+		.act = HF_ACT_MODIFY_FIELD, .field = HF_F_TAG, .value = 0x12345678};
+	flow.actions[1] = (struct hf_flow_action){
+		.act = HF_ACT_MODIFY_FIELD, .field = HF_F_MARK, .value = 77};
+	flow.actions[2] = (struct hf_flow_action){.act = HF_ACT_JUMP, .value = 1};
+	hf_rte_flow_build(&flow, &built);
+	cr_assert(create(&built), "%s", error.message);
+	add("ingress group 1 pattern tag data is 0x12345678 / eth / ipv4 / end actions queue index "
+	    "0 / end");
+	got = wire((struct frame){TCP4});
+	cr_expect(got.n == 1 && (got.last.ol_flags & RTE_MBUF_F_RX_FDIR_ID) &&
+		  got.last.hash.fdir.hi == 77);
+	cr_expect(wire((struct frame){TCP6}).n == 0);
+	built.confs[0].modify_field.width = 16;
+	cr_expect(!create(&built) && error.type == RTE_FLOW_ERROR_TYPE_ACTION_CONF);
+	close_port();
+}

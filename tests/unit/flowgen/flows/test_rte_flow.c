@@ -116,9 +116,11 @@ static void random_pattern(struct hf_rand *r, struct hf_flow *flow)
 		{HF_LAYER_META, HF_LAYER_ETH, HF_LAYER_IPV4, HF_LAYER_SCTP},
 		{HF_LAYER_ETH, HF_LAYER_MARK, HF_LAYER_IPV6, HF_LAYER_ICMP6},
 		{HF_LAYER_ETH, HF_LAYER_VLAN, HF_LAYER_IPV4, HF_LAYER_ICMP},
+		{HF_LAYER_PORT_ID, HF_LAYER_ETH, HF_LAYER_IPV4, HF_LAYER_TCP},
+		{HF_LAYER_REPRESENTED_PORT, HF_LAYER_PORT_REPRESENTOR, HF_LAYER_ETH, HF_LAYER_IPV6},
 	};
 	struct hf_pattern *p = &flow->pattern;
-	unsigned int f, chain = (unsigned int)hf_rand_below(r, 5);
+	unsigned int f, chain = (unsigned int)hf_rand_below(r, sizeof(chains) / sizeof(chains[0]));
 	size_t i;
 
 	flow->n_items = 4;
@@ -157,7 +159,8 @@ static void random_actions(struct hf_rand *r, struct hf_flow *flow)
 		{HF_ACT_MARK, 1ull << 32}, {HF_ACT_FLAG, 1}, {HF_ACT_JUMP, 1ull << 32},
 		{HF_ACT_COUNT, 1ull << 32}, {HF_ACT_AGE, 1 << 24}, {HF_ACT_PASSTHRU, 1},
 		{HF_ACT_SET_TAG, 1ull << 32}, {HF_ACT_SET_META, 1ull << 32},
-		{HF_ACT_PORT_ID, 1ull << 32}, {HF_ACT_REPRESENTED_PORT, 1 << 16}};
+		{HF_ACT_MODIFY_FIELD, 1ull << 32}, {HF_ACT_PORT_ID, 1ull << 32},
+		{HF_ACT_REPRESENTED_PORT, 1 << 16}};
 	size_t i;
 
 	flow->n_actions = hf_rand_below(r, HF_FLOW_ACTIONS_MAX + 1);
@@ -166,6 +169,9 @@ static void random_actions(struct hf_rand *r, struct hf_flow *flow)
 
 		flow->actions[i].act = acts[k].act;
 		flow->actions[i].value = (uint32_t)hf_rand_below(r, acts[k].values);
+		if (acts[k].act == HF_ACT_MODIFY_FIELD)
+			flow->actions[i].field = (enum hf_field[]){
+				HF_F_MARK, HF_F_META, HF_F_TAG}[hf_rand_below(r, 3)];
 	}
 }
 
