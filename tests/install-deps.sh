@@ -20,7 +20,7 @@ packages=(
 	clang-14 libclang-rt-14-dev
 	# libraries
 	libdpdk-dev libyaml-dev libjansson-dev libevent-dev uthash-dev libbdd-dev libibverbs-dev
-	libprotobuf-c-dev protobuf-c-compiler
+	libprotobuf-c-dev protobuf-c-compiler libmnl-dev
 	# tests and lint
 	libcriterion-dev dpdk-dev python3 iproute2 ethtool nftables procps iputils-ping
 	iptables ipset conntrack

@@ -222,6 +222,17 @@ static int read_metrics(struct reader *r, const struct hf_yaml *v)
 	return r->c->metrics ? 0 : no_memory(r);
 }
 
+static int read_facts(struct reader *r, const struct hf_yaml *v)
+{
+	static const char *const words[] = {"files", "kernel"};
+	int rc = read_word(r, v, "facts", words, N(words));
+
+	if (rc < 0)
+		return rc;
+	r->c->kernel_facts = rc == 1;
+	return 0;
+}
+
 static int read_watch(struct reader *r, const struct hf_yaml *v)
 {
 	return hf_yaml_bool(v, &r->c->watch) < 0 ? fail_at(r, v, "watch must be true or false") : 0;
@@ -486,6 +497,7 @@ static int read_spec(struct reader *r, const struct hf_yaml *v)
 	static const struct key keys[] = {
 		{"node", false, read_node},
 		{"policy", true, read_policies},
+		{"facts", false, read_facts},
 		{"metrics", false, read_metrics},
 		{"watch", false, read_watch},
 		{"felix", false, read_felix},

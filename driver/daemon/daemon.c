@@ -3,6 +3,7 @@
 #include "daemon.h"
 
 #include "feed.h"
+#include "kernel.h"
 #include "log.h"
 #include "saved.h"
 
@@ -316,6 +317,11 @@ void hf_daemon_set_feed(struct hf_daemon *d, struct hf_feed *feed)
 	d->feed = feed;
 }
 
+void hf_daemon_set_kernel(struct hf_daemon *d, struct hf_kernel *kernel)
+{
+	d->kernel = kernel;
+}
+
 /* Felix hears of every host endpoint after every apply: it keeps the last word itself. */
 static void report(struct hf_daemon *d)
 {
@@ -358,6 +364,7 @@ int hf_daemon_apply(struct hf_daemon *d, struct hf_err *err)
 		.config = d->config,
 		.profiles = &d->profiles,
 		.felix = d->feed ? hf_feed_state(d->feed) : NULL,
+		.host = d->kernel ? hf_kernel_host(d->kernel) : NULL,
 	};
 	struct hf_generation *next;
 	int rc;

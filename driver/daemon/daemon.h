@@ -32,6 +32,7 @@
 
 struct hf_felix;
 struct hf_feed;
+struct hf_kernel;
 struct hf_port;
 struct hf_soft;
 struct hf_sync;
@@ -61,8 +62,9 @@ struct hf_daemon {
 	bool running; /* the worker */
 	bool moving;  /* and has gone round since the last tick */
 	uint64_t rounds;
-	struct hf_feed *feed; /* the owner's; NULL: Felix is not asked, or not yet */
-	bool save;	      /* what Felix has said is in force and not on disk */
+	struct hf_kernel *kernel; /* the owner's; NULL: facts are in the files */
+	struct hf_feed *feed;	  /* the owner's; NULL: Felix is not asked, or not yet */
+	bool save;		  /* what Felix has said is in force and not on disk */
 	struct hf_generation *now;
 	/*
 	 * Those that were in force before, newest first, to go back to; and those that only wait
@@ -99,6 +101,8 @@ void hf_daemon_stop(struct hf_daemon *d);
  * hf_daemon_apply().
  */
 void hf_daemon_set_feed(struct hf_daemon *d, struct hf_feed *feed);
+/* The same for what the kernel says of the host. */
+void hf_daemon_set_kernel(struct hf_daemon *d, struct hf_kernel *kernel);
 
 /* Reads everything anew and puts it in force, or says why not. */
 int hf_daemon_apply(struct hf_daemon *d, struct hf_err *err);

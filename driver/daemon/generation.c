@@ -200,16 +200,23 @@ static int build_plans(const struct hf_config *config, const struct hf_profiles 
 	return rc;
 }
 
-/* Felix never names its node; the configuration does, or the host. */
-static int read_felix(const struct hf_inputs *in, struct hf_policy *policy, struct hf_err *err)
+/* Neither Felix nor the kernel names the node; the configuration does, or the host. */
+static int read_live(const struct hf_inputs *in, struct hf_policy *policy, struct hf_err *err)
 {
+	const char *node = in->config->node;
 	char host[HOSTNAME_SIZE] = "";
+	int rc = 0;
 
-	if (!in->felix)
+	if (!in->felix && !in->host)
 		return 0;
-	if (!in->config->node && gethostname(host, sizeof(host) - 1) < 0)
-		return hf_fail(err, -errno, "host name: %s", strerror(errno));
-	return hf_felix_read(in->felix, in->config->node ? in->config->node : host, policy, err);
+	if (!node) {
+		if (gethostname(host, sizeof(host) - 1) < 0)
+			return hf_fail(err, -errno, "host name: %s", strerror(errno));
+		node = host;
+	}
+	if (in->host)
+		rc = hf_policy_set_host(policy, node, in->host, err);
+	return rc < 0 || !in->felix ? rc : hf_felix_read(in->felix, node, policy, err);
 }
 
 static int build(const struct hf_inputs *in, const struct hf_generation *previous,
@@ -223,7 +230,7 @@ static int build(const struct hf_inputs *in, const struct hf_generation *previou
 	if (rc == 0)
 		rc = read_policies(config, policy, err);
 	if (rc == 0)
-		rc = read_felix(in, policy, err);
+		rc = read_live(in, policy, err);
 	if (rc == 0)
 		rc = hf_model_build(policy, &opts, &g->model, err);
 	hf_policy_free(policy);

@@ -26,12 +26,14 @@ struct hf_profiles {
 };
 
 struct hf_felix;
+struct hf_live_host;
 
 /* What generations are made of. All of it is read only, and lent. */
 struct hf_inputs {
 	const struct hf_config *config;
 	const struct hf_profiles *profiles;
-	const struct hf_felix *felix; /* NULL: Felix has not spoken, or is not asked */
+	const struct hf_live_host *host; /* NULL: as the files say */
+	const struct hf_felix *felix;	 /* NULL: Felix has not spoken, or is not asked */
 };
 
 struct hf_generation {

@@ -8,6 +8,7 @@
 #include "daemon.h"
 #include "feed.h"
 #include "http.h"
+#include "kernel.h"
 #include "log.h"
 #include "notify.h"
 #include "rpc.h"
@@ -62,6 +63,7 @@ struct loop {
 	struct hf_ctl *ctl;
 	struct hf_feed *feed;
 	struct hf_http *http;
+	struct hf_kernel *kernel;
 	struct hf_watch *watch;
 	const char **paths;	/* watched */
 	struct hf_felix *saved; /* NULL: none, or the feed has it */
@@ -175,6 +177,20 @@ static int open_watch(struct loop *loop, struct hf_err *err)
 		loop->base, loop->paths, c->n_policies, on_change, loop->d, &loop->watch, err);
 }
 
+static int open_kernel(struct loop *loop, struct hf_err *err)
+{
+	int rc;
+
+	if (!loop->d->config->kernel_facts)
+		return 0;
+	rc = hf_kernel_open(loop->base, on_change, loop->d, &loop->kernel, err);
+	if (rc < 0)
+		return rc;
+	hf_daemon_set_kernel(loop->d, loop->kernel);
+	hf_daemon_changed(loop->d); /* since the first look */
+	return 0;
+}
+
 static int open_http(struct loop *loop, struct hf_err *err)
 {
 	const struct hf_config *c = loop->d->config;
@@ -192,6 +208,8 @@ static int wait_for_end(struct loop *loop, const struct hf_rundir *rundir, struc
 	rc = hf_ctl_open(loop->base, hf_rundir_socket(rundir), &loop->rpc, &loop->ctl, err);
 	if (rc == 0)
 		rc = open_feed(loop, rundir, err);
+	if (rc == 0)
+		rc = open_kernel(loop, err);
 	if (rc == 0)
 		rc = open_watch(loop, err);
 	if (rc == 0)
@@ -225,6 +243,7 @@ static int run_loop(struct loop *loop, const struct hf_config *config, struct hf
 	hf_feed_close(loop->feed);
 	hf_watch_close(loop->watch);
 	hf_http_close(loop->http);
+	hf_kernel_close(loop->kernel);
 	free(loop->paths);
 	hf_rundir_close(rundir);
 	if (rc == 0)
@@ -263,19 +282,33 @@ static struct hf_felix *read_saved(const struct hf_config *config)
 }
 
 /* A saved state that no longer fits what the files say must not keep the daemon from starting. */
-static int build_first(const struct hf_config *config, const struct hf_profiles *profiles,
-	struct hf_felix **saved, struct hf_generation **ret, struct hf_err *err)
+static int build_from(struct hf_inputs *in, struct hf_felix **saved, struct hf_generation **ret,
+	struct hf_err *err)
 {
-	struct hf_inputs in = {.config = config, .profiles = profiles, .felix = *saved};
-	int rc = hf_generation_build(&in, 1, NULL, ret, err);
+	int rc = hf_generation_build(in, 1, NULL, ret, err);
 
-	if (rc == 0 || !in.felix)
+	if (rc == 0 || !in->felix)
 		return rc;
 	hf_log(HF_LOG_ERROR, "felix", "the saved state is not used: %s", err->text);
 	hf_felix_free(*saved);
 	*saved = NULL;
-	in.felix = NULL;
-	return hf_generation_build(&in, 1, NULL, ret, err);
+	in->felix = NULL;
+	return hf_generation_build(in, 1, NULL, ret, err);
+}
+
+static int build_first(const struct hf_config *config, const struct hf_profiles *profiles,
+	struct hf_felix **saved, struct hf_generation **ret, struct hf_err *err)
+{
+	struct hf_inputs in = {.config = config, .profiles = profiles, .felix = *saved};
+	struct hf_kernel *kernel = NULL;
+	int rc = config->kernel_facts ? hf_kernel_open(NULL, NULL, NULL, &kernel, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	in.host = kernel ? hf_kernel_host(kernel) : NULL;
+	rc = build_from(&in, saved, ret, err);
+	hf_kernel_close(kernel);
+	return rc;
 }
 
 static int run(const struct hf_config *config, bool check, struct hf_err *err)

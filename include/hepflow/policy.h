@@ -16,6 +16,9 @@
 
 #pragma once
 
+#include <hepflow/net.h>
+
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -38,6 +41,35 @@ void hf_policy_free(struct hf_policy *policy);
 int hf_policy_read(struct hf_policy *policy, const char *path, struct hf_err *err);
 /* The same from memory; name stands for the file in messages. */
 int hf_policy_read_text(struct hf_policy *policy, const char *name, const char *text, size_t size,
+	struct hf_err *err);
+
+/* A host as its kernel describes it. Plain data; names as Linux has them. */
+struct hf_live_iface {
+	char name[HF_IFNAME_SIZE];
+	bool down; /* not operational */
+	size_t n_addrs;
+	const struct hf_prefix
+		*addrs; /* own addresses, host bits kept, with their network's length */
+};
+
+struct hf_live_route {
+	struct hf_prefix dst;
+	char dev[HF_IFNAME_SIZE];
+};
+
+struct hf_live_host {
+	size_t n_ifaces;
+	const struct hf_live_iface *ifaces;
+	size_t n_routes;
+	const struct hf_live_route *routes; /* of several to one destination the best first */
+};
+
+/*
+ * Interfaces and routes of a node are these from now on, whatever a HostFacts object says; what
+ * services rewrite and the kernel's own policy stay as that object has them. All is copied.
+ * -ENOMEM; the set is as it was then.
+ */
+int hf_policy_set_host(struct hf_policy *policy, const char *node, const struct hf_live_host *host,
 	struct hf_err *err);
 
 /* What was skipped and why, in reading order: "web.yaml:3:1: kind Deployment skipped". */

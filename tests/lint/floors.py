@@ -15,7 +15,7 @@ TOPS = ('include', 'flowgen', 'hw-profiles', 'driver')
 
 # Libraries that only some may use; everything else is free.
 LIBS = {'dpdk': 'rte_*', 'dpdk-driver': '*_driver.h', 'vdev': 'ethdev_*.h', 'yaml': 'yaml.h',
-        'bdd': 'bdd*', 'event': 'event2/*', 'verbs': 'infiniband/*', 'protobuf': 'protobuf-c/*'}
+        'bdd': 'bdd*', 'event': 'event2/*', 'verbs': 'infiniband/*', 'mnl': 'libmnl/*', 'protobuf': 'protobuf-c/*'}
 DPDK = {'dpdk'}
 PMD = {'dpdk', 'dpdk-driver', 'vdev'}
 
@@ -53,7 +53,7 @@ FLOORS = {
     'driver/soft': (ANY, ['driver/port/*'], DPDK),
     'driver/vnic': (ANY, [], PMD),
     'driver/txn.': (BASE | {'backend', 'plan'}, [], set()),
-    'driver/daemon': (ANY, ['driver/*'], DPDK | {'event', 'verbs'}),
+    'driver/daemon': (ANY, ['driver/*'], DPDK | {'event', 'verbs', 'mnl'}),
     # Programs are users like any other: public headers only.
     'flowgen/main.c': (ANY, ['flowgen/cli.h'], set()),
     'flowgen/cli.': (ANY, [], set()),
