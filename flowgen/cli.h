@@ -40,6 +40,7 @@ struct cli {
 	const char *iface;
 	const char *device;
 	bool strict_invalid;
+	bool prove;
 	bool quiet;
 	bool help;
 	bool version;

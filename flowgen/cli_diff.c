@@ -6,6 +6,7 @@
  */
 
 #include "cli.h"
+#include "cli_prove.h"
 #include "cli_witness.h"
 
 #include <hepflow/diff.h>
@@ -27,6 +28,7 @@ struct uplink {
 	char name[HF_IFNAME_SIZE];
 	struct hf_plan *old, *new;
 	struct hf_diff *diff;
+	struct hf_check_steps proof;
 };
 
 struct report {
@@ -35,6 +37,7 @@ struct report {
 	size_t n;
 	struct uplink *v;
 	bool rules_differ;
+	bool prove; /* the uplinks' proofs have been made */
 	struct cli_witnesses witnesses;
 };
 
@@ -145,6 +148,34 @@ static int make_report(const struct cli *cli, const struct cli_built *old,
 	return rc < 0 ? rc : compare_rules(old->rules, new->rules, &r->rules_differ, err);
 }
 
+static int prove(struct report *r, const struct cli_built *old, const struct cli_built *new,
+	const struct hf_nic *nic, struct hf_err *err)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < r->n && rc == 0; i++) {
+		struct uplink *u = &r->v[i];
+		struct cli_prove p = {
+			old->model, new->model, u->old, u->new, u->diff, nic, u->name};
+
+		rc = cli_prove_steps(&p, &u->proof, err);
+	}
+	r->prove = true;
+	return rc;
+}
+
+static bool unproven(const struct report *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->n; i++) {
+		if (r->prove && r->v[i].proof.answer != HF_CHECK_PROVEN)
+			return true;
+	}
+	return false;
+}
+
 static size_t n_entries(const struct hf_plan *plan)
 {
 	return plan ? hf_plan_n_entries(plan) : 0;
@@ -192,6 +223,44 @@ static void print_op(const struct hf_diff_op *op)
 	putchar('\n');
 }
 
+static const char *answer_name(enum hf_check_answer answer)
+{
+	return answer == HF_CHECK_PROVEN    ? "proven"
+	       : answer == HF_CHECK_REFUTED ? "wrong"
+					    : "undecided";
+}
+
+static void print_proof(const struct hf_check_steps *c)
+{
+	char line[LINE_SIZE];
+
+	if (c->answer != HF_CHECK_REFUTED) {
+		printf("every step: %s\n",
+			c->answer == HF_CHECK_PROVEN ? "proven" : "undecided: node limit");
+		return;
+	}
+	(void)hf_packet_print(&c->wrong.pkt, line, sizeof(line)); /* fits */
+	printf("every step: WRONG after operation %zu: %s, policy: %s, hardware: %s by ", c->step,
+		line, hf_verdict_name(c->wrong.verdict), hf_fate_name(c->wrong.fate));
+	(void)hf_pattern_print(&c->entry.match, line, sizeof(line));
+	printf("%s priority %" PRIu32 "\n", line, c->entry.priority);
+}
+
+static json_t *proof_json(const struct hf_check_steps *c)
+{
+	json_t *o = json_pack("{s:s}", "answer", answer_name(c->answer));
+	char line[LINE_SIZE];
+
+	if (!o || c->answer != HF_CHECK_REFUTED)
+		return o;
+	(void)hf_packet_print(&c->wrong.pkt, line, sizeof(line)); /* fits */
+	json_object_set_new(o, "after", json_integer((json_int_t)c->step));
+	json_object_set_new(o, "packet", json_string(line));
+	json_object_set_new(o, "policy", json_string(hf_verdict_name(c->wrong.verdict)));
+	json_object_set_new(o, "hardware", json_string(hf_fate_name(c->wrong.fate)));
+	return o;
+}
+
 static void print_uplink(const struct report *r, const struct uplink *u)
 {
 	uint32_t capacity = hf_plan_capacity(u->new ? u->new : u->old);
@@ -210,6 +279,8 @@ static void print_uplink(const struct report *r, const struct uplink *u)
 	printf("operations %zu for %zu changes, %zu covers%s\n", hf_diff_n_ops(u->diff), changes,
 		n_covers(u->diff),
 		hf_diff_covers_all(u->diff) ? ": everything is punted meanwhile" : "");
+	if (r->prove)
+		print_proof(&u->proof);
 }
 
 static void print_text(const struct report *r)
@@ -276,6 +347,8 @@ static json_t *uplink_json(const struct report *r, const struct uplink *u)
 	if (!o)
 		return NULL;
 	json_object_set_new(o, "capacity", capacity ? json_integer(capacity) : json_null());
+	if (r->prove)
+		json_object_set_new(o, "proof", proof_json(&u->proof));
 	for (i = 0; i < hf_diff_n_ops(d); i++)
 		json_array_append_new(json_object_get(o, "operations"), op_json(hf_diff_op(d, i)));
 	return o;
@@ -330,6 +403,8 @@ static int diff(const struct cli *cli, const struct cli_built *old, const struct
 	if (rc != CLI_OK)
 		return rc;
 	made = make_report(cli, old, new, nic, &r, &err);
+	if (made == 0 && cli->prove)
+		made = prove(&r, old, new, nic, &err);
 	if (made < 0)
 		rc = cli_fail(made, &err);
 	else if (r.rules_differ)
@@ -342,6 +417,8 @@ static int diff(const struct cli *cli, const struct cli_built *old, const struct
 		rc = cli_finish();
 	if (rc == CLI_OK && differs(&r))
 		rc = CLI_DIFFERENT;
+	if (rc == CLI_DIFFERENT && unproven(&r))
+		rc = CLI_FAILED;
 	report_fini(&r);
 	return rc;
 }

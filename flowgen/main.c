@@ -31,6 +31,8 @@ static const struct hf_opt options[] = {
 		offsetof(struct cli, device)},
 	{0, "calico-version", "vX.YY", "the Calico release to be like; default: the newest",
 		offsetof(struct cli, calico)},
+	{0, "prove", NULL, "diff: prove every step from the old plan to the new one",
+		offsetof(struct cli, prove)},
 	{'q', "quiet", NULL, "no notes and no warnings", offsetof(struct cli, quiet)},
 	{'h', "help", NULL, "this text", offsetof(struct cli, help)},
 	{'V', "version", NULL, "which flowgen this is", offsetof(struct cli, version)},
@@ -66,7 +68,7 @@ static const struct verb {
 	{"diff",
 		"what a change of policy changes in the NIC, and which packets meet another "
 		"verdict",
-		"[-n NODE] [--host HOSTFACTS] -p PROFILE OLD NEW", cli_diff},
+		"[-n NODE] [--host HOSTFACTS] -p PROFILE [--prove] OLD NEW", cli_diff},
 };
 
 static int help(void)

@@ -82,7 +82,7 @@ static int refute(const struct job *job, const struct pol *pol, BDD wrong)
 	pick_readable(pol->dd, wrong, &p);
 	if (pol->dd->failed)
 		return 0;
-	if (hf_device_confirm(pol, job->view, &p, &job->check->wrong))
+	if (hf_device_confirm(&pol, 1, job->view, &p, &job->check->wrong))
 		return 0;
 	(void)hf_packet_print(&job->check->wrong.pkt, line, sizeof(line));
 	return hf_fail(job->err, -EPROTO,

@@ -93,27 +93,40 @@ static bool wrong_fate(
 	return !opens && contradicts(pol, &ret->pkt, want, &ret->verdict);
 }
 
-bool hf_device_confirm(const struct pol *pol, const struct hf_check_view *view,
-	const struct dd_packet *p, struct hf_check_wrong *ret)
+/* Whether every policy is contradicted. */
+static bool wrong_by_all(const struct pol *const *pols, size_t n_pols, const struct dd_packet *p,
+	enum hf_fate fate, struct hf_check_wrong *ret)
 {
-	bool opens = hf_dd_has(pol->dd, pol->opening, p), found = false;
-	bool *met = calloc(view->n_entries + 1, sizeof(*met));
+	bool opens = hf_dd_has(pols[0]->dd, pols[0]->opening, p);
+	size_t i;
+
+	for (i = 0; i < n_pols; i++) {
+		ret->foreign_tag = pols[i]->foreign_tags && p->v[DD_VLAN][0];
+		if (!wrong_fate(pols[i], opens, fate, ret))
+			return false;
+	}
+	return true;
+}
+
+bool hf_device_confirm(const struct pol *const *pols, size_t n_pols,
+	const struct hf_check_view *view, const struct dd_packet *p, struct hf_check_wrong *ret)
+{
+	struct dd *dd = pols[0]->dd;
+	bool *met = calloc(view->n_entries + 1, sizeof(*met)), found = false;
 	struct device dev;
 	size_t i;
 
-	*ret = (struct hf_check_wrong){.extension = p->v[DD_NEXT][0],
-		.has_ext = p->v[DD_EXT][0],
-		.foreign_tag = pol->foreign_tags && p->v[DD_VLAN][0]};
-	hf_pol_packet(pol, p, &ret->pkt);
+	*ret = (struct hf_check_wrong){.extension = p->v[DD_NEXT][0], .has_ext = p->v[DD_EXT][0]};
+	hf_pol_packet(pols[0], p, &ret->pkt);
 	if (met)
-		(void)hf_device_walk(&dev, pol->dd, hf_dd_point(pol->dd, p), true, view, met);
+		(void)hf_device_walk(&dev, dd, hf_dd_point(dd, p), true, view, met);
 	for (i = 0; met && !found && i < view->n_entries; i++) {
 		enum hf_fate fate = view->entries[i].fate;
 
 		if (fate == HF_FATE_JUMP || fate == HF_FATE_PUNT || !met[i])
 			continue;
 		ret->entry = i;
-		found = wrong_fate(pol, opens, fate, ret);
+		found = wrong_by_all(pols, n_pols, p, fate, ret);
 	}
 	free(met);
 	return found;

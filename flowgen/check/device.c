@@ -507,6 +507,14 @@ int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
 	return rc;
 }
 
+BDD hf_device_match(struct dd *dd, const struct hf_nic *nic, const struct hf_pattern *match)
+{
+	struct parser parser;
+
+	parser_init(&parser, dd, nic);
+	return parser.engine ? pattern_has(&parser, match) : hf_dd_none();
+}
+
 BDD hf_device_wrong(const struct device *dev, struct dd *dd, const struct fates *certain)
 {
 	BDD wrong = hf_dd_minus(dd, dev->may[HF_FATE_ALLOW], certain->allow);

@@ -34,10 +34,14 @@ void hf_pol_packet(const struct pol *pol, const struct dd_packet *p, struct hf_p
 /* What the reference says, the host's own default put in. */
 enum hf_verdict hf_pol_verdict(const struct pol *pol, const struct hf_packet *pkt);
 
+/* What a pattern matches on that NIC. */
+BDD hf_device_match(struct dd *dd, const struct hf_nic *nic, const struct hf_pattern *match);
+
 /*
  * Turns a packet that is wrong into one that can be printed, in a state and with a backend in which
- * the reference gives another verdict than some fate the device may choose. False when there is no
- * such state: device, policy and reference do not agree then on what is wrong.
+ * the reference gives another verdict than some fate the device may choose: by each of the
+ * policies, of which the last one's verdict is given. False when there is no such state: device,
+ * policy and reference do not agree then on what is wrong.
  */
-bool hf_device_confirm(const struct pol *pol, const struct hf_check_view *view,
-	const struct dd_packet *p, struct hf_check_wrong *ret);
+bool hf_device_confirm(const struct pol *const *pols, size_t n_pols,
+	const struct hf_check_view *view, const struct dd_packet *p, struct hf_check_wrong *ret);

@@ -108,3 +108,32 @@ struct hf_check_rules {
  */
 int hf_check_rules(const struct hf_model *model, const struct hf_rules *rules, const char *iface,
 	const struct hf_check_opts *opts, struct hf_check_rules *ret, struct hf_err *err);
+
+/* One operation on a NIC: an entry comes or goes. Tables are those of the view it is part of. */
+struct hf_check_step {
+	bool add;
+	struct hf_entry entry;
+};
+
+struct hf_check_plan_steps {
+	struct hf_check_view from; /* its tables are those of both plans, jumps lead forward */
+	size_t n_steps;
+	const struct hf_check_step *steps;
+};
+
+struct hf_check_steps {
+	enum hf_check_answer answer;
+	size_t step;		     /* HF_CHECK_REFUTED: after so many operations */
+	struct hf_check_wrong wrong; /* wrong by both policies; its entry says nothing */
+	struct hf_entry entry;	     /* the one that decides wrongly */
+};
+
+/*
+ * Whether after each of the operations, and before the first, every packet that the NIC decides
+ * about is judged as the old policy or as the new one judges it; what it punts is judged by
+ * software. Either model may be NULL, or not have the interface. Errors as hf_check_plan(), and
+ * -EINVAL for an operation that removes what is not there.
+ */
+int hf_check_steps(const struct hf_model *before, const struct hf_model *after,
+	const struct hf_check_plan_steps *plan, const struct hf_check_opts *opts,
+	struct hf_check_steps *ret, struct hf_err *err);

@@ -133,15 +133,36 @@ says '^and [1-9][0-9]* more$'
 run 3 -p none -q "$cases/deny-3000/policy.yaml" "$cases/star/policy.yaml"
 confirm "$cases/deny-3000/policy.yaml" "$cases/star/policy.yaml"
 
+# Every state of the NIC on the way is proven, from each case to the next one.
+prev=
+steps=0
+for dir in "$cases"/*/; do
+	[ ! -f "$dir/args" ] || continue
+	for profile in mlx5-cx6dx i40e-x710 ixgbe-x540; do
+		[ -n "$prev" ] || break
+		"$flowgen" diff -q --prove -p $profile "$prev/policy.yaml" "$dir/policy.yaml" \
+			>"$tmp/out" 2>"$tmp/err"
+		code=$?
+		[ $code -eq 0 ] || [ $code -eq 3 ] ||
+			fail "$prev to $dir on $profile: exit $code: $(cat "$tmp/out" "$tmp/err")"
+		steps=$((steps + $(awk '/^operations / { n += $2 } END { print n + 0 }' "$tmp/out")))
+		if grep '^every step: ' "$tmp/out" | grep -qv ': proven$'; then fail "$dir on $profile"; fi
+	done
+	prev=$dir
+done
+echo "$steps operations proven"
+[ "$steps" -gt 1000 ] || fail 'fewer operations than there are cases'
+
 # JSON says the same.
 world 40 3020 Deny >"$tmp/new.yaml"
-run 3 -p $nic --format json "$tmp/old.yaml" "$tmp/new.yaml"
+run 3 -p $nic --prove --format json "$tmp/old.yaml" "$tmp/new.yaml"
 python3 - "$tmp/out" <<'END' || fail "JSON: $(cat "$tmp/out")"
 import json, sys
 r = json.load(open(sys.argv[1]))
 p, = r['plans']
 assert r['schema'] == 1 and r['rules_differ'] and r['more'] == 0
 assert (p['iface'], p['adds'], p['deletes'], p['capacity']) == ('eth0', 2, 1, None)
+assert p['proof'] == {'answer': 'proven'}, p
 assert [o['op'] for o in p['operations']] == ['add', 'add', 'delete']
 w = r['verdicts'][0]
 assert w['old'] == {'verdict': 'allow', 'origin': 'default/gnp:many/ingress/20'}, w

@@ -35,10 +35,15 @@ HF_SUITE(check);
 	DOC "kind: GlobalNetworkPolicy\nmetadata: {name: deny}\n"                                  \
 	    "spec: {selector: has(host), doNotTrack: true, applyOnForward: true,\n"                \
 	    "  ingress: [{action: Deny, protocol: TCP, destination: {ports: [3000]}}]}\n"
-#define DENY_3000                                                                                  \
-	FAILSAFE_DENY_3000 DOC                                                                     \
-		"kind: FelixConfiguration\nmetadata: {name: default}\n"                            \
-		"spec: {failsafeInboundHostPorts: [], failsafeOutboundHostPorts: []}\n"
+#define NO_FAILSAFES                                                                               \
+	DOC "kind: FelixConfiguration\nmetadata: {name: default}\n"                                \
+	    "spec: {failsafeInboundHostPorts: [], failsafeOutboundHostPorts: []}\n"
+#define DENY_3000 FAILSAFE_DENY_3000 NO_FAILSAFES
+#define DENY_3001                                                                                  \
+	NO_FAILSAFES DOC                                                                           \
+		"kind: GlobalNetworkPolicy\nmetadata: {name: deny}\n"                              \
+		"spec: {selector: has(host), doNotTrack: true, applyOnForward: true,\n"            \
+		"  ingress: [{action: Deny, protocol: TCP, destination: {ports: [3001]}}]}\n"
 
 struct host {
 	struct hf_model *model;
@@ -343,4 +348,61 @@ Test(check, rules_are_compared_for_every_backend)
 				   "    {action: Allow}]}\n");
 
 	cr_expect_eq(check.answer, HF_CHECK_REFUTED);
+}
+
+static struct hf_check_steps walk(const struct host *before, const struct host *after,
+	const struct hf_entry *from, const struct hf_check_step *steps, size_t n)
+{
+	struct hf_check_plan_steps plan = {{before->nic, "eth0", 2, 1, from}, n, steps};
+	struct hf_check_opts opts = {0};
+	struct hf_check_steps check;
+	struct hf_err err = {0};
+
+	cr_assert_eq(hf_check_steps(before->model, after->model, &plan, &opts, &check, &err), 0,
+		"%s", err.text);
+	return check;
+}
+
+Test(check, between_two_policies_either_is_right)
+{
+	struct hf_entry a = drop_port(3000 & 0xff), b = drop_port(3001 & 0xff);
+	const struct hf_check_step steps[] = {{true, b}, {false, a}};
+	struct hf_check_steps check;
+	struct host old, new;
+
+	setup(&old, "i40e-x710", FACTS HEP DENY_3000);
+	setup(&new, "i40e-x710", FACTS HEP DENY_3001);
+	check = walk(&old, &new, &a, steps, 2);
+	cr_expect_eq(check.answer, HF_CHECK_PROVEN);
+	check = walk(&old, &old, &a, steps, 2);
+	cr_expect_eq(check.answer, HF_CHECK_REFUTED);
+	cr_expect_eq(check.step, 1);
+	cr_expect_eq(check.wrong.pkt.dport, 3001);
+	check = walk(&new, &new, &a, steps, 2);
+	cr_expect_eq(check.answer, HF_CHECK_REFUTED);
+	cr_expect_eq(check.step, 0, "wrong to begin with");
+	teardown(&new);
+	teardown(&old);
+}
+
+Test(check, one_wrong_step_between_right_ends_is_found)
+{
+	struct hf_entry a = drop_port(3000 & 0xff), b = drop_port(3001 & 0xff);
+	const struct hf_check_step steps[] = {{false, a}, {true, a}, {true, b}, {false, b}};
+	struct hf_check_plan_steps plan = {.from = {NULL, "eth0", 2, 0, NULL}, .n_steps = 1};
+	struct hf_check_opts opts = {0};
+	struct hf_check_steps check;
+	struct host h;
+
+	setup(&h, "i40e-x710", FACTS HEP DENY_3000);
+	check = walk(&h, &h, &a, steps, 4);
+	cr_expect_eq(check.answer, HF_CHECK_REFUTED);
+	cr_expect_eq(check.step, 3);
+	cr_expect_eq(check.wrong.fate, HF_FATE_DENY);
+	cr_expect_eq(check.entry.match.spec.dport[1], 3001 & 0xff);
+	plan.from.nic = h.nic;
+	plan.steps = steps;
+	cr_expect_eq(hf_check_steps(h.model, h.model, &plan, &opts, &check, NULL), -EINVAL,
+		"it is not there");
+	teardown(&h);
 }

@@ -335,7 +335,7 @@ static void try_wrong(const struct run *r, struct proof *p, const struct device 
 	struct hf_rand rand = r->rand;
 
 	sample(&rand, &p->dd, wrong, &point);
-	cr_assert(hf_device_confirm(&p->pol, view, &point, &w),
+	cr_assert(hf_device_confirm((const struct pol *[]){&p->pol}, 1, view, &point, &w),
 		"%s on %s: the reference does not confirm", r->name, r->nic->name);
 	cr_assert(judge_agrees(p, dev, plan, &point, &w), "%s on %s", r->name, r->nic->name);
 	for (f = 0; f < HF_FATE_JUMP; f++)
@@ -356,7 +356,7 @@ static void try_right(const struct run *r, struct proof *p, const struct device 
 
 	for (i = 0; i < SAMPLES; i++) {
 		sample(&rand, &p->dd, differs, &point);
-		cr_assert(!hf_device_confirm(&p->pol, view, &point, &w),
+		cr_assert(!hf_device_confirm((const struct pol *[]){&p->pol}, 1, view, &point, &w),
 			"%s on %s: a mutant that is wrong was not refuted", r->name, r->nic->name);
 		cr_assert(
 			judge_agrees(p, dev, plan, &point, &w), "%s on %s", r->name, r->nic->name);
