@@ -366,6 +366,56 @@ static void one_way_or_the_other(const struct world_run *w, const struct hf_plan
 	hf_steps_fini(&end);
 }
 
+static bool has_ports_table(const struct hf_plan *plan)
+{
+	size_t i;
+
+	for (i = 0; i < hf_plan_n_tables(plan); i++) {
+		if (strcmp(hf_plan_table(plan, i)->name, "ports") == 0)
+			return true;
+	}
+	return false;
+}
+
+static int sign(uint32_t a, uint32_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/*
+ * A plan that follows another must be the one that is made from nothing: the same entries in the
+ * same order, and where two were equally strong they still are. Only numbers may differ; tags of
+ * ports are such numbers, and those plans are left out.
+ */
+static void same_from_nothing(const struct world_run *w, size_t profile,
+	const struct hf_plan_opts *opts, const struct hf_plan *next)
+{
+	struct hf_plan_opts fresh_opts = *opts;
+	struct hf_plan *fresh;
+	size_t i, n = hf_plan_n_entries(next);
+
+	fresh_opts.previous = NULL;
+	cr_assert_eq(
+		hf_plan_build(w->rules, w->tally->nics[profile], &fresh_opts, &fresh, NULL), 0);
+	if (!has_ports_table(next) && !has_ports_table(fresh)) {
+		cr_assert_eq(hf_plan_n_entries(fresh), n);
+		for (i = 0; i < n; i++) {
+			const struct hf_entry *a = hf_plan_entry(next, i),
+					      *b = hf_plan_entry(fresh, i);
+			bool same = a->table == b->table && a->fate == b->fate &&
+				    a->jump == b->jump && a->origin == b->origin &&
+				    memcmp(&a->match, &b->match, sizeof(a->match)) == 0;
+
+			if (same && i && a[-1].table == a->table)
+				same = sign(a[-1].priority, a->priority) ==
+				       sign(b[-1].priority, b->priority);
+			cr_assert(same, "HF_SEED=%llu world %zu: entry %zu is not as from nothing",
+				(unsigned long long)w->seed, w->i, i);
+		}
+	}
+	hf_plan_free(fresh);
+}
+
 static void go_on(const struct world_run *w, size_t profile, const char *iface, uint32_t capacity,
 	struct hf_plan **plan, struct update_tally *t)
 {
@@ -379,6 +429,7 @@ static void go_on(const struct world_run *w, size_t profile, const char *iface, 
 	size_t i;
 
 	try_plan(w, profile, &opts, &next);
+	same_from_nothing(w, profile, &opts, next);
 	if (hf_rand_chance(w->rand, 1, 5)) {
 		size_t a = *plan ? hf_plan_n_entries(*plan) : 0, b = hf_plan_n_entries(next);
 
