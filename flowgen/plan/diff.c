@@ -146,8 +146,8 @@ static bool told_same(const struct work *w, size_t old, size_t new)
 	const struct hf_entry *a = &w->from->entries[old], *b = &w->to->entries[new];
 	const struct hf_table *from = w->from->tables, *to = w->to->tables;
 
-	return a->priority == b->priority && a->fate == b->fate &&
-	       from[a->table].group == to[b->table].group &&
+	return a->priority == b->priority && a->fate == b->fate && a->sets_tag == b->sets_tag &&
+	       a->tag == b->tag && from[a->table].group == to[b->table].group &&
 	       (a->fate != HF_FATE_JUMP || from[a->jump].group == to[b->jump].group) &&
 	       memcmp(&a->match, &b->match, sizeof(a->match)) == 0;
 }
