@@ -181,26 +181,22 @@ static int finish(struct builder *b)
 /* A NIC that takes no rules: everything of the uplink's paths is software's. */
 static int lower_none(struct builder *b)
 {
-	static const uint8_t families[] = {4, 6};
+	struct sight_host host;
 	size_t i, f;
-	int rc = 0;
+	int rc = hf_sight_init(&host, b->rules, b->in, &b->items);
 
-	for (i = 0; i < hf_rules_n_dests(b->rules) && rc == 0; i++) {
-		const struct hf_dest *d = hf_rules_dest(b->rules, i);
-		const struct hf_path *path = hf_rules_find_path(b->rules, b->in, d->class);
+	if (rc < 0)
+		return rc;
+	for (i = 0; i < host.n_paths; i++) {
+		for (f = 0; f < 2; f++) {
+			const struct items *items = &host.paths[i].items[f];
 
-		for (f = 0; path && f < sizeof(families) && rc == 0; f++) {
-			struct items items;
-
-			rc = hf_items_build(b->rules, path, d->out, families[f], &b->items, &items);
-			if (rc < 0)
-				break;
-			hf_build_miss_items(b, &items, HF_REASON_NO_ENGINE);
-			hf_build_miss_lost(b, &items, HF_REASON_NO_ENGINE);
-			hf_items_fini(&items);
+			hf_build_miss_items(b, items, HF_REASON_NO_ENGINE);
+			hf_build_miss_lost(b, items, HF_REASON_NO_ENGINE);
 		}
 	}
-	return rc;
+	hf_sight_fini(&host);
+	return 0;
 }
 
 static int lower(struct builder *b)

@@ -181,7 +181,10 @@ static int step_addr(struct step *s, const struct cube *c)
 	if (cond->negate)
 		return push_outside(s, c, cond->dst, set);
 	for (i = 0; i < set->n_nets; i++) {
-		if (!hf_prefix_intersect(from, &set->nets[i], p))
+		/* Most often the rule has come here with any address. */
+		if (from->len == 0 && from->addr.family == set->nets[i].addr.family)
+			*p = set->nets[i];
+		else if (!hf_prefix_intersect(from, &set->nets[i], p))
 			continue;
 		rc = hf_cubes_push(s->out, &r);
 		if (rc < 0)
@@ -378,6 +381,11 @@ int hf_cubes_expand(const struct hf_rules *rules, const struct hf_match *match,
 		goto out;
 	}
 	rc = 0;
+	if (out->n == 0) {
+		hf_cubes_fini(out);
+		*out = list;
+		return 0;
+	}
 	for (i = 0; i < list.n && rc == 0; i++)
 		rc = hf_cubes_push(out, &list.v[i]);
 	rc = rc < 0 ? -ENOMEM : 0;
