@@ -143,8 +143,10 @@ static int write_frames(const struct run *run, char *path, struct hf_err *err)
 
 static int open_port(struct run *run, struct hf_err *err)
 {
-	struct hf_testpmd_opts opts = {
-		.profile = run->cli->profile, .device = run->cli->device, .n_rx_queues = 1};
+	struct hf_testpmd_opts opts = {.profile = run->cli->profile,
+		.device = run->cli->device,
+		.n_rx_queues = 1,
+		.async = run->built.nic->async_only};
 	char path[] = "/tmp/hepflow-XXXXXX.pcap", source[64];
 	int rc = 0;
 

@@ -21,7 +21,9 @@
 static enum hf_reject judge_attributes(
 	const struct hf_nic *nic, const struct hf_engine *e, const struct hf_flow *flow)
 {
-	uint32_t prios = flow->group && !e->group_ignored ? e->prios : e->prios_root;
+	bool root = flow->group == 0 || e->group_ignored;
+	uint32_t prios = root ? e->prios_root : e->prios;
+	uint32_t taken = root || e->prio_taken_others == 0 ? e->prio_taken : e->prio_taken_others;
 	unsigned int n = flow->ingress + flow->egress + flow->transfer;
 
 	if (flow->transfer && !nic->transfer)
@@ -36,7 +38,7 @@ static enum hf_reject judge_attributes(
 		return HF_REJECT_INGRESS;
 	if (flow->group >= e->groups && !e->group_ignored)
 		return HF_REJECT_GROUP;
-	if (flow->priority >= prios && flow->priority > e->prio_taken)
+	if (flow->priority >= prios && flow->priority > taken)
 		return HF_REJECT_PRIORITY;
 	return HF_REJECT_NONE;
 }

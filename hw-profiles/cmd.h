@@ -16,10 +16,12 @@ struct hf_nic;
 /* docs/man/hw-profile.1, "EXIT STATUS". */
 #define CMD_NOT_FOUND 1
 #define CMD_USAGE     2 /* wrong use or broken input */
+#define CMD_DIFFERENT 3
 
 struct cmd_options {
 	const char *format;
 	const char *rules;
+	const char *profile;
 	const char *sysfs; /* NULL: /sys */
 	const char *verbs; /* NULL: ask libibverbs */
 	bool help;
@@ -36,3 +38,5 @@ int cmd_usage(void);
 int cmd_detect(const struct cmd_options *opts, int argc, char **argv);
 int cmd_match(const struct cmd_options *opts, int argc, char **argv);
 int cmd_try(const struct cmd_options *opts, int argc, char **argv);
+int cmd_probe(const struct cmd_options *opts, int argc, char **argv);
+int cmd_learn(const struct cmd_options *opts, int argc, char **argv);

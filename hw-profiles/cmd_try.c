@@ -152,7 +152,7 @@ static int try_file(struct trial *t, FILE *in, struct hf_err *err)
 /* Answers go to memory, and are printed only when all went well. */
 static int try_held_back(struct trial *t, const char *profile, FILE *in, struct hf_err *err)
 {
-	struct hf_testpmd_opts opts = {.profile = profile};
+	struct hf_testpmd_opts opts = {.profile = profile, .async = t->nic->async_only};
 	char *text = NULL;
 	size_t size = 0;
 	int rc;

@@ -44,13 +44,17 @@ static int check_priorities(
 			"'others' is needed where there are groups beyond 0, and only there");
 	if (e->prio_taken && e->prio_taken < e->prios_root)
 		return hf_read_fail(r, node, "'taken' ends among the usable priorities");
+	if (e->prio_taken_others && e->prio_taken_others < e->prios)
+		return hf_read_fail(r, node, "'taken_others' ends among the usable priorities");
+	if (e->prio_taken_others && e->groups < 2)
+		return hf_read_fail(r, node, "'taken_others' without other groups");
 	return 0;
 }
 
 static int read_priorities(const struct reader *r, const struct hf_yaml *node, struct hf_engine *e)
 {
-	static const char *const keys[] = {
-		"root", "others", "first", "taken", "order", "depth_rank", "src", NULL};
+	static const char *const keys[] = {"root", "others", "first", "taken", "taken_others",
+		"order", "depth_rank", "src", NULL};
 	const struct hf_yaml *root;
 	const struct hf_yaml *opt;
 	unsigned int order = HF_PRIO_NONE;
@@ -68,6 +72,9 @@ static int read_priorities(const struct reader *r, const struct hf_yaml *node, s
 		return -EINVAL;
 	opt = hf_yaml_get(node, "taken");
 	if (opt && hf_read_u32(r, opt, 1, UINT32_MAX, &e->prio_taken) < 0)
+		return -EINVAL;
+	opt = hf_yaml_get(node, "taken_others");
+	if (opt && hf_read_u32(r, opt, 1, UINT32_MAX, &e->prio_taken_others) < 0)
 		return -EINVAL;
 	opt = hf_read_need(r, node, "order");
 	if (!opt || hf_read_name(r, opt, &hf_names_order, &order) < 0)

@@ -25,6 +25,8 @@ static const struct hf_opt table[] = {
 	{'f', "format", "text|json", "how to print", offsetof(struct cmd_options, format)},
 	{'r', "rules", "FILE|-", "rules to try, one a line; default: standard input",
 		offsetof(struct cmd_options, rules)},
+	{'p', "profile", "NAME", "what to probe against; default: the port's own",
+		offsetof(struct cmd_options, profile)},
 	{0, "sysfs", "DIR", "where to look for cards; default: /sys",
 		offsetof(struct cmd_options, sysfs)},
 	{0, "verbs", "FILE", "verbs devices, one a line, instead of asking libibverbs",
@@ -48,7 +50,9 @@ static void usage(FILE *out)
 	      "       hw-profile [OPTIONS] check FILE...\n"
 	      "       hw-profile [OPTIONS] detect\n"
 	      "       hw-profile [OPTIONS] match PCIADDR|DEVARGS\n"
-	      "       hw-profile [--rules FILE|-] try NAME|FILE\n\n",
+	      "       hw-profile [--rules FILE|-] try NAME|FILE\n"
+	      "       hw-profile [--profile NAME|FILE] probe DEVARGS\n"
+	      "       hw-profile learn DEVARGS >FILE\n\n",
 		out);
 	hf_opts_print(table, N_OPTIONS, out);
 }
@@ -503,6 +507,8 @@ static const struct {
 	{"detect", cmd_detect},
 	{"match", cmd_match},
 	{"try", cmd_try},
+	{"probe", cmd_probe},
+	{"learn", cmd_learn},
 };
 
 int main(int argc, char **argv)

@@ -3,6 +3,7 @@
 #include <hepflow/testpmd_child.h>
 
 #include "plugin.h"
+#include "testpmd.h"
 
 #include <hepflow/err.h>
 
@@ -36,7 +37,9 @@ struct hf_testpmd {
 	int fd; /* both directions */
 	size_t len, cap;
 	const char *until; /* of hf_testpmd_forward() */
-	char *out;	   /* what has been printed since the last command; with a NUL */
+	bool async;
+	struct hf_testpmd_made made;
+	char *out; /* what has been printed since the last command; with a NUL */
 };
 
 /* Command line of the child. */
@@ -293,6 +296,9 @@ int hf_testpmd_open(const struct hf_testpmd_opts *opts, struct hf_testpmd **ret,
 		if (rc < 0)
 			rc = fail_with_last_words(pmd, rc, "does not start", err);
 	}
+	pmd->async = opts->async;
+	if (rc == 0 && opts->async)
+		rc = hf_testpmd_async_setup(pmd, err);
 	hf_plugin_fini(&plugin);
 	if (rc < 0) {
 		hf_testpmd_close(pmd);
@@ -332,6 +338,11 @@ void hf_testpmd_close(struct hf_testpmd *pmd)
 	}
 	free(pmd->out);
 	free(pmd);
+}
+
+struct hf_testpmd_made *hf_testpmd_made(struct hf_testpmd *pmd)
+{
+	return pmd->async ? &pmd->made : NULL;
 }
 
 /* '?' asks testpmd for help, a tab for completion. */

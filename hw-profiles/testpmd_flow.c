@@ -2,7 +2,7 @@
 
 /* What testpmd says about flow rules (app/test-pmd/config.c, DPDK 22.11). */
 
-#include <hepflow/testpmd_child.h>
+#include "testpmd.h"
 
 #include "profiles.h"
 
@@ -108,13 +108,13 @@ static int read_complaint(const char *text, struct hf_testpmd_answer *ret)
 	return 0;
 }
 
-static void read_answer(const char *text, struct hf_testpmd_answer *ret)
+void hf_testpmd_read_answer(const char *text, const char *word, struct hf_testpmd_answer *ret)
 {
 	const char *complaint = strstr(text, COMPLAINT), *made = strstr(text, "Flow rule #");
-	char word[8] = "";
+	char said[16] = "";
 
-	if (made && sscanf(made, "Flow rule #%" SCNu32 " %7s", &ret->rule, word) == 2 &&
-		strcmp(word, "created") == 0) {
+	if (made && sscanf(made, "Flow rule #%" SCNu32 " %15s", &ret->rule, said) == 2 &&
+		strcmp(said, word) == 0) {
 		ret->word = HF_TESTPMD_ACCEPT;
 		return;
 	}
@@ -147,6 +147,8 @@ int hf_testpmd_create(
 	struct hf_err why = {};
 	int rc;
 
+	if (hf_testpmd_made(pmd))
+		return hf_testpmd_async_create(pmd, skip_command(rule), ret, err);
 	/* One too long is left too long, and refused as such. */
 	(void)snprintf(line, sizeof(line), CREATE "%s", skip_command(rule));
 	for (p = line; *p != '\0'; p++) {
@@ -160,7 +162,7 @@ int hf_testpmd_create(
 	} else if (rc < 0) {
 		return hf_fail(err, rc, "%s", why.text);
 	} else {
-		read_answer(text, &answer);
+		hf_testpmd_read_answer(text, "created", &answer);
 	}
 	*ret = answer;
 	return 0;
@@ -172,6 +174,8 @@ int hf_testpmd_destroy(struct hf_testpmd *pmd, uint32_t rule, struct hf_err *err
 	const char *text;
 	int rc;
 
+	if (hf_testpmd_made(pmd))
+		return hf_testpmd_async_destroy(pmd, rule, err);
 	(void)snprintf(line, sizeof(line), "flow destroy 0 rule %" PRIu32, rule);
 	(void)snprintf(want, sizeof(want), "Flow rule #%" PRIu32 " destroyed", rule);
 	rc = hf_testpmd_ask(pmd, line, &text, err);

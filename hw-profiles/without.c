@@ -61,6 +61,7 @@ static void drop_actions(struct hf_engine *e, uint32_t actions)
 	if (actions & HF_ACT_BIT(HF_ACT_JUMP)) {
 		e->groups = 1;
 		e->prios = 0;
+		e->prio_taken_others = 0;
 		e->jump_forward = false;
 	}
 }
@@ -71,6 +72,7 @@ static void drop_priorities(struct hf_engine *e)
 	e->prios = e->groups > 1 ? 1 : 0;
 	e->prio_first = 0;
 	e->prio_taken = 0;
+	e->prio_taken_others = 0;
 	e->order = HF_PRIO_NONE;
 	e->depth_rank = false;
 }

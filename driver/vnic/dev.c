@@ -328,9 +328,11 @@ static int rx_metadata_negotiate(struct rte_eth_dev *dev, uint64_t *features)
 static int flow_ops_get(struct rte_eth_dev *dev, const struct rte_flow_ops **ret)
 {
 	const struct hf_vnic *vnic = vnic_of(dev);
+	const struct hf_nic *nic = vnic->nic;
 
 	*ret = vnic->async ? &hf_vnic_async_flow_ops : &hf_vnic_flow_ops;
-	if (!vnic->nic->n_engines)
+	/* Drivers that have flow functions, and no engine for a card, refuse in their own words. */
+	if (!nic->n_engines && hf_nic_error(nic, HF_REJECT_NO_FLOW_API)->err == ENOSYS)
 		*ret = NULL;
 	return 0;
 }

@@ -28,10 +28,10 @@
 #define HF_NIC_PCI_MAX	    64
 #define HF_NIC_ALIASES_MAX  8
 #define HF_NIC_PATTERNS_MAX 64
-#define HF_NIC_LISTS_MAX    24 /* action lists */
+#define HF_NIC_LISTS_MAX    48 /* action lists */
 #define HF_NIC_LIMITS_MAX   12
 #define HF_NIC_VALUES_MAX   16 /* of one limit */
-#define HF_NIC_RULES_MAX    24
+#define HF_NIC_RULES_MAX    96 /* what is learned is less terse than what is written */
 #define HF_NIC_ERRORS_MAX   64
 #define HF_FLOW_ITEMS_MAX   12
 #define HF_FLOW_ACTIONS_MAX 12
@@ -208,6 +208,7 @@ struct hf_engine {
 	uint32_t prio_first; /* lowest usable priority; those below are taken as this one */
 	uint32_t prio_taken; /* priorities up to here are taken, though they mean nothing of their
 				own beyond the usable ones; 0 = only the usable ones */
+	uint32_t prio_taken_others; /* the same of the other groups; 0 = prio_taken */
 	enum hf_prio_order order;
 	enum hf_shape_rule shape;
 	bool type_scope;   /* a pattern matches only the packet type it spells (i40e: eth/ipv4 = no

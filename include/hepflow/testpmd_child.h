@@ -14,6 +14,7 @@
 
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,9 @@ struct hf_testpmd_opts {
 	 * virtual device. */
 	const char *device;
 	uint16_t n_rx_queues; /* 0: as many as the virtual NIC has */
+	/* Rules are made by templates and a flow queue: each gets templates and a table of its own.
+	 * For drivers that have no other way (hf_nic.async_only). */
+	bool async;
 };
 
 enum hf_testpmd_word {

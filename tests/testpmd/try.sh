@@ -63,6 +63,24 @@ is "$out" "reject	-38	UNSPECIFIED	Function not implemented"
 run 0 try mlx5-cx6dx </dev/null
 is "$out" ""
 
+# A card that takes rules by templates only is asked by templates.
+run 0 try mlx5-cx6dx-hws <<'END'
+ingress group 1 priority 3 pattern eth / ipv4 dst is 10.0.0.1 / tcp / end actions count / drop / end
+egress pattern eth / ipv4 / sctp / end actions drop / end
+ingress pattern eth / ipv4 / end actions flag / queue index 0 / end
+ingress pattern eth / ipv4 / tcp dst spec 1 dst last 9 dst mask 0xffff / end actions drop / end
+ingress pattern eth / ipv4 dst is 10.0.0.1 / end actions drop / end
+END
+is "$out" "accept
+reject	-22	UNSPECIFIED	Unsupported item type
+reject	-95	ACTION	action not supported in template API
+danger	tcp.dst is not matched as asked
+accept"
+run 2 try mlx5-cx6dx-hws <<<'ingress pattern eth / nonsense / end actions drop / end'
+is "$err" "stdin:1:1: Bad arguments"
+run 2 try mlx5-cx6dx-hws <<<'flow flush 0'
+is "$err" "stdin:1:1: Bad arguments"
+
 # What is no rule: one error with its place, and no answers.
 run 2 try mlx5-cx6dx --rules - <<<'ingress pattern eth / end actions drop / end
 ingress pattern eth / nonsense / end actions drop / end'

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 #include "hf_test.h"
-#include "unit/hw-profiles/testpmd_rule.h"
 
 #include <hepflow/err.h>
 #include <hepflow/profile.h>
+#include <hepflow/testpmd_rule.h>
 
 #include <string.h>
 
@@ -25,8 +25,8 @@ static struct hf_flow flow_of(const char *rule)
 	struct hf_flow flow;
 	char word[64] = "";
 
-	cr_assert(testpmd_rule_parse(rule, &flow, &cannot, word, sizeof(word)) == 0, "at '%s': %s",
-		word, rule);
+	cr_assert(hf_testpmd_rule_parse(rule, &flow, &cannot, word, sizeof(word)) == 0,
+		"at '%s': %s", word, rule);
 	cr_assert(cannot == HF_REJECT_NONE, "%s", rule);
 	return flow;
 }

@@ -12,10 +12,10 @@
  */
 
 #include "profiles.h"
-#include "testpmd_rule.h"
 
 #include <hepflow/err.h>
 #include <hepflow/profile.h>
+#include <hepflow/testpmd_rule.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -191,7 +191,7 @@ static void compare(struct state *s, struct model *m, char *const col[])
 	bool ours;
 	enum hf_reject cannot;
 
-	if (testpmd_rule_parse(col[RULE], &flow, &cannot, word, sizeof(word)) < 0) {
+	if (hf_testpmd_rule_parse(col[RULE], &flow, &cannot, word, sizeof(word)) < 0) {
 		printf("cannot parse at '%s': %s\n", word, col[RULE]);
 		s->failures++;
 		return;

@@ -3,7 +3,8 @@
 #include "port.h"
 
 #include "hf_test.h"
-#include "unit/hw-profiles/testpmd_rule.h"
+
+#include <hepflow/testpmd_rule.h>
 
 #include <rte_bus_vdev.h>
 #include <rte_eth_ring.h>
@@ -72,7 +73,7 @@ void build(const char *text, struct hf_rte_flow *ret)
 	char word[64] = "";
 	size_t i;
 
-	cr_assert(testpmd_rule_parse(text, &flow, &cannot, word, sizeof(word)) == 0 && !cannot,
+	cr_assert(hf_testpmd_rule_parse(text, &flow, &cannot, word, sizeof(word)) == 0 && !cannot,
 		"%s", text);
 	for (i = 0; i < flow.n_actions; i++) {
 		if (flow.actions[i].act == HF_ACT_RSS)

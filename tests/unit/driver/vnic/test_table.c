@@ -2,11 +2,11 @@
 
 #include "hf_test.h"
 #include "hf_test_rand.h"
-#include "unit/hw-profiles/testpmd_rule.h"
 #include "vnic/vnic.h"
 
 #include <hepflow/err.h>
 #include <hepflow/profile.h>
+#include <hepflow/testpmd_rule.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -46,7 +46,7 @@ static enum hf_reject try(const char *text, struct rte_flow **ret)
 	size_t i;
 	int rc;
 
-	cr_assert(testpmd_rule_parse(text, &flow, &reject, word, sizeof(word)) == 0 && !reject,
+	cr_assert(hf_testpmd_rule_parse(text, &flow, &reject, word, sizeof(word)) == 0 && !reject,
 		"%s", text);
 	ask.flow = &flow;
 	ask.engine = hf_nic_accept(nic, &flow, &reject);

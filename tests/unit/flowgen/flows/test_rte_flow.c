@@ -2,9 +2,9 @@
 
 #include "hf_test.h"
 #include "hf_test_rand.h"
-#include "unit/hw-profiles/testpmd_rule.h"
 
 #include <hepflow/rteflow.h>
+#include <hepflow/testpmd_rule.h>
 
 #include <rte_byteorder.h>
 
@@ -18,8 +18,8 @@ static struct hf_flow flow_of(const char *rule)
 	struct hf_flow flow;
 	char word[64] = "";
 
-	cr_assert(testpmd_rule_parse(rule, &flow, &cannot, word, sizeof(word)) == 0, "at '%s': %s",
-		word, rule);
+	cr_assert(hf_testpmd_rule_parse(rule, &flow, &cannot, word, sizeof(word)) == 0,
+		"at '%s': %s", word, rule);
 	cr_assert(cannot == HF_REJECT_NONE, "%s", rule);
 	return flow;
 }
