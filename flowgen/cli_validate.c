@@ -5,47 +5,27 @@
  * as hepflowd does; then packets are sent through them.
  */
 
-#include "cli.h"
+#include "cli_validate.h"
 
-#include <hepflow/base/vec.h>
 #include <hepflow/err.h>
 #include <hepflow/flows.h>
 #include <hepflow/frames.h>
-#include <hepflow/net.h>
-#include <hepflow/plan.h>
 #include <hepflow/ref.h>
 #include <hepflow/rules.h>
-#include <hepflow/testpmd_child.h>
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define RULE_SIZE      2048  /* as of hf_flows_print_testpmd(); testpmd takes a quarter of it */
 #define PACKETS_MAX    20000 /* what testpmd says of so many fits its output's limit */
 #define REPLAY_SECONDS 60
 
-/* A packet and what the reference says of it. */
-struct probe {
-	char *line;
-	size_t number;
-	struct hf_packet pkt;
-	enum hf_fate fate; /* the reference's verdict */
-};
-
 struct run {
+	struct cli_validation v; /* what is found */
 	const struct cli *cli;
-	struct cli_built built;
 	bool vnic; /* a virtual NIC, which tells what it installed */
 	struct hf_testpmd *pmd;
-	HF_VEC(struct probe) probes;
-	size_t n_elsewhere; /* packets that do not arrive at this NIC */
-	size_t n_hidden;    /* that say of themselves what no NIC sees */
-	size_t n_rejected;
-	size_t n_danger;
-	size_t n_wrong;
-	size_t n_fates[HF_FATE_JUMP];
 };
 
 /* A packet that only opens a connection cannot belong to one (docs/architecture.md). */
@@ -78,7 +58,7 @@ static enum hf_fate reference_fate(const struct run *run, const struct hf_ref_re
 	enum hf_verdict v = r->verdict;
 
 	if (v == HF_VERDICT_NO_DECISION)
-		v = hf_rules_kernel_policy(run->built.rules, r->from, r->class);
+		v = hf_rules_kernel_policy(run->v.built.rules, r->from, r->class);
 	if (v == HF_VERDICT_ALLOW_UNTRACKED)
 		return HF_FATE_ALLOW_UNTRACKED;
 	return v == HF_VERDICT_ALLOW ? HF_FATE_ALLOW : HF_FATE_DENY;
@@ -88,7 +68,7 @@ static int take_packet(
 	void *arg, const char *name, size_t number, const char *line, struct hf_err *err)
 {
 	struct run *run = arg;
-	struct probe p = {.number = number};
+	struct cli_probe p = {.number = number};
 	struct hf_ref_result result;
 	int rc;
 
@@ -97,24 +77,24 @@ static int take_packet(
 	rc = cli_parse_packet(name, number, line, &p.pkt, err);
 	if (rc < 0)
 		return rc;
-	if (hf_ref_eval(run->built.model, &p.pkt, NULL, NULL, &result, err) < 0)
+	if (hf_ref_eval(run->v.built.model, &p.pkt, NULL, NULL, &result, err) < 0)
 		return cli_place_error(name, number, line, err);
-	if (strcmp(p.pkt.in, hf_plan_iface(run->built.plan)) != 0) {
-		run->n_elsewhere++;
+	if (strcmp(p.pkt.in, hf_plan_iface(run->v.built.plan)) != 0) {
+		run->v.n_elsewhere++;
 		return 0;
 	}
 	if (is_hidden(&p.pkt)) {
-		run->n_hidden++;
+		run->v.n_hidden++;
 		return 0;
 	}
-	if (run->probes.n == PACKETS_MAX)
+	if (run->v.probes.n == PACKETS_MAX)
 		return hf_fail(
 			err, -E2BIG, "%s:%zu:1: more than %d packets", name, number, PACKETS_MAX);
 	p.fate = reference_fate(run, &result);
-	if (hf_vec_push(&run->probes, p))
+	if (hf_vec_push(&run->v.probes, p))
 		return hf_fail(err, -ENOMEM, "out of memory");
-	run->probes.v[run->probes.n - 1].line = strdup(line);
-	if (!run->probes.v[run->probes.n - 1].line)
+	run->v.probes.v[run->v.probes.n - 1].line = strdup(line);
+	if (!run->v.probes.v[run->v.probes.n - 1].line)
 		return hf_fail(err, -ENOMEM, "out of memory");
 	return 0;
 }
@@ -122,7 +102,7 @@ static int take_packet(
 /* The frames as a file for net_pcap; path is a template of mkstemps(). */
 static int write_frames(const struct run *run, char *path, struct hf_err *err)
 {
-	struct hf_packet *pkts = calloc(run->probes.n + 1, sizeof(*pkts));
+	struct hf_packet *pkts = calloc(run->v.probes.n + 1, sizeof(*pkts));
 	int fd = mkstemps(path, 5), rc = 0;
 	FILE *out = fd >= 0 ? fdopen(fd, "w") : NULL;
 	size_t i;
@@ -131,9 +111,9 @@ static int write_frames(const struct run *run, char *path, struct hf_err *err)
 		rc = hf_fail(err, -ENOMEM, "out of memory");
 	else if (!out)
 		rc = hf_fail(err, -EIO, "%s: %s", path, strerror(errno));
-	for (i = 0; rc == 0 && i < run->probes.n; i++)
-		pkts[i] = run->probes.v[i].pkt;
-	if (rc == 0 && hf_frames_write(pkts, run->probes.n, out) < 0)
+	for (i = 0; rc == 0 && i < run->v.probes.n; i++)
+		pkts[i] = run->v.probes.v[i].pkt;
+	if (rc == 0 && hf_frames_write(pkts, run->v.probes.n, out) < 0)
 		rc = hf_fail(err, -EIO, "%s: %s", path, strerror(errno));
 	if (out)
 		(void)fclose(out); /* flushed already */
@@ -146,7 +126,7 @@ static int open_port(struct run *run, struct hf_err *err)
 	struct hf_testpmd_opts opts = {.profile = run->cli->profile,
 		.device = run->cli->device,
 		.n_rx_queues = 1,
-		.async = run->built.nic->async_only};
+		.async = run->v.built.nic->async_only};
 	char path[] = "/tmp/hepflow-XXXXXX.pcap", source[64];
 	int rc = 0;
 
@@ -171,14 +151,13 @@ static const char *origin(const struct hf_plan *plan, size_t i)
 }
 
 /* Whether the virtual NIC says that it installed something else. */
-static int check_danger(
-	struct run *run, size_t i, uint32_t number, const char *rule, struct hf_err *err)
+static int check_danger(struct run *run, struct cli_tried *t, struct hf_err *err)
 {
 	const char *text, *mark, *from;
 	char command[64];
 	int rc;
 
-	(void)snprintf(command, sizeof(command), "flow dump 0 rule %u", number);
+	(void)snprintf(command, sizeof(command), "flow dump 0 rule %u", t->answer.rule);
 	rc = hf_testpmd_ask(run->pmd, command, &text, err);
 	if (rc < 0)
 		return rc;
@@ -187,33 +166,33 @@ static int check_danger(
 		return 0;
 	for (from = mark; from > text && from[-1] != ' '; from--)
 		;
-	run->n_danger++;
-	printf("danger\t%.*s is not matched as asked\t%s\n\t%s\n", (int)(mark - from), from,
-		origin(run->built.plan, i), rule);
+	run->v.n_danger++;
+	(void)snprintf(t->danger, sizeof(t->danger), "%.*s", (int)(mark - from), from);
 	return 0;
 }
 
 static int install(struct run *run, size_t i, struct hf_err *err)
 {
-	struct hf_testpmd_answer answer;
-	char rule[RULE_SIZE];
+	struct cli_tried t = {.origin = origin(run->v.built.plan, i)};
+	char rule[CLI_RULE_SIZE];
 	struct hf_flow flow;
 	int rc;
 
-	hf_plan_flow(run->built.plan, run->built.nic, i, 1, &flow);
+	hf_plan_flow(run->v.built.plan, run->v.built.nic, i, 1, &flow);
 	(void)hf_flow_print_testpmd(&flow, 0, rule, sizeof(rule));
-	rc = hf_testpmd_create(run->pmd, rule, &answer, err);
+	rc = hf_testpmd_create(run->pmd, rule, &t.answer, err);
 	if (rc < 0)
 		return rc;
-	if (answer.word == HF_TESTPMD_ACCEPT)
-		return run->vnic ? check_danger(run, i, answer.rule, rule, err) : 0;
-	run->n_rejected++;
-	if (answer.word == HF_TESTPMD_REJECT)
-		printf("reject\t%d\t%s\t%s\t%s\n\t%s\n", -answer.err, answer.type, answer.message,
-			origin(run->built.plan, i), rule);
-	else
-		printf("bad\t%s\t%s\n\t%s\n", answer.message, origin(run->built.plan, i), rule);
-	return 0;
+	if (t.answer.word != HF_TESTPMD_ACCEPT)
+		run->v.n_rejected++;
+	else if (run->vnic)
+		rc = check_danger(run, &t, err);
+	if (hf_vec_push(&run->v.tried, t))
+		return hf_fail(err, -ENOMEM, "out of memory");
+	run->v.tried.v[run->v.tried.n - 1].rule = strdup(rule);
+	if (!run->v.tried.v[run->v.tried.n - 1].rule)
+		return hf_fail(err, -ENOMEM, "out of memory");
+	return rc;
 }
 
 static enum hf_fate fate_seen(const struct hf_frame_seen *seen)
@@ -226,23 +205,19 @@ static enum hf_fate fate_seen(const struct hf_frame_seen *seen)
 }
 
 /* The NIC must do what the plan says, and must not contradict the reference. */
-static void judge(struct run *run, const struct probe *p, const struct hf_frame_seen *seen)
+static void judge(struct run *run, struct cli_probe *p, const struct hf_frame_seen *seen)
 {
-	enum hf_fate got = fate_seen(seen), planned = hf_plan_judge(run->built.plan, &p->pkt, NULL);
-
-	run->n_fates[got]++;
-	if (got == planned && (got == HF_FATE_PUNT || got == p->fate))
-		return;
-	run->n_wrong++;
-	printf("wrong\tNIC %s, plan %s, reference %s\t%s:%zu\n\t%s\n", hf_fate_name(got),
-		hf_fate_name(planned), hf_fate_name(p->fate), run->cli->packets, p->number,
-		p->line);
+	p->got = fate_seen(seen);
+	p->planned = hf_plan_judge(run->v.built.plan, &p->pkt, NULL);
+	p->wrong = p->got != p->planned || (p->got != HF_FATE_PUNT && p->got != p->fate);
+	run->v.n_fates[p->got]++;
+	run->v.n_wrong += p->wrong;
 }
 
 static int replay(struct run *run, struct hf_err *err)
 {
 	static const char *const setup[] = {"set fwd rxonly", "set verbose 1"};
-	struct hf_frame_seen *seen = calloc(run->probes.n + 1, sizeof(*seen));
+	struct hf_frame_seen *seen = calloc(run->v.probes.n + 1, sizeof(*seen));
 	const char *text;
 	size_t i;
 	int rc = seen ? 0 : hf_fail(err, -ENOMEM, "out of memory");
@@ -252,28 +227,11 @@ static int replay(struct run *run, struct hf_err *err)
 	if (rc == 0)
 		rc = hf_testpmd_forward(run->pmd, HF_FRAMES_END, REPLAY_SECONDS, &text, err);
 	if (rc == 0)
-		rc = hf_frames_read(text, seen, run->probes.n, err) < 0 ? -EIO : 0;
-	for (i = 0; rc == 0 && i < run->probes.n; i++)
-		judge(run, &run->probes.v[i], &seen[i]);
+		rc = hf_frames_read(text, seen, run->v.probes.n, err) < 0 ? -EIO : 0;
+	for (i = 0; rc == 0 && i < run->v.probes.n; i++)
+		judge(run, &run->v.probes.v[i], &seen[i]);
 	free(seen);
 	return rc;
-}
-
-static void print_sum(const struct run *run)
-{
-	size_t n = hf_plan_n_entries(run->built.plan);
-
-	printf("%s on %s: %zu rules, %zu accepted, %zu rejected, %zu installed otherwise\n",
-		hf_plan_iface(run->built.plan),
-		run->cli->device ? run->cli->device : hf_plan_nic(run->built.plan), n,
-		n - run->n_rejected, run->n_rejected, run->n_danger);
-	if (run->cli->packets)
-		printf("%zu packets: %zu allowed, %zu denied, %zu punted, %zu wrong; left out: %zu "
-		       "that do not arrive there, %zu with what no NIC sees\n",
-			run->probes.n,
-			run->n_fates[HF_FATE_ALLOW] + run->n_fates[HF_FATE_ALLOW_UNTRACKED],
-			run->n_fates[HF_FATE_DENY], run->n_fates[HF_FATE_PUNT], run->n_wrong,
-			run->n_elsewhere, run->n_hidden);
 }
 
 static int validate(struct run *run, struct hf_err *err)
@@ -285,42 +243,58 @@ static int validate(struct run *run, struct hf_err *err)
 		rc = cli_read_lines(run->cli->packets, take_packet, run, err);
 	if (rc == 0)
 		rc = open_port(run, err);
-	for (i = 0; rc == 0 && i < hf_plan_n_entries(run->built.plan); i++)
+	for (i = 0; rc == 0 && i < hf_plan_n_entries(run->v.built.plan); i++)
 		rc = install(run, i, err);
 	if (rc == 0 && run->cli->packets)
 		rc = replay(run, err);
 	hf_testpmd_close(run->pmd);
-	if (rc == 0)
-		print_sum(run);
 	return rc;
+}
+
+static void run_fini(struct run *run)
+{
+	size_t i;
+
+	for (i = 0; i < run->v.probes.n; i++)
+		free(run->v.probes.v[i].line);
+	hf_vec_fini(&run->v.probes);
+	for (i = 0; i < run->v.tried.n; i++)
+		free(run->v.tried.v[i].rule);
+	hf_vec_fini(&run->v.tried);
+	cli_built_fini(&run->v.built);
 }
 
 int cli_validate(const struct cli *cli)
 {
-	struct run run = {
-		.cli = cli, .vnic = !cli->device || strncmp(cli->device, "net_vnic", 8) == 0};
+	static const char *const formats[] = {"text", "json", "junit"};
+	static int (*const print[])(const struct cli_validation *) = {
+		cli_print_validation_text, cli_print_validation_json, cli_print_validation_junit};
+	struct run run = {.cli = cli,
+		.v.cli = cli,
+		.vnic = !cli->device || strncmp(cli->device, "net_vnic", 8) == 0};
+	int format = cli_format(cli, formats, sizeof(formats) / sizeof(*formats)), rc;
 	struct hf_err err = {0};
-	size_t i;
-	int rc;
 
-	if (cli->format)
-		return cli_usage("validate has no --format");
+	if (format < 0)
+		return CLI_USAGE;
 	if (cli->packets && cli->device)
 		return cli_usage("validate: --packets are for the virtual NIC, not for --device");
 	if (cli_reads_input_twice(cli, cli->args, cli->n_args))
 		return cli_usage("validate: standard input cannot be policy and packets");
-	rc = cli_build(cli, cli->args, cli->n_args, CLI_PLAN, cli->iface, &run.built);
+	rc = cli_build(cli, cli->args, cli->n_args, CLI_PLAN, cli->iface, &run.v.built);
 	if (rc != CLI_OK)
 		return rc;
 	rc = validate(&run, &err);
-	for (i = 0; i < run.probes.n; i++)
-		free(run.probes.v[i].line);
-	hf_vec_fini(&run.probes);
-	cli_built_fini(&run.built);
+	if (rc == 0 && print[format](&run.v) < 0)
+		rc = hf_fail(&err, -ENOMEM, "out of memory");
 	if (rc < 0) {
 		(void)cli_fail(rc, &err);
-		return run.pmd ? CLI_FAILED : CLI_USAGE; /* it ended on the way, or never began */
+		rc = run.pmd ? CLI_FAILED : CLI_USAGE; /* it ended on the way, or never began */
+	} else {
+		rc = cli_finish();
+		if (rc == CLI_OK && run.v.n_rejected + run.v.n_danger + run.v.n_wrong > 0)
+			rc = CLI_FAILED;
 	}
-	rc = cli_finish();
-	return rc == CLI_OK && run.n_rejected + run.n_danger + run.n_wrong > 0 ? CLI_FAILED : rc;
+	run_fini(&run);
+	return rc;
 }

@@ -22,7 +22,7 @@ static const struct hf_opt options[] = {
 		offsetof(struct cli, fallback)},
 	{0, "strict-invalid", NULL, "count INVALID among the states a packet may be in",
 		offsetof(struct cli, strict_invalid)},
-	{0, "format", "FORMAT", "text (the default), json, testpmd or dot",
+	{0, "format", "FORMAT", "text (the default), json, testpmd, dot or junit",
 		offsetof(struct cli, format)},
 	{0, "packets", "PACKETFILE",
 		"packets of eval and validate, one a line; - reads standard input",
@@ -61,7 +61,7 @@ static const struct verb {
 		"[-n NODE] [--host HOSTFACTS] [-p PROFILE] FILE|DIR... PACKET", cli_explain},
 	{"validate", "have dpdk-testpmd install the flows, and send it packets",
 		"[-n NODE] [--host HOSTFACTS] -p PROFILE [--device DEVARGS]\n"
-		"                  [--packets PACKETFILE] FILE|DIR...",
+		"                  [--packets PACKETFILE] [--format text|json|junit] FILE|DIR...",
 		cli_validate},
 	{"check", "prove that NIC and rules decide what policy says",
 		"[-n NODE] [--host HOSTFACTS] -p PROFILE FILE|DIR...", cli_check},
