@@ -470,26 +470,44 @@ const struct hf_engine *hf_nic_accept(
 	return NULL;
 }
 
-enum hf_field hf_nic_danger(const struct hf_engine *engine, const struct hf_flow *flow)
+static bool field_at_fault(
+	const struct hf_engine *engine, const struct hf_flow *flow, enum hf_field f)
 {
-	unsigned int f;
+	enum hf_extent x = hf_field_extent(flow, f);
+	enum hf_mask_kind kind = (enum hf_mask_kind)engine->field[f];
+
+	if (x == HF_EXTENT_PARTIAL && (kind == HF_MASK_WIDEN || kind == HF_MASK_NARROW))
+		return true;
+	if (x == HF_EXTENT_NONE || kind != HF_MASK_IGNORE)
+		return false;
+	return f != HF_F_IP4_FRAG || !(engine->frag_forms & forms_asked(flow));
+}
+
+enum hf_field hf_nic_next_danger(
+	const struct hf_engine *engine, const struct hf_flow *flow, size_t *at)
+{
 	size_t i;
 
-	for (f = 0; f < HF_F_MAX_; f++) {
-		enum hf_extent x = hf_field_extent(flow, (enum hf_field)f);
-		enum hf_mask_kind kind = (enum hf_mask_kind)engine->field[f];
+	for (i = *at; i < HF_F_MAX_ + engine->n_danger; i++) {
+		*at = i + 1;
+		if (i < HF_F_MAX_) {
+			if (field_at_fault(engine, flow, (enum hf_field)i))
+				return (enum hf_field)i;
+		} else if (hf_when_holds(&engine->danger[i - HF_F_MAX_].when, flow)) {
+			return engine->danger[i - HF_F_MAX_].field;
+		}
+	}
+	return HF_F_MAX_;
+}
 
-		if (x == HF_EXTENT_PARTIAL && (kind == HF_MASK_WIDEN || kind == HF_MASK_NARROW))
-			return (enum hf_field)f;
-		if (x == HF_EXTENT_NONE || kind != HF_MASK_IGNORE)
-			continue;
-		if (f != HF_F_IP4_FRAG || !(engine->frag_forms & forms_asked(flow)))
-			return (enum hf_field)f;
-	}
-	for (i = 0; i < engine->n_danger; i++) {
-		if (hf_when_holds(&engine->danger[i].when, flow))
-			return engine->danger[i].field;
-	}
+enum hf_field hf_nic_danger(const struct hf_engine *engine, const struct hf_flow *flow)
+{
+	size_t at = 0;
+	enum hf_field first = hf_nic_next_danger(engine, flow, &at);
+	unsigned int f;
+
+	if (first != HF_F_MAX_)
+		return first;
 	/* Which item has the range is not in a flow: the innermost field given stands for it. */
 	for (f = HF_F_MAX_; flow->has_last && f-- > 0;) {
 		if (hf_field_extent(flow, (enum hf_field)f) != HF_EXTENT_NONE)

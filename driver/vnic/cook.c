@@ -53,25 +53,43 @@ static void set_field(struct hf_pattern *p, enum hf_field f, uint8_t mask)
 		memset(field_at(&p->spec, f), 0, info->size);
 }
 
+/* The items that a driver which has no place for a field does not look at either. */
+static uint32_t implied_by(enum hf_field f)
+{
+	switch (f) {
+	case HF_F_IP4_PROTO:
+	case HF_F_IP6_PROTO:
+		return L4_LAYERS;
+	case HF_F_ETH_TYPE:
+		return L3_LAYERS;
+	case HF_F_VLAN_TCI:
+		return HF_LAYER_BIT(HF_LAYER_VLAN);
+	default:
+		return 0;
+	}
+}
+
 /*
- * What the real driver makes of a rule that it takes but cannot match: fields are dropped (the rule
- * is wider) or their masks completed (it is narrower). Returns one of the fields, or HF_F_MAX_.
+ * What the real driver makes of a rule that it takes but cannot match: fields and items are dropped
+ * (the rule is wider) or masks completed (it is narrower). Ports stay where they are, as all L4
+ * headers have them at one place. Returns one of the fields, or HF_F_MAX_.
  */
 static enum hf_field spoil(const struct hf_engine *engine, struct hf_flow *flow)
 {
-	enum hf_field first = hf_nic_danger(engine, flow), f = first;
-	int n;
+	const struct hf_flow asked = *flow;
+	size_t at = 0;
+	enum hf_field f;
 
 	/* Of an ignored range the first value stays, which spec already says. */
 	flow->has_last = false;
-	f = hf_nic_danger(engine, flow);
-	for (n = 0; f != HF_F_MAX_ && n < HF_F_MAX_; n++) {
+	while ((f = hf_nic_next_danger(engine, &asked, &at)) != HF_F_MAX_) {
+		if (!has_mask(&asked.pattern, f) || f == HF_F_VLAN_TCI)
+			flow->pattern.layers &= ~implied_by(f);
 		set_field(&flow->pattern, f, engine->field[f] == HF_MASK_NARROW ? 0xff : 0);
 		if (f == HF_F_IP4_FRAG)
 			flow->frag = HF_FRAG_UNSAID;
-		f = hf_nic_danger(engine, flow);
 	}
-	return first;
+	return hf_nic_danger(engine, &asked);
 }
 
 static bool is_tpid(const struct hf_pattern *p)

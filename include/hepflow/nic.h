@@ -328,6 +328,12 @@ const struct hf_nic_error *hf_nic_error_of(
 /* Taken, but installed wider or narrower than asked: the field at fault, else HF_F_MAX_. */
 enum hf_field hf_nic_danger(const struct hf_engine *engine, const struct hf_flow *flow);
 /*
+ * The same for all fields at fault but those of a range, one after the other; *at is 0 at first. A
+ * field that the flow has no mask for stands for the item that implies it.
+ */
+enum hf_field hf_nic_next_danger(
+	const struct hf_engine *engine, const struct hf_flow *flow, size_t *at);
+/*
  * Whether the mask of a field is something the engine matches exactly as asked. Lists of values,
  * refusals and dangers of combinations are not looked at; hf_nic_accept() and hf_nic_danger() of
  * the whole flow have the last word.
