@@ -324,15 +324,20 @@ static void add_sets(struct hf_world *w, struct hf_rand *r)
 	}
 }
 
+/* Some ports are neighbours, or nearly: rules make ranges of those. */
 static void put_failsafes(struct hf_rand *r, FILE *f, const char *key)
 {
 	static const char *const names[] = {"TCP", "UDP"};
 	size_t i, n = hf_rand_below(r, 4);
+	unsigned int port = 65535;
 
 	fprintf(f, "  %s: [", key);
 	for (i = 0; i < n; i++) {
-		fprintf(f, "%s{protocol: %s, port: %u", i ? ", " : "", PICK(r, names),
-			PICK(r, ports));
+		if (port < 65534 && chance(r, 40))
+			port += 1 + (unsigned int)hf_rand_below(r, 2);
+		else
+			port = PICK(r, ports);
+		fprintf(f, "%s{protocol: %s, port: %u", i ? ", " : "", PICK(r, names), port);
 		if (chance(r, 50))
 			fprintf(f, ", net: '%s'", chance(r, 70) ? PICK(r, nets4) : PICK(r, nets6));
 		fputs("}", f);
