@@ -72,6 +72,51 @@ static void print_shares(const struct hf_check *c)
 	}
 }
 
+/* Of packets that no entry matches, the plan's account of what decides about them says why. */
+static const char *why_left(const struct cli_built *built, const struct hf_plan *plan,
+	const struct hf_check_left *left, char buf[static 64])
+{
+	struct hf_key key;
+	const char *origin;
+	size_t i;
+
+	if (left->reason)
+		return hf_reason_print(left->reason, HF_F_MAX_, buf);
+	if (hf_rules_sort(built->rules, &left->pkt, &key, NULL) < 0)
+		return "no entry";
+	origin = hf_rules_origin(built->rules, hf_rules_lookup(built->rules, &key).origin);
+	for (i = 0; i < hf_plan_n_accounts(plan); i++) {
+		const struct hf_account *a = hf_plan_account(plan, i);
+
+		if (a->reason && strcmp(hf_plan_origin(plan, a->origin), origin) == 0)
+			return hf_reason_print(a->reason, a->detail, buf);
+	}
+	return "no entry";
+}
+
+static void print_left(
+	const struct cli_built *built, const struct hf_plan *plan, const struct hf_check *c)
+{
+	size_t n = 0, f, i;
+	char text[LINE_SIZE], reason[64];
+
+	for (f = 0; f < 2; f++) {
+		for (i = 0; i < c->family[f].n_left; i++) {
+			const struct hf_check_left *l = &c->family[f].left[i];
+
+			if (n++ == 0)
+				puts("  left although this NIC could decide: share of the class' "
+				     "packets; why; one of them");
+			(void)hf_packet_print(&l->pkt, text, sizeof(text)); /* fits */
+			printf("    %s to %-8s  %5.1f %%  %s  (%s)\n", f ? "IPv6" : "IPv4",
+				hf_class_name(l->class), 100 * l->share,
+				why_left(built, plan, l, reason), text);
+		}
+	}
+	if (n == 0)
+		puts("  maximal: nothing is left that this NIC could decide");
+}
+
 static void print_unreached(const struct hf_plan *plan, const struct hf_check *c)
 {
 	size_t i;
@@ -86,13 +131,15 @@ static void print_unreached(const struct hf_plan *plan, const struct hf_check *c
 }
 
 /* Returns an exit code. */
-static int print_check(const struct hf_plan *plan, const struct hf_check *c)
+static int print_check(
+	const struct cli_built *built, const struct hf_plan *plan, const struct hf_check *c)
 {
 	printf("%s on %s: ", hf_plan_iface(plan), hf_plan_nic(plan));
 	switch (c->answer) {
 	case HF_CHECK_PROVEN:
 		printf("proven, %zu entries\n", c->n_entries);
 		print_shares(c);
+		print_left(built, plan, c);
 		print_unreached(plan, c);
 		return CLI_OK;
 	case HF_CHECK_REFUTED:
@@ -102,7 +149,7 @@ static int print_check(const struct hf_plan *plan, const struct hf_check *c)
 	case HF_CHECK_UNDECIDED:
 		break;
 	}
-	puts("undecided: node limit");
+	printf("undecided: %s\n", hf_check_limit_name(c->limit));
 	return CLI_FAILED;
 }
 
@@ -114,7 +161,8 @@ static int check_plan(const struct cli_built *built, const struct hf_plan *plan)
 		.iface = hf_plan_iface(plan),
 		.n_tables = hf_plan_n_tables(plan),
 		.n_entries = n,
-		.entries = entries};
+		.entries = entries,
+		.drops_only = hf_plan_fallback(plan) == HF_FALLBACK_KERNEL};
 	struct hf_check_opts opts = {0};
 	struct hf_check check;
 	struct hf_err err = {0};
@@ -132,7 +180,7 @@ static int check_plan(const struct cli_built *built, const struct hf_plan *plan)
 	}
 	if (rc < 0)
 		return cli_fail(rc, &err);
-	rc = print_check(plan, &check);
+	rc = print_check(built, plan, &check);
 	hf_check_fini(&check);
 	return rc;
 }
@@ -165,7 +213,7 @@ static int check_rules(const struct cli_built *built, const char *iface)
 	case HF_CHECK_UNDECIDED:
 		break;
 	}
-	puts("undecided: node limit");
+	printf("undecided: %s\n", hf_check_limit_name(check.limit));
 	return CLI_FAILED;
 }
 

@@ -235,8 +235,9 @@ static void print_proof(const struct hf_check_steps *c)
 	char line[LINE_SIZE];
 
 	if (c->answer != HF_CHECK_REFUTED) {
-		printf("every step: %s\n",
-			c->answer == HF_CHECK_PROVEN ? "proven" : "undecided: node limit");
+		printf("every step: %s%s\n",
+			c->answer == HF_CHECK_PROVEN ? "proven" : "undecided: ",
+			c->answer == HF_CHECK_PROVEN ? "" : hf_check_limit_name(c->limit));
 		return;
 	}
 	(void)hf_packet_print(&c->wrong.pkt, line, sizeof(line)); /* fits */

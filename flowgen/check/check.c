@@ -8,14 +8,46 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 struct job {
 	const struct hf_model *model;
 	const struct hf_check_view *view;
 	uint16_t in;
+	struct dd_budget *budget;
 	struct hf_check *check;
 	struct hf_err *err;
 };
+
+struct dd_budget hf_check_budget(const struct hf_check_opts *opts)
+{
+	struct dd_budget budget = {.stop = opts->stop, .arg = opts->stop_arg};
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	if (opts->max_ms)
+		budget.end_ms =
+			(uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 + opts->max_ms;
+	return budget;
+}
+
+enum hf_check_limit hf_check_limit(const struct dd_budget *budget)
+{
+	return budget->out_of_time ? HF_CHECK_LIMIT_TIME
+	       : budget->stopped   ? HF_CHECK_LIMIT_STOP
+				   : HF_CHECK_LIMIT_NODES;
+}
+
+const char *hf_check_limit_name(enum hf_check_limit limit)
+{
+	static const char *const names[] = {
+		[HF_CHECK_LIMIT_NODES] = "node limit",
+		[HF_CHECK_LIMIT_TIME] = "time limit",
+		[HF_CHECK_LIMIT_STOP] = "stopped",
+	};
+
+	return names[limit];
+}
 
 /* Narrows a set to the nicer of its packets, if it has some. */
 static BDD prefer(struct dd *dd, BDD set, BDD nice)
@@ -74,6 +106,46 @@ static void measure(const struct job *job, const struct pol *pol, const struct d
 		job->check->reached[i] |= !(job->view->entries[i].match.layers & ip);
 }
 
+/* What the NIC could have decided of a class, by why it does not. */
+static void list_left(const struct pol *pol, const struct device *dev, enum hf_class class,
+	BDD left, BDD whole, struct hf_check_family *ret)
+{
+	struct dd *dd = pol->dd;
+	struct dd_packet p;
+	size_t r;
+
+	for (r = 0; r < HF_REASON_MAX_ && left != hf_dd_none() && !dd->failed; r++) {
+		BDD part = hf_dd_and(dd, left, dev->punt[r]);
+		struct hf_check_left *l = &ret->left[ret->n_left];
+
+		if (part == hf_dd_none() || ret->n_left == HF_CHECK_LEFT_MAX)
+			continue;
+		l->class = class;
+		l->reason = (enum hf_reason)r;
+		l->share = hf_dd_share(dd, part, whole);
+		pick_readable(dd, part, &p);
+		hf_pol_packet(pol, &p, &l->pkt);
+		ret->n_left++;
+	}
+}
+
+/* Whether the plan is maximal, by what the profile says that this NIC sees. */
+static void find_left(const struct job *job, const struct pol *pol, const struct device *dev,
+	const struct fates *certain, struct hf_check_family *ret)
+{
+	struct dd *dd = pol->dd;
+	BDD left = hf_device_knowable(dd, job->view, pol->all, certain);
+	unsigned int c;
+
+	left = hf_dd_and(dd, left, dev->may[HF_FATE_PUNT]);
+	ret->n_left = 0;
+	for (c = 0; c <= HF_CLASS_HOST && left != hf_dd_none(); c++) {
+		BDD class = hf_pol_class(pol, (enum hf_class)c);
+
+		list_left(pol, dev, (enum hf_class)c, hf_dd_and(dd, left, class), class, ret);
+	}
+}
+
 static int refute(const struct job *job, const struct pol *pol, BDD wrong)
 {
 	struct dd_packet p;
@@ -109,10 +181,12 @@ static int compare(const struct job *job, const struct pol *pol, struct hf_check
 		(void)documented(dd); /* refute() may ask for it */
 		return 0;
 	}
-	if (wrong == hf_dd_none())
+	if (wrong == hf_dd_none()) {
 		measure(job, pol, &dev, &certain, ret);
-	else
+		find_left(job, pol, &dev, &certain, ret);
+	} else {
 		rc = refute(job, pol, wrong);
+	}
 	if (!dd->failed)
 		ret->answer = wrong == hf_dd_none() ? HF_CHECK_PROVEN : HF_CHECK_REFUTED;
 	return rc;
@@ -141,13 +215,13 @@ static int check_family(
 	hf_dd_record(&dd, family, &axes);
 	rc = check_open(job, &dd, ret);
 	for (i = 0; i < DD_TRIES && rc == 0 && !dd.failed && !ret->answer; i++) {
-		rc = hf_dd_try(&dd, family, i, max_nodes, &axes);
+		rc = hf_dd_try(&dd, family, i, max_nodes, &axes, job->budget);
 		if (rc < 0)
 			rc = hf_fail(job->err, rc, "check: no room for decision diagrams");
 		else
 			rc = check_open(job, &dd, ret);
 		ret->nodes = dd.peak;
-		dd.failed = false;
+		dd.failed = hf_dd_spent(job->budget); /* then there is no further try */
 	}
 	hf_dd_axes_fini(&axes);
 	return rc;
@@ -171,7 +245,9 @@ int hf_check_plan(const struct hf_model *model, const struct hf_check_view *view
 {
 	static const uint8_t families[] = {4, 6};
 	struct hf_check check = {.answer = HF_CHECK_PROVEN, .n_entries = view->n_entries};
-	struct job job = {.model = model, .view = view, .check = &check, .err = err};
+	struct dd_budget budget = hf_check_budget(opts);
+	struct job job = {
+		.model = model, .view = view, .budget = &budget, .check = &check, .err = err};
 	size_t max = opts->max_nodes ? opts->max_nodes : HF_CHECK_NODES, i;
 	int rc = find_uplink(&job, &job.in);
 
@@ -185,6 +261,7 @@ int hf_check_plan(const struct hf_model *model, const struct hf_check_view *view
 		if (check.family[i].answer != HF_CHECK_PROVEN)
 			check.answer = check.family[i].answer;
 	}
+	check.limit = hf_check_limit(&budget);
 	if (rc < 0) {
 		hf_check_fini(&check);
 		return rc;

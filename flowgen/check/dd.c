@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define START_NODES 100000  /* grows; libbdd's advice for medium problems */
 #define MAX_STEP    8000000 /* nodes the table grows by at most; else it doubles */
@@ -101,12 +102,14 @@ int hf_dd_open(struct dd *dd, uint8_t family, enum dd_order order, size_t max_no
 
 /* The better order often needs a small part of what the other one does. */
 int hf_dd_try(struct dd *dd, uint8_t family, unsigned int try, size_t max_nodes,
-	const struct dd_axes *axes)
+	const struct dd_axes *axes, struct dd_budget *budget)
 {
 	enum dd_order order = try % DD_ORDERS;
-
-	return hf_dd_open(
+	int rc = hf_dd_open(
 		dd, family, order, try < DD_ORDERS ? max_nodes / FIRST_TRY : max_nodes, axes);
+
+	dd->budget = budget;
+	return rc;
 }
 
 void hf_dd_record(struct dd *dd, uint8_t family, struct dd_axes *axes)
@@ -191,8 +194,27 @@ void hf_dd_unpin(struct dd *dd, BDD set)
 		bdd_delref(set);
 }
 
+static bool is_over(struct dd_budget *b)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	if (b->end_ms && (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 >= b->end_ms)
+		b->out_of_time = true;
+	else if (b->stop && b->stop(b->arg))
+		b->stopped = true;
+	return hf_dd_spent(b);
+}
+
+bool hf_dd_spent(const struct dd_budget *budget)
+{
+	return budget->out_of_time || budget->stopped;
+}
+
 static BDD apply(struct dd *dd, BDD a, BDD b, int op)
 {
+	if (dd->budget && is_over(dd->budget))
+		dd->failed = true;
 	return dd->failed ? bddfalse : keep(dd, bdd_apply(a, b, op));
 }
 
@@ -222,6 +244,23 @@ BDD hf_dd_not(struct dd *dd, BDD a)
 	if (dd->record)
 		return bddtrue;
 	return dd->failed ? bddfalse : keep(dd, bdd_not(a));
+}
+
+BDD hf_dd_forget(struct dd *dd, BDD set, unsigned int fields)
+{
+	size_t mark = hf_dd_mark(dd);
+	BDD vars = bddtrue;
+	int f, i;
+
+	if (dd->record || fields == 0)
+		return set;
+	for (f = 0; f < DD_FIELDS; f++) {
+		for (i = 0; fields & 1u << f && i < (int)dd->bits[f]; i++)
+			vars = hf_dd_and(dd, vars, bdd_ithvar(dd->at[f] + i));
+	}
+	if (!dd->failed)
+		set = keep(dd, bdd_exist(set, vars));
+	return hf_dd_release(dd, mark, set);
 }
 
 BDD hf_dd_all(void)

@@ -70,6 +70,16 @@ struct dd_axes {
 };
 void hf_dd_axes_fini(struct dd_axes *axes);
 
+/* Ends a proof early: dd.failed. */
+struct dd_budget {
+	uint64_t end_ms;	 /* of CLOCK_MONOTONIC; 0: never */
+	bool (*stop)(void *arg); /* may be NULL */
+	void *arg;
+	bool out_of_time;
+	bool stopped;
+};
+bool hf_dd_spent(const struct dd_budget *budget);
+
 struct dd {
 	uint8_t family;
 	bool failed;
@@ -78,6 +88,7 @@ struct dd {
 	const struct dd_axes *axes;   /* NULL: no field is cut */
 	struct dd_axes *record;	      /* not NULL: sets are not made, only noted */
 	size_t peak;		      /* nodes the table had room for */
+	struct dd_budget *budget;     /* NULL: none */
 	HF_VEC(BDD) kept;
 };
 
@@ -90,7 +101,7 @@ int hf_dd_open(struct dd *dd, uint8_t family, enum dd_order order, size_t max_no
 /* Tries of a proof: both orders with a part of the nodes, then both with all of them. */
 #define DD_TRIES 4
 int hf_dd_try(struct dd *dd, uint8_t family, unsigned int try, size_t max_nodes,
-	const struct dd_axes *axes);
+	const struct dd_axes *axes, struct dd_budget *budget);
 /*
  * Opens it for noting only: no set is none, unless it was made of hf_dd_none(). Closing it makes
  * *axes ready for use; -ENOMEM is left in dd.failed.
@@ -127,6 +138,9 @@ BDD hf_dd_nets(struct dd *dd, enum dd_field f, const struct hf_prefix *nets, siz
 
 /* The packets that would be in set if their field f were value: a set that does not ask for f. */
 BDD hf_dd_put(struct dd *dd, BDD set, enum dd_field f, const uint8_t *value);
+
+/* Packets that are in set for some value of those fields (bits 1 << enum dd_field). */
+BDD hf_dd_forget(struct dd *dd, BDD set, unsigned int fields);
 
 /*
  * A list of which the first member that matches has the word. Runs of it are made apart and put

@@ -31,7 +31,7 @@ static BDD either(struct dd *dd, BDD cond, BDD yes, BDD no)
 }
 
 /* The engine that policy is put into: it can drop, and match a destination. */
-static const struct hf_engine *engine_of(const struct hf_nic *nic)
+const struct hf_engine *hf_device_engine(const struct hf_nic *nic)
 {
 	size_t i;
 
@@ -50,7 +50,7 @@ static void parser_init(struct parser *p, struct dd *dd, const struct hf_nic *ni
 	static const uint8_t protos[] = {HF_PROTO_TCP, HF_PROTO_UDP, HF_PROTO_SCTP};
 	size_t i;
 
-	*p = (struct parser){.dd = dd, .engine = engine_of(nic)};
+	*p = (struct parser){.dd = dd, .engine = hf_device_engine(nic)};
 	if (nic->fragments_match_l4)
 		no_l4 = hf_dd_is(dd, DD_LATER, 1);
 	p->frag = hf_dd_minus(dd, frag, hf_dd_minus(dd, ext, behind));
@@ -230,6 +230,10 @@ struct tags {
 	BDD may[TAG_BITS][2];
 };
 
+/* Outcomes of an entry: a fate; of a punt, its reason; of a jump, which exit. */
+#define FATES ((size_t)HF_FATE_JUMP)
+#define EXITS (FATES + HF_REASON_MAX_)
+
 /* Where a jump leads, and the tag it gives. */
 struct exit {
 	uint32_t table;
@@ -358,7 +362,7 @@ static size_t sort_out(struct table_run *t, size_t n)
 
 		if (i == 0 || t->places[i].rank != t->places[i - 1].rank)
 			t->starts[ranks++] = i;
-		t->out_of[i] = e->fate;
+		t->out_of[i] = e->fate == HF_FATE_PUNT ? (uint32_t)(FATES + e->reason) : e->fate;
 		if (e->fate != HF_FATE_JUMP)
 			continue;
 		/* Neighbours mostly lead to the same. */
@@ -370,10 +374,10 @@ static size_t sort_out(struct table_run *t, size_t n)
 			t->exits[n_exits++] = out;
 			k = n_exits;
 		}
-		t->out_of[i] = (uint32_t)(HF_FATE_JUMP + k - 1);
+		t->out_of[i] = (uint32_t)(EXITS + k - 1);
 	}
 	t->starts[ranks] = n;
-	t->n_outs = HF_FATE_JUMP + n_exits;
+	t->n_outs = EXITS + n_exits;
 	return ranks;
 }
 
@@ -401,6 +405,19 @@ static void send_tags(
 	}
 }
 
+static void add(struct dd *dd, BDD *to, BDD set)
+{
+	if (set != hf_dd_none())
+		*to = hf_dd_or(dd, *to, set);
+}
+
+static void leave(struct dd *dd, const struct table_run *t, const struct exit *out, BDD met,
+	const struct way *w)
+{
+	add(dd, &w->reach[out->table], met);
+	send_tags(dd, t->tags, out, met, &w->tags[out->table]);
+}
+
 /* Entries 0 .. n - 1 of t->places are those of table at. */
 static void walk_table(struct table_run *t, size_t n, uint32_t at, const struct way *w)
 {
@@ -417,16 +434,16 @@ static void walk_table(struct table_run *t, size_t n, uint32_t at, const struct 
 	t->tags = &w->tags[at];
 	taken = hf_dd_first(dd, &list, w->outs);
 	for (k = 0; k < t->n_outs; k++) {
-		const struct exit *out = &t->exits[k - (k < HF_FATE_JUMP ? k : HF_FATE_JUMP)];
-		BDD *to = k < HF_FATE_JUMP ? &w->dev->may[k] : &w->reach[out->table];
 		BDD met = hf_dd_and(dd, w->outs[k], here);
 
-		*to = hf_dd_or(dd, *to, met);
-		if (k >= HF_FATE_JUMP)
-			send_tags(dd, t->tags, out, met, &w->tags[out->table]);
+		if (k < FATES)
+			add(dd, &w->dev->may[k], met);
+		else if (k < EXITS)
+			add(dd, &w->dev->punt[k - FATES], met);
+		else
+			leave(dd, t, &t->exits[k - EXITS], met, w);
 	}
-	w->dev->may[HF_FATE_PUNT] =
-		hf_dd_or(dd, w->dev->may[HF_FATE_PUNT], hf_dd_minus(dd, here, taken));
+	add(dd, &w->dev->punt[HF_REASON_NONE], hf_dd_minus(dd, here, taken));
 }
 
 static void walk_tables(struct table_run *t, const struct place *places, const struct way *w)
@@ -469,7 +486,7 @@ int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
 	struct way w = {.dev = dev,
 		.reach = calloc(view->n_tables + 1, sizeof(*w.reach)),
 		.tags = calloc(view->n_tables + 1, sizeof(*w.tags)),
-		.outs = calloc(HF_FATE_JUMP + n + 1, sizeof(*w.outs))};
+		.outs = calloc(EXITS + n + 1, sizeof(*w.outs))};
 	struct parser parser;
 	struct table_run run = {.parser = &parser,
 		.view = view,
@@ -495,8 +512,10 @@ int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
 			w.tags[0].may[i][0] = w.tags[0].may[i][1] = all;
 		walk_tables(&run, places, &w);
 	} else if (rc == 0) {
-		dev->may[HF_FATE_PUNT] = all;
+		dev->punt[HF_REASON_NONE] = all;
 	}
+	for (i = 0; i < HF_REASON_MAX_; i++)
+		add(dd, &dev->may[HF_FATE_PUNT], dev->punt[i]);
 	free(places);
 	free(w.reach);
 	free(w.tags);

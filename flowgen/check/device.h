@@ -14,8 +14,14 @@
 
 #include <hepflow/check.h>
 
+/* Begins now. */
+struct dd_budget hf_check_budget(const struct hf_check_opts *opts);
+/* Why a proof that is undecided is so. */
+enum hf_check_limit hf_check_limit(const struct dd_budget *budget);
+
 struct device {
-	BDD may[HF_FATE_JUMP]; /* by enum hf_fate */
+	BDD may[HF_FATE_JUMP];	  /* by enum hf_fate */
+	BDD punt[HF_REASON_MAX_]; /* what is punted, by the entry's reason; first, by none */
 };
 
 /*
@@ -33,6 +39,15 @@ BDD hf_device_wrong(const struct device *dev, struct dd *dd, const struct fates 
 void hf_pol_packet(const struct pol *pol, const struct dd_packet *p, struct hf_packet *ret);
 /* What the reference says, the host's own default put in. */
 enum hf_verdict hf_pol_verdict(const struct pol *pol, const struct hf_packet *pkt);
+
+/* The engine that policy is put into, or NULL. */
+const struct hf_engine *hf_device_engine(const struct hf_nic *nic);
+/*
+ * Of all, what the NIC could decide with room for everything: policy has one verdict whatever the
+ * fields say that the profile does not match.
+ */
+BDD hf_device_knowable(
+	struct dd *dd, const struct hf_check_view *view, BDD all, const struct fates *certain);
 
 /* What a pattern matches on that NIC. */
 BDD hf_device_match(struct dd *dd, const struct hf_nic *nic, const struct hf_pattern *match);

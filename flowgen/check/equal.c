@@ -16,6 +16,7 @@ struct job {
 	const struct hf_rules *rules;
 	uint16_t in; /* of the model */
 	uint16_t rules_in;
+	struct dd_budget *budget;
 	struct hf_check_rules *ret;
 	struct hf_err *err;
 };
@@ -139,13 +140,13 @@ static int check_family(const struct job *job, uint8_t family, size_t max, bool 
 	hf_dd_record(&dd, family, &axes);
 	rc = check_open(job, &dd);
 	for (i = 0; i < DD_TRIES && rc == 0 && !dd.failed && !*ret_decided; i++) {
-		rc = hf_dd_try(&dd, family, i, max, &axes);
+		rc = hf_dd_try(&dd, family, i, max, &axes, job->budget);
 		if (rc < 0)
 			rc = hf_fail(job->err, rc, "check: no room for decision diagrams");
 		else
 			rc = check_open(job, &dd);
 		*ret_decided = !dd.failed;
-		dd.failed = false;
+		dd.failed = hf_dd_spent(job->budget);
 	}
 	hf_dd_axes_fini(&axes);
 	return rc;
@@ -158,7 +159,8 @@ int hf_check_rules(const struct hf_model *model, const struct hf_rules *rules, c
 	size_t max = opts->max_nodes ? opts->max_nodes : HF_CHECK_NODES, f;
 	int in = hf_model_find_iface(model, iface), rules_in = hf_rules_find_iface(rules, iface);
 	struct hf_check_rules check = {.answer = HF_CHECK_PROVEN};
-	struct job job = {model, rules, (uint16_t)in, (uint16_t)rules_in, &check, err};
+	struct dd_budget budget = hf_check_budget(opts);
+	struct job job = {model, rules, (uint16_t)in, (uint16_t)rules_in, &budget, &check, err};
 	int rc = 0;
 
 	if (in <= 0 || rules_in <= 0)
@@ -174,6 +176,7 @@ int hf_check_rules(const struct hf_model *model, const struct hf_rules *rules, c
 	}
 	if (rc < 0)
 		return rc;
+	check.limit = hf_check_limit(&budget);
 	*ret = check;
 	return 0;
 }

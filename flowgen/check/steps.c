@@ -26,6 +26,7 @@ struct job {
 	struct hf_entry *entries; /* in the NIC at the moment */
 	size_t n_entries;
 	struct hf_entry *near; /* those that overlap with the one at hand */
+	struct dd_budget *budget;
 	struct hf_check_steps *ret;
 	struct hf_err *err;
 };
@@ -204,13 +205,13 @@ static int check_family(struct job *job, uint8_t family, size_t max, bool *ret_d
 	hf_dd_record(&dd, family, &axes);
 	rc = check_open(job, &dd);
 	for (i = 0; i < DD_TRIES && rc == 0 && !dd.failed && !*ret_decided; i++) {
-		rc = hf_dd_try(&dd, family, i, max, &axes);
+		rc = hf_dd_try(&dd, family, i, max, &axes, job->budget);
 		if (rc < 0)
 			rc = hf_fail(job->err, rc, "check: no room for decision diagrams");
 		else
 			rc = check_open(job, &dd);
 		*ret_decided = !dd.failed;
-		dd.failed = false;
+		dd.failed = hf_dd_spent(job->budget);
 	}
 	hf_dd_axes_fini(&axes);
 	return rc;
@@ -250,9 +251,11 @@ int hf_check_steps(const struct hf_model *before, const struct hf_model *after,
 	struct hf_check_steps *ret, struct hf_err *err)
 {
 	struct hf_check_steps check = {.answer = HF_CHECK_PROVEN};
+	struct dd_budget budget = hf_check_budget(opts);
 	struct job job = {.from = &plan->from,
 		.steps = plan->steps,
 		.n_steps = plan->n_steps,
+		.budget = &budget,
 		.ret = &check,
 		.err = err};
 	size_t most = plan->from.n_entries + plan->n_steps + 1;
@@ -273,6 +276,7 @@ int hf_check_steps(const struct hf_model *before, const struct hf_model *after,
 		     : hf_fail(err, -ENOMEM, "check: out of memory");
 	free(job.entries);
 	free(job.near);
+	check.limit = hf_check_limit(&budget);
 	if (rc == 0)
 		*ret = check;
 	return rc;

@@ -35,11 +35,24 @@ struct hf_check_view {
 	size_t n_tables;
 	size_t n_entries;
 	const struct hf_entry *entries;
+	bool drops_only; /* what is allowed is punted as well: fallback kernel */
 };
 
+/* Time and stop are looked at between steps of a proof, which last a second at most. */
 struct hf_check_opts {
-	size_t max_nodes; /* 0: HF_CHECK_NODES */
+	size_t max_nodes;	 /* 0: HF_CHECK_NODES */
+	uint32_t max_ms;	 /* from the call on; 0: no limit */
+	bool (*stop)(void *arg); /* NULL, or asked often: true ends the proof */
+	void *stop_arg;
 };
+
+/* Why a proof is undecided. */
+enum hf_check_limit {
+	HF_CHECK_LIMIT_NODES,
+	HF_CHECK_LIMIT_TIME,
+	HF_CHECK_LIMIT_STOP,
+};
+const char *hf_check_limit_name(enum hf_check_limit limit); /* "node limit" and so on */
 
 enum hf_check_answer {
 	HF_CHECK_UNDECIDED, /* no proof within the limit of nodes, in either order of variables */
@@ -68,14 +81,27 @@ struct hf_check_share {
 	double decidable; /* of all: punted although policy has one verdict in every state */
 };
 
+/* Packets that are left to software although this NIC could have decided about them. */
+struct hf_check_left {
+	enum hf_class class;
+	enum hf_reason reason; /* of the entry that punts; HF_REASON_NONE: no entry matches */
+	double share;	       /* of the class' packets */
+	struct hf_packet pkt;  /* one of them, new */
+};
+#define HF_CHECK_LEFT_MAX 64
+
 struct hf_check_family {
 	enum hf_check_answer answer;
 	struct hf_check_share share[3]; /* by enum hf_class */
-	size_t nodes;			/* of the table */
+	/* Every reason of every class; none: the plan is maximal. */
+	size_t n_left;
+	struct hf_check_left left[HF_CHECK_LEFT_MAX];
+	size_t nodes; /* of the table */
 };
 
 struct hf_check {
 	enum hf_check_answer answer;
+	enum hf_check_limit limit;	  /* HF_CHECK_UNDECIDED */
 	struct hf_check_family family[2]; /* IPv4, IPv6 */
 	struct hf_check_wrong wrong;	  /* HF_CHECK_REFUTED */
 	size_t n_entries;
@@ -96,7 +122,8 @@ void hf_check_fini(struct hf_check *check);
  * tables. */
 struct hf_check_rules {
 	enum hf_check_answer answer;
-	struct hf_packet pkt; /* HF_CHECK_REFUTED */
+	enum hf_check_limit limit; /* HF_CHECK_UNDECIDED */
+	struct hf_packet pkt;	   /* HF_CHECK_REFUTED */
 	enum hf_verdict policy;
 	enum hf_verdict rules;
 };
@@ -123,6 +150,7 @@ struct hf_check_plan_steps {
 
 struct hf_check_steps {
 	enum hf_check_answer answer;
+	enum hf_check_limit limit;   /* HF_CHECK_UNDECIDED */
 	size_t step;		     /* HF_CHECK_REFUTED: after so many operations */
 	struct hf_check_wrong wrong; /* wrong by both policies; its entry says nothing */
 	struct hf_entry entry;	     /* the one that decides wrongly */

@@ -85,7 +85,7 @@ static struct hf_entry drop_port(uint8_t lo)
 static struct hf_check run(
 	const struct host *h, const struct hf_entry *entries, size_t n, size_t max_nodes)
 {
-	struct hf_check_view view = {h->nic, "eth0", 2, n, entries};
+	struct hf_check_view view = {h->nic, "eth0", 2, n, entries, false};
 	struct hf_check_opts opts = {.max_nodes = max_nodes};
 	struct hf_check check;
 	struct hf_err err = {0};
@@ -350,10 +350,76 @@ Test(check, rules_are_compared_for_every_backend)
 	cr_expect_eq(check.answer, HF_CHECK_REFUTED);
 }
 
+Test(check, what_the_nic_could_decide_is_listed)
+{
+	struct hf_entry e = drop_port(3000 & 0xff);
+	struct hf_check check;
+	struct host h;
+	bool found = false;
+	size_t i;
+
+	setup(&h, "mlx5-cx6dx", FACTS HEP DENY_3000);
+	check = run(&h, NULL, 0, 0);
+	for (i = 0; i < check.family[0].n_left; i++) {
+		const struct hf_check_left *l = &check.family[0].left[i];
+
+		cr_expect_eq(l->reason, HF_REASON_NONE);
+		cr_expect(l->share > 0 && l->share <= 1);
+		found |= l->class == HF_CLASS_REMOTE;
+	}
+	cr_expect(found, "untracked policy and everything forwarded are certain");
+	hf_check_fini(&check);
+	e.fate = HF_FATE_PUNT;
+	e.reason = HF_REASON_CAPACITY;
+	check = run(&h, &e, 1, 0);
+	for (found = false, i = 0; i < check.family[0].n_left; i++)
+		found |= check.family[0].left[i].reason == HF_REASON_CAPACITY;
+	cr_expect(found, "the drop it takes the place of");
+	hf_check_fini(&check);
+	teardown(&h);
+	setup(&h, "none", FACTS HEP DENY_3000);
+	check = run(&h, NULL, 0, 0);
+	cr_expect_eq(check.family[0].n_left + check.family[1].n_left, 0);
+	hf_check_fini(&check);
+	teardown(&h);
+}
+
+static bool at_once(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+Test(check, a_proof_that_is_stopped_is_undecided)
+{
+	struct hf_entry e = drop_port(3000 & 0xff);
+	struct hf_check_opts opts = {.stop = at_once};
+	struct hf_check_rules rules_check;
+	struct hf_check check;
+	struct hf_rules *rules;
+	struct host h;
+
+	setup(&h, "i40e-x710", FACTS HEP DENY_3000);
+	{
+		struct hf_check_view view = {h.nic, "eth0", 2, 1, &e, false};
+
+		cr_assert_eq(hf_check_plan(h.model, &view, &opts, &check, NULL), 0);
+	}
+	cr_expect_eq(check.answer, HF_CHECK_UNDECIDED);
+	cr_expect_eq(check.limit, HF_CHECK_LIMIT_STOP);
+	hf_check_fini(&check);
+	cr_assert_eq(hf_rules_build(h.model, &rules, NULL), 0);
+	cr_assert_eq(hf_check_rules(h.model, rules, "eth0", &opts, &rules_check, NULL), 0);
+	cr_expect_eq(rules_check.answer, HF_CHECK_UNDECIDED);
+	cr_expect_eq(rules_check.limit, HF_CHECK_LIMIT_STOP);
+	hf_rules_free(rules);
+	teardown(&h);
+}
+
 static struct hf_check_steps walk(const struct host *before, const struct host *after,
 	const struct hf_entry *from, const struct hf_check_step *steps, size_t n)
 {
-	struct hf_check_plan_steps plan = {{before->nic, "eth0", 2, 1, from}, n, steps};
+	struct hf_check_plan_steps plan = {{before->nic, "eth0", 2, 1, from, false}, n, steps};
 	struct hf_check_opts opts = {0};
 	struct hf_check_steps check;
 	struct hf_err err = {0};
@@ -389,7 +455,7 @@ Test(check, one_wrong_step_between_right_ends_is_found)
 {
 	struct hf_entry a = drop_port(3000 & 0xff), b = drop_port(3001 & 0xff);
 	const struct hf_check_step steps[] = {{false, a}, {true, a}, {true, b}, {false, b}};
-	struct hf_check_plan_steps plan = {.from = {NULL, "eth0", 2, 0, NULL}, .n_steps = 1};
+	struct hf_check_plan_steps plan = {.from = {NULL, "eth0", 2, 0, NULL, false}, .n_steps = 1};
 	struct hf_check_opts opts = {0};
 	struct hf_check_steps check;
 	struct host h;

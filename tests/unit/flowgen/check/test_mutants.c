@@ -24,7 +24,7 @@
 
 #define PER_KIND 2 /* mutants of each kind, of each plan */
 #define SAMPLES	 12
-#define MUTANTS	 300 /* fewer would mean that the cases are gone */
+#define MUTANTS	 1000 /* fewer would mean that the cases are gone */
 
 HF_SUITE(mutants, .timeout = 600);
 
@@ -72,7 +72,7 @@ static void run_init(struct run *r, const char *cases, const char *name, const c
 	cr_assert_eq(hf_profile_find(profile, &r->nic, NULL), 0);
 	cr_assert_eq(hf_plan_build(r->rules, r->nic, &plan_opts, &r->plan, NULL), 0);
 	r->view = (struct hf_check_view){r->nic, hf_plan_iface(r->plan), r->plan->n_tables,
-		r->plan->n_entries, r->plan->entries};
+		r->plan->n_entries, r->plan->entries, false};
 	r->in = (uint16_t)hf_model_find_iface(r->model, r->view.iface);
 	hf_rand_init(&r->rand, hf_test_seed(), strlen(name) + (uint64_t)(uint8_t)name[0] * 256);
 }
