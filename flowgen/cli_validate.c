@@ -127,12 +127,14 @@ static int open_port(struct run *run, struct hf_err *err)
 		.device = run->cli->device,
 		.n_rx_queues = 1,
 		.async = run->v.built.nic->async_only};
-	char path[] = "/tmp/hepflow-XXXXXX.pcap", source[64];
+	char path[] = "/tmp/hepflow-XXXXXX.pcap", source[128];
 	int rc = 0;
 
 	if (run->cli->packets) {
 		rc = write_frames(run, path, err);
-		(void)snprintf(source, sizeof(source), "net_pcap0,rx_pcap=%s", path); /* fits */
+		/* Of two send queues, as the NIC of an e-switch keeps one to itself. It fits. */
+		(void)snprintf(source, sizeof(source),
+			"net_pcap0,rx_pcap=%s,tx_pcap=/dev/null,tx_pcap=/dev/null", path);
 		opts.source = source;
 	}
 	if (rc == 0)
