@@ -199,7 +199,8 @@ def read_classbench(path, rng):
             src, dst = (ipaddress.IPv4Network(m.group(i), strict=False) for i in (1, 2))
             ports = [tuple(map(int, m.group(i, i + 1))) for i in (3, 5)]
             proto = names.get(int(m.group(7), 16)) if m.group(8).upper() == 'FF' else None
-            sport, dport = (p if p != (0, 65535) and proto in ('tcp', 'udp') else None
+            sport, dport = ((max(1, p[0]), max(1, p[1]))  # Calico has no port 0
+                            if p != (0, 65535) and proto in ('tcp', 'udp') else None
                             for p in ports)
             rules.append({'allow': rng.random() < 0.5, 'proto': proto, 'set': None,
                           'src': str(src) if src.prefixlen else None,
