@@ -39,6 +39,8 @@ struct cli {
 	const char *calico;
 	const char *iface;
 	const char *device;
+	const char *capacity;
+	const char *weights;
 	bool strict_invalid;
 	bool prove;
 	bool quiet;
@@ -59,8 +61,12 @@ int cli_finish(void);
 /* Index of --format among names, 0 when not given; CLI_USAGE's text and -1 when unknown. */
 int cli_format(const struct cli *cli, const char *const *names, size_t n);
 
-/* What the options say of plans; CLI_OK, or CLI_USAGE after printing why. */
+/* What the options say of plans; CLI_OK, or another code after printing why. What is read for them
+ * is the process's own. */
 int cli_plan_opts(const struct cli *cli, struct hf_plan_opts *ret);
+
+/* Reads --weights; CLI_OK, or another code after printing why. Once for a process. */
+int cli_weights(const char *path, struct hf_plan_opts *ret);
 
 /* How far to go from the files. */
 enum cli_stage {

@@ -52,12 +52,27 @@ static int parse_fallback(const char *text, enum hf_fallback *ret)
 	return 0;
 }
 
+static int parse_capacity(const char *text, uint32_t *ret)
+{
+	unsigned long v;
+	char *end;
+
+	errno = 0;
+	v = strtoul(text, &end, 10);
+	if (!isdigit(text[0]) || *end != '\0' || errno || v >= HF_CAPACITY_NONE)
+		return -EINVAL;
+	*ret = v ? (uint32_t)v : HF_CAPACITY_NONE;
+	return 0;
+}
+
 int cli_plan_opts(const struct cli *cli, struct hf_plan_opts *ret)
 {
 	ret->strict_invalid = cli->strict_invalid;
 	if (cli->fallback && parse_fallback(cli->fallback, &ret->fallback) < 0)
 		return cli_usage("--fallback: '%s' is not software or kernel", cli->fallback);
-	return CLI_OK;
+	if (cli->capacity && parse_capacity(cli->capacity, &ret->capacity) < 0)
+		return cli_usage("--capacity: '%s' is not a number of entries", cli->capacity);
+	return cli->weights ? cli_weights(cli->weights, ret) : CLI_OK;
 }
 
 static int read_wish(const struct cli *cli, enum cli_stage stage, struct wish *ret)
@@ -65,11 +80,9 @@ static int read_wish(const struct cli *cli, enum cli_stage stage, struct wish *r
 	ret->model.node = cli->node;
 	if (cli->calico && parse_release(cli->calico, &ret->model.calico) < 0)
 		return cli_usage("--calico-version: '%s' is not like v3.29", cli->calico);
-	if (cli_plan_opts(cli, &ret->plan) != CLI_OK)
-		return CLI_USAGE;
 	if (stage == CLI_PLAN && !cli->profile)
 		return cli_usage("%s: needs a NIC profile (-p)", cli->verb);
-	return CLI_OK;
+	return cli_plan_opts(cli, &ret->plan);
 }
 
 static int read_files(

@@ -137,7 +137,10 @@ static enum hf_reason dead_reason(const struct builder *b, uint32_t origin)
 static struct hf_account account_of(const struct builder *b, uint32_t origin)
 {
 	const struct tally *t = &b->tallies[origin];
-	struct hf_account a = {.origin = origin, .entries = t->decided, .detail = t->detail};
+	struct hf_account a = {.origin = origin,
+		.entries = t->decided,
+		.detail = t->detail,
+		.packets = b->weights ? b->weights[origin] : 0};
 
 	if (!t->reached) {
 		/* Rules of other paths (leaving, from pods) are no business of arriving packets. */
@@ -156,16 +159,18 @@ static int finish(struct builder *b)
 	size_t n = hf_rules_n_origins(b->rules), i;
 	struct hf_account *accounts = hf_arena_calloc(p->arena, n, sizeof(*accounts));
 	const char **origins = hf_arena_calloc(p->arena, n, sizeof(*origins));
+	const char **places = hf_arena_calloc(p->arena, n, sizeof(*places));
 
 	mark_alive(b);
 	tally_entries(b);
 	p->tables = hf_arena_dup(p->arena, b->tables.v, b->tables.n * sizeof(*b->tables.v));
 	p->entries = hf_arena_dup(p->arena, b->entries.v, b->entries.n * sizeof(*b->entries.v));
-	if (!accounts || !origins || !p->tables || !p->entries)
+	if (!accounts || !origins || !places || !p->tables || !p->entries)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
 		origins[i] = hf_arena_strdup(p->arena, hf_rules_origin(b->rules, i));
-		if (!origins[i])
+		places[i] = hf_arena_strdup(p->arena, hf_rules_place(b->rules, i));
+		if (!origins[i] || !places[i])
 			return -ENOMEM;
 		if (origins[i][0]) /* jumps between tables have none */
 			accounts[p->n_accounts++] = account_of(b, (uint32_t)i);
@@ -175,11 +180,11 @@ static int finish(struct builder *b)
 	p->n_origins = n;
 	p->accounts = accounts;
 	p->origins = origins;
+	p->places = places;
 	return 0;
 }
 
-/* A NIC that takes no rules: everything of the uplink's paths is software's. */
-static int lower_none(struct builder *b)
+int hf_build_miss_all(struct builder *b, enum hf_reason reason)
 {
 	struct sight_host host;
 	size_t i, f;
@@ -191,8 +196,8 @@ static int lower_none(struct builder *b)
 		for (f = 0; f < 2; f++) {
 			const struct items *items = &host.paths[i].items[f];
 
-			hf_build_miss_items(b, items, HF_REASON_NO_ENGINE);
-			hf_build_miss_lost(b, items, HF_REASON_NO_ENGINE);
+			hf_build_miss_items(b, items, reason);
+			hf_build_miss_lost(b, items, reason);
 		}
 	}
 	hf_sight_fini(&host);
@@ -202,7 +207,7 @@ static int lower_none(struct builder *b)
 static int lower(struct builder *b)
 {
 	if (!b->engine)
-		return lower_none(b);
+		return hf_build_miss_all(b, HF_REASON_NO_ENGINE);
 	b->plan->order = b->engine->order;
 	b->plan->type_scope = b->engine->type_scope;
 	/*
@@ -257,6 +262,44 @@ static int build(struct builder *b, struct hf_err *err)
 	return rc < 0 ? hf_fail(err, rc, "plan: out of memory") : 0;
 }
 
+static int weight_cmp(const void *a, const void *b)
+{
+	return strcmp(((const struct hf_weight *)a)->origin, ((const struct hf_weight *)b)->origin);
+}
+
+static int weigh(struct builder *b, const struct hf_plan_opts *opts)
+{
+	size_t n = hf_rules_n_origins(b->rules), i;
+	struct hf_weight *sorted, key, *found;
+
+	if (!opts->weights)
+		return 0;
+	b->weights = calloc(n + 1, sizeof(*b->weights));
+	sorted = calloc(opts->n_weights + 1, sizeof(*sorted));
+	if (!b->weights || !sorted) {
+		free(sorted);
+		return -ENOMEM;
+	}
+	memcpy(sorted, opts->weights, opts->n_weights * sizeof(*sorted));
+	qsort(sorted, opts->n_weights, sizeof(*sorted), weight_cmp);
+	for (i = 0; i < n; i++) {
+		key.origin = hf_rules_origin(b->rules, i);
+		found = bsearch(&key, sorted, opts->n_weights, sizeof(*sorted), weight_cmp);
+		b->weights[i] = found ? found->packets : 0;
+	}
+	free(sorted);
+	return 0;
+}
+
+static uint32_t capacity_of(const struct builder *b, const struct hf_plan_opts *opts)
+{
+	uint32_t capacity = b->engine && b->engine->capacity ? b->engine->capacity : UINT32_MAX;
+
+	if (opts->capacity == HF_CAPACITY_NONE)
+		return 0;
+	return opts->capacity && opts->capacity < capacity ? opts->capacity : capacity;
+}
+
 int hf_plan_build(const struct hf_rules *rules, const struct hf_nic *nic,
 	const struct hf_plan_opts *opts, struct hf_plan **ret, struct hf_err *err)
 {
@@ -271,14 +314,13 @@ int hf_plan_build(const struct hf_rules *rules, const struct hf_nic *nic,
 		return rc;
 	b.in = (uint16_t)rc;
 	b.engine = hf_plan_engine(nic);
-	b.capacity = b.engine && b.engine->capacity ? b.engine->capacity : UINT32_MAX;
-	if (opts->capacity && opts->capacity < b.capacity)
-		b.capacity = opts->capacity;
+	b.capacity = capacity_of(&b, opts);
 	b.plan = calloc(1, sizeof(*b.plan));
 	if (!b.plan)
 		return hf_fail(err, -ENOMEM, "plan: out of memory");
-	rc = build(&b, err);
+	rc = weigh(&b, opts) < 0 ? hf_fail(err, -ENOMEM, "plan: out of memory") : build(&b, err);
 	free(b.tallies);
+	free(b.weights);
 	hf_vec_fini(&b.tables);
 	hf_vec_fini(&b.entries);
 	if (rc < 0) {
@@ -345,6 +387,11 @@ size_t hf_plan_n_accounts(const struct hf_plan *plan)
 const struct hf_account *hf_plan_account(const struct hf_plan *plan, size_t i)
 {
 	return &plan->accounts[i];
+}
+
+const char *hf_plan_place(const struct hf_plan *plan, size_t i)
+{
+	return i < plan->n_origins ? plan->places[i] : "";
 }
 
 const char *hf_plan_origin(const struct hf_plan *plan, size_t i)

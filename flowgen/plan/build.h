@@ -41,6 +41,7 @@ struct hf_plan {
 	const struct hf_account *accounts;
 	size_t n_origins;
 	const char *const *origins;
+	const char *const *places; /* of the origins */
 	enum hf_prio_order order;
 	uint32_t first_path; /* index of the first table of a path; 0: there is none */
 	struct port_map ports;
@@ -57,11 +58,14 @@ struct builder {
 	struct items_opts items;
 	uint32_t capacity; /* UINT32_MAX = no limit */
 	uint32_t classify_from;
+	uint64_t *weights; /* packets by origin, or NULL */
 	const struct hf_plan *previous;
 	struct hf_plan *plan;
 	HF_VEC(struct hf_table) tables;
 	HF_VEC(struct hf_entry) entries;
 	struct tally *tallies; /* per origin */
+	bool cut;	       /* something did not fit */
+	size_t fitted;	       /* items before that */
 };
 
 /* The engine policy goes to: the first that can drop and match addresses. NULL: none. */
@@ -76,6 +80,9 @@ bool hf_build_has_vlan(const struct builder *b);
 void hf_build_miss_lost(struct builder *b, const struct items *items, enum hf_reason reason);
 /* Tallies all items of a path as missed. */
 void hf_build_miss_items(struct builder *b, const struct items *items, enum hf_reason reason);
+
+/* Tallies all items of all paths of the uplink. Returns 0 or -ENOMEM. */
+int hf_build_miss_all(struct builder *b, enum hf_reason reason);
 
 /* For engines with groups and priorities; and for those without. Return 0 or -ENOMEM. */
 int hf_lower_grouped(struct builder *b);

@@ -276,6 +276,15 @@ struct choice {
 	struct keys keys;
 };
 
+/*
+ * What a key of a shape is worth. With addresses or the other end's port in it, it is a small part
+ * of what a key without decides; else a product of ports would win over the rules that matter.
+ */
+static size_t worth_of(unsigned int by)
+{
+	return 2048u >> (by & BY_SRC ? 4 : 0) >> (by & BY_SPORT ? 4 : 0) >> (by & BY_DST ? 3 : 0);
+}
+
 /* Drops count double, they are what saves work. Entries of one shape and fate are alike to the
  * driver as far as choosing goes; each is offered to it before it is emitted. */
 static size_t score_of(const struct flat *f, const struct kind *kind, const struct choice *c)
@@ -291,12 +300,12 @@ static size_t score_of(const struct flat *f, const struct kind *kind, const stru
 			answers[key->fate] =
 				key_entry(f, kind, key, c->by, &entry) ? TAKES : REFUSES;
 		if (answers[key->fate] == TAKES)
-			score += key->fate == HF_FATE_DENY ? 2 : 1;
+			score += worth_of(c->by) * (key->fate == HF_FATE_DENY ? 2 : 1);
 	}
 	return score;
 }
 
-/* The shape that decides most keys. Those are the caller's to free, also on failure. */
+/* The shape whose keys are worth most. Those are the caller's to free, also on failure. */
 static int best_shape(struct flat *f, const struct kind *kind, struct choice *ret)
 {
 	unsigned int by,
@@ -308,7 +317,7 @@ static int best_shape(struct flat *f, const struct kind *kind, struct choice *re
 		struct choice c = {.by = by};
 
 		rc = gather(f, kind, by, &c.keys);
-		if (rc == 0 && 2 * c.keys.n > ret->score)
+		if (rc == 0 && 2 * worth_of(by) * c.keys.n > ret->score)
 			rc = decide_keys(f, kind, by, &c.keys);
 		else
 			c.keys.n = 0;
@@ -323,24 +332,68 @@ static int best_shape(struct flat *f, const struct kind *kind, struct choice *re
 	return rc;
 }
 
-static int emit_kind(const struct flat *f, const struct kind *kind, const struct choice *c)
+/* Keys of the kinds that are used. */
+struct pick {
+	const struct kind *kind;
+	const struct choice *choice;
+	const struct key *key;
+	uint64_t weight;
+};
+
+struct picks {
+	size_t n;
+	struct pick *v;
+};
+
+static int pick_cmp(const void *a, const void *b)
 {
-	struct builder *b = f->b;
+	const struct pick *x = a, *y = b;
+
+	if (x->weight != y->weight)
+		return x->weight > y->weight ? -1 : 1;
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	return x->key < y->key ? -1 : x->key > y->key;
+}
+
+/* Entries do not meet each other, so while there is room any can be taken: the heaviest first. */
+static int emit_picks(struct builder *b, struct flat *f, const struct picks *picks)
+{
 	struct hf_entry entry;
 	size_t i;
 	int rc = 0;
 
-	for (i = 0; i < c->keys.n && rc == 0; i++) {
-		const struct key *key = &c->keys.v[i];
+	if (b->weights && picks->n > b->capacity)
+		qsort(picks->v, picks->n, sizeof(*picks->v), pick_cmp);
+	for (i = 0; i < picks->n && rc == 0; i++) {
+		const struct pick *p = &picks->v[i];
 
-		if (!key_entry(f, kind, key, c->by, &entry))
+		if (!key_entry(f, p->kind, p->key, p->choice->by, &entry))
 			continue;
 		if (b->entries.n >= b->capacity)
-			hf_build_miss(b, key->origin, HF_REASON_CAPACITY, HF_F_MAX_);
+			hf_build_miss(b, p->key->origin, HF_REASON_CAPACITY, HF_F_MAX_);
 		else
 			rc = hf_build_entry(b, &entry);
 	}
 	return rc;
+}
+
+static int add_picks(const struct builder *b, const struct kind *kind, const struct choice *c,
+	struct picks *picks)
+{
+	struct pick *v = reallocarray(picks->v, picks->n + c->keys.n + 1, sizeof(*v));
+	size_t i;
+
+	if (!v)
+		return -ENOMEM;
+	picks->v = v;
+	for (i = 0; i < c->keys.n; i++) {
+		const struct key *key = &c->keys.v[i];
+
+		picks->v[picks->n++] =
+			(struct pick){kind, c, key, b->weights ? b->weights[key->origin] : 0};
+	}
+	return 0;
 }
 
 /*
@@ -354,6 +407,7 @@ static int lower_kinds(struct flat *f)
 	struct choice choice[8] = {0};
 	size_t n = 0, i, n_l4 = sizeof(l4_kinds) / sizeof(l4_kinds[0]), sum[2] = {0}, pick = 0;
 	bool scope = f->b->engine->type_scope;
+	struct picks picks = {0};
 	int rc = 0;
 
 	for (i = 0; i < n_l4; i++)
@@ -371,8 +425,11 @@ static int lower_kinds(struct flat *f)
 			continue;
 		if (f->b->engine->shape == HF_SHAPE_GLOBAL && i != pick)
 			continue;
-		rc = emit_kind(f, kinds[i], &choice[i]);
+		rc = add_picks(f->b, kinds[i], &choice[i], &picks);
 	}
+	if (rc == 0)
+		rc = emit_picks(f->b, f, &picks);
+	free(picks.v);
 	for (i = 0; i < n; i++)
 		free(choice[i].keys.v);
 	return rc;

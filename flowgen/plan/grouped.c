@@ -345,10 +345,13 @@ static int lower_family(struct lower *l, const struct items *items)
 				mark; /* the item does not fit: it and all behind it are punted */
 			full = HF_REASON_CAPACITY;
 		}
+		b->cut |= full == HF_REASON_CAPACITY;
+		b->fitted += !b->cut;
 		if (full)
 			hf_build_miss(b, items->v[i].origin, full, HF_F_MAX_);
 	}
-	l->room -= (uint32_t)(b->entries.n - start);
+	/* Nothing behind what did not fit: else more room could mean that less is decided. */
+	l->room = full == HF_REASON_CAPACITY ? 0 : l->room - (uint32_t)(b->entries.n - start);
 	return rc;
 }
 
@@ -406,10 +409,62 @@ static int add_path_tables(struct builder *b, struct path_table *pts, size_t *re
 	return rc;
 }
 
+static uint64_t path_weight(const struct builder *b, const struct path_table *pt)
+{
+	const struct hf_path *path = hf_rules_find_path(b->rules, b->in, pt->class);
+	size_t n = hf_rules_n_blocks(b->rules), i, k;
+	bool *met = calloc(n + 1, sizeof(*met));
+	uint64_t sum = 0;
+
+	if (met && path)
+		met[path->block] = true;
+	for (i = 0; met && i < n; i++) {
+		const struct hf_block *block = hf_rules_block(b->rules, i);
+
+		for (k = 0; met[i] && k < block->n_rules; k++) {
+			const struct hf_rule *r = &block->rules[k];
+
+			if (r->match.out != HF_IF_ANY && r->match.out != pt->out)
+				continue;
+			if (r->op == HF_OP_GOTO)
+				met[r->target] = true;
+			sum += b->weights[r->origin];
+		}
+	}
+	free(met);
+	return sum;
+}
+
+/*
+ * Tables are filled one after the other while there is room, those first whose rules decided most
+ * packets; entries stay in the tables' own order.
+ */
+static int lower_paths(struct builder *b, const struct path_table *pts, size_t n, uint32_t *room)
+{
+	uint64_t *weights = calloc(n + 1, sizeof(*weights));
+	bool *done = calloc(n + 1, sizeof(*done));
+	size_t i, k, best;
+	int rc = weights && done ? 0 : -ENOMEM;
+
+	for (i = 0; i < n && rc == 0 && b->weights; i++)
+		weights[i] = path_weight(b, &pts[i]);
+	for (i = 0; i < n && rc == 0; i++) {
+		for (best = n, k = 0; k < n; k++) {
+			if (!done[k] && (best == n || weights[k] > weights[best]))
+				best = k;
+		}
+		done[best] = true;
+		rc = lower_path(b, &pts[best], room);
+	}
+	free(weights);
+	free(done);
+	return rc;
+}
+
 static int lower_tables(struct builder *b, struct path_table *pts)
 {
 	uint32_t room, reserve;
-	size_t n = 0, i;
+	size_t n = 0;
 	int rc = hf_front_add(b);
 
 	b->plan->first_path = (uint32_t)b->tables.n;
@@ -419,14 +474,48 @@ static int lower_tables(struct builder *b, struct path_table *pts)
 	reserve = (uint32_t)(hf_front_size(b) + 2 * n);
 	if (rc == 0 && b->capacity < reserve) {
 		b->tables.n = 0;
-		return 0;
+		b->cut = true;
+		return hf_build_miss_all(b, HF_REASON_CAPACITY);
 	}
 	room = b->capacity - reserve;
-	for (i = 0; i < n && rc == 0; i++)
-		rc = lower_path(b, &pts[i], &room);
+	if (rc == 0)
+		rc = lower_paths(b, pts, n, &room);
 	if (rc == 0)
 		rc = hf_label_plan(b, b->previous);
 	return rc < 0 ? rc : hf_front_lower(b, pts, n);
+}
+
+/* Tries without the ports table, and keeps what gets further. */
+static int lower_without_ports(struct builder *b, struct path_table *pts)
+{
+	size_t n = hf_rules_n_origins(b->rules) + 1;
+	struct builder with = *b;
+	struct hf_plan plan = *b->plan;
+	int rc;
+
+	b->tallies = calloc(n, sizeof(*b->tallies));
+	if (!b->tallies) {
+		b->tallies = with.tallies;
+		return -ENOMEM;
+	}
+	memset(&b->tables, 0, sizeof(b->tables));
+	memset(&b->entries, 0, sizeof(b->entries));
+	b->cut = false;
+	b->fitted = 0;
+	b->plan->ports = (struct port_map){0};
+	rc = lower_tables(b, pts);
+	if (rc == 0 && b->fitted > with.fitted) {
+		hf_vec_fini(&with.tables);
+		hf_vec_fini(&with.entries);
+		free(with.tallies);
+		return 0;
+	}
+	hf_vec_fini(&b->tables);
+	hf_vec_fini(&b->entries);
+	free(b->tallies);
+	*b = with;
+	*b->plan = plan;
+	return rc;
 }
 
 int hf_lower_grouped(struct builder *b)
@@ -435,11 +524,14 @@ int hf_lower_grouped(struct builder *b)
 	struct path_table *pts = calloc(n_dests + 1, sizeof(*pts));
 	int rc = pts ? hf_port_map_choose(b, &b->plan->ports) : -ENOMEM;
 
-	/* Where there is little room a table in front of all others is not worth it. */
-	if (rc == 0 && b->capacity < 2 * hf_front_size(b))
-		b->plan->ports = (struct port_map){0};
 	if (rc == 0)
 		rc = lower_tables(b, pts);
+	/*
+	 * What does not fit is left out from the end, so of two ways the one that gets further is
+	 * the better one, at every capacity: with more room never less is decided.
+	 */
+	if (rc == 0 && b->cut && b->plan->ports.used)
+		rc = lower_without_ports(b, pts);
 	free(pts);
 	return rc;
 }

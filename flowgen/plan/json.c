@@ -16,6 +16,10 @@ static json_t *account_json(const struct hf_plan *plan, const struct hf_account 
 	json_t *o = json_pack("{s:s, s:s, s:I}", "origin", hf_plan_origin(plan, a->origin),
 		"offloaded", shares[a->share], "entries", (json_int_t)a->entries);
 
+	if (o && hf_plan_place(plan, a->origin)[0])
+		json_object_set_new(o, "place", json_string(hf_plan_place(plan, a->origin)));
+	if (o && a->packets)
+		json_object_set_new(o, "packets", json_integer((json_int_t)a->packets));
 	if (o && a->share != HF_SHARE_WHOLE)
 		json_object_set_new(
 			o, "reason", json_string(hf_reason_print(a->reason, a->detail, buf)));
@@ -46,6 +50,23 @@ static json_t *entry_json(const struct hf_plan *plan, size_t i)
 	return o;
 }
 
+static json_t *sum_json(const struct hf_plan *plan)
+{
+	struct hf_plan_sum s;
+	json_t *o;
+
+	if (hf_plan_sum(plan, &s) < 0)
+		return NULL;
+	o = json_pack("{s:I, s:I, s:I, s:I}", "rules", (json_int_t)s.rules, "yes",
+		(json_int_t)s.whole, "partial", (json_int_t)s.part, "masks", (json_int_t)s.masks);
+	if (o && s.weighed) {
+		json_object_set_new(o, "packets", json_integer((json_int_t)s.packets));
+		json_object_set_new(
+			o, "packets_offloaded", json_integer((json_int_t)s.packets_whole));
+	}
+	return o;
+}
+
 int hf_plan_print_json(const struct hf_plan *plan, FILE *out)
 {
 	json_t *root = json_pack("{s:i, s:s, s:s, s:s, s:[], s:[], s:[]}", "schema", 1, "iface",
@@ -57,6 +78,9 @@ int hf_plan_print_json(const struct hf_plan *plan, FILE *out)
 
 	if (!root)
 		return -ENOMEM;
+	json_object_set_new(root, "offloaded", sum_json(plan));
+	json_object_set_new(root, "capacity",
+		plan->capacity == UINT32_MAX ? json_null() : json_integer(plan->capacity));
 	for (i = 0; i < plan->n_accounts; i++)
 		json_array_append_new(
 			json_object_get(root, "rules"), account_json(plan, &plan->accounts[i]));

@@ -4,7 +4,9 @@
 
 #include <hepflow/base/text.h>
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const reasons[HF_REASON_MAX_] = {
@@ -177,11 +179,17 @@ static void print_account(const struct hf_plan *plan, const struct hf_account *a
 	};
 	char buf[64];
 
+	const char *place = hf_plan_place(plan, a->origin);
+
 	fprintf(out, "  %-40s %-8s", hf_plan_origin(plan, a->origin), shares[a->share]);
 	if (a->entries)
 		fprintf(out, " entries %" PRIu32, a->entries);
 	if (a->share != HF_SHARE_WHOLE)
 		fprintf(out, " reason %s", hf_reason_print(a->reason, a->detail, buf));
+	if (a->packets)
+		fprintf(out, " packets %" PRIu64, a->packets);
+	if (place[0])
+		fprintf(out, "  # %s", place);
 	fputc('\n', out);
 }
 
@@ -204,21 +212,76 @@ static void print_entry(const struct hf_plan *plan, size_t i, FILE *out)
 	fputc('\n', out);
 }
 
-void hf_plan_print(const struct hf_plan *plan, FILE *out)
+static int masks_cmp(const void *a, const void *b)
 {
-	size_t counts[3] = {0}, i, k, relevant = 0;
+	const struct hf_entry *x = *(const struct hf_entry *const *)a,
+			      *y = *(const struct hf_entry *const *)b;
+
+	if (x->table != y->table)
+		return x->table < y->table ? -1 : 1;
+	if (x->match.layers != y->match.layers)
+		return x->match.layers < y->match.layers ? -1 : 1;
+	return memcmp(&x->match.mask, &y->match.mask, sizeof(x->match.mask));
+}
+
+static int count_masks(const struct hf_plan *plan, size_t *ret)
+{
+	const struct hf_entry **v = calloc(plan->n_entries + 1, sizeof(*v));
+	size_t i;
+
+	if (!v)
+		return -ENOMEM;
+	for (i = 0; i < plan->n_entries; i++)
+		v[i] = &plan->entries[i];
+	qsort(v, plan->n_entries, sizeof(*v), masks_cmp);
+	for (*ret = i = 0; i < plan->n_entries; i++)
+		*ret += i == 0 || masks_cmp(&v[i - 1], &v[i]) != 0;
+	free(v);
+	return 0;
+}
+
+int hf_plan_sum(const struct hf_plan *plan, struct hf_plan_sum *ret)
+{
+	struct hf_plan_sum s = {0};
+	size_t i;
+	int rc = count_masks(plan, &s.masks);
 
 	for (i = 0; i < plan->n_accounts; i++) {
-		if (plan->accounts[i].reason == HF_REASON_DIRECTION)
+		const struct hf_account *a = &plan->accounts[i];
+
+		if (a->reason == HF_REASON_DIRECTION)
 			continue;
-		counts[plan->accounts[i].share]++;
-		relevant++;
+		s.rules++;
+		s.whole += a->share == HF_SHARE_WHOLE;
+		s.part += a->share == HF_SHARE_PART;
+		s.packets += a->packets;
+		s.packets_whole += a->share == HF_SHARE_WHOLE ? a->packets : 0;
 	}
+	s.weighed = s.packets > 0;
+	if (rc == 0)
+		*ret = s;
+	return rc;
+}
+
+static void print_sum(const struct hf_plan *plan, const struct hf_plan_sum *s, FILE *out)
+{
+	fprintf(out, "offloaded %zu/%zu rules", s->whole, s->rules);
+	if (s->weighed)
+		fprintf(out, ", %.1f %% of packets (by last counters)",
+			100.0 * (double)s->packets_whole / (double)s->packets);
+	fprintf(out, "\n%zu more in part; %zu entries in %zu tables, %zu masks\n", s->part,
+		plan->n_entries, plan->n_tables, s->masks);
+}
+
+void hf_plan_print(const struct hf_plan *plan, FILE *out)
+{
+	struct hf_plan_sum sum;
+	size_t i, k;
+
 	fprintf(out, "plan %s on %s, fallback %s\n", plan->iface, plan->nic,
 		plan->fallback == HF_FALLBACK_KERNEL ? "kernel" : "software");
-	fprintf(out, "offloaded %zu/%zu rules (%zu in part), %zu entries in %zu tables\n",
-		counts[HF_SHARE_WHOLE], relevant, counts[HF_SHARE_PART], plan->n_entries,
-		plan->n_tables);
+	if (hf_plan_sum(plan, &sum) == 0)
+		print_sum(plan, &sum, out);
 	fprintf(out, "rules:\n");
 	for (i = 0; i < plan->n_accounts; i++)
 		print_account(plan, &plan->accounts[i], out);
@@ -274,30 +337,4 @@ void hf_plan_explain(
 	fprintf(out, "entry %zu of %s, table %" PRIu32 " \"%s\" priority %" PRIu32 ": %s -> %s\n",
 		i, plan->iface, plan->tables[e->table].group, plan->tables[e->table].name,
 		e->priority, match, hf_fate_name(fate));
-}
-
-void hf_plan_print_dot(const struct hf_plan *plan, FILE *out)
-{
-	size_t i, k, n;
-
-	fprintf(out, "digraph plan {\n  rankdir=LR;\n  node [shape=box];\n");
-	for (k = 0; k < plan->n_tables; k++) {
-		for (n = i = 0; i < plan->n_entries; i++)
-			n += plan->entries[i].table == k;
-		fprintf(out, "  t%zu [label=\"%" PRIu32 " %s\\n%zu entries\"];\n", k,
-			plan->tables[k].group, plan->tables[k].name, n);
-	}
-	for (k = 0; k < plan->n_tables; k++) {
-		for (n = 0; n < plan->n_tables; n++) {
-			for (i = 0; i < plan->n_entries; i++) {
-				const struct hf_entry *e = &plan->entries[i];
-
-				if (e->table == k && e->fate == HF_FATE_JUMP && e->jump == n)
-					break;
-			}
-			if (i < plan->n_entries)
-				fprintf(out, "  t%zu -> t%zu;\n", k, n);
-		}
-	}
-	fprintf(out, "}\n");
 }

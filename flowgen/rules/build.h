@@ -66,9 +66,10 @@ enum chain_flag {
 
 struct origin {
 	const char *text;
-	bool policy;	  /* of a policy rule */
-	bool live;	  /* some packet may reach it */
-	const char *dead; /* why its match is empty, or NULL */
+	const char *place; /* the model's, or NULL */
+	bool policy;	   /* of a policy rule */
+	bool live;	   /* some packet may reach it */
+	const char *dead;  /* why its match is empty, or NULL */
 };
 
 struct build {

@@ -103,6 +103,7 @@ static void emit_rules(const struct chain *c, rule_vec *v, const struct hf_model
 		if (b->rc < 0)
 			break;
 		b->origins.v[own].policy = true;
+		b->origins.v[own].place = r->place;
 		b->origins.v[own].dead = m->dead;
 		if (m->dead)
 			continue;

@@ -73,15 +73,19 @@ static int place_origins(struct build *b)
 {
 	struct hf_rules *r = b->rules;
 	const char **origins = hf_arena_calloc(r->arena, b->origins.n, sizeof(*origins));
+	const char **places = hf_arena_calloc(r->arena, b->origins.n, sizeof(*places));
 	struct hf_dead *dead = hf_arena_calloc(r->arena, b->origins.n, sizeof(*dead));
 	size_t i;
 
-	if (!origins || !dead)
+	if (!origins || !places || !dead)
 		return -ENOMEM;
 	for (i = 0; i < b->origins.n; i++) {
 		const struct origin *o = &b->origins.v[i];
 
 		origins[i] = o->text;
+		places[i] = o->place && o->place[0] ? hf_arena_strdup(r->arena, o->place) : "";
+		if (!places[i])
+			return -ENOMEM;
 		if (o->policy && !o->live)
 			dead[r->n_dead++] = (struct hf_dead){
 				.origin = o->text, .reason = o->dead ? o->dead : "shadowed"};
@@ -90,6 +94,7 @@ static int place_origins(struct build *b)
 		qsort(dead, r->n_dead, sizeof(*dead), dead_cmp);
 	r->dead = dead;
 	r->origins = origins;
+	r->places = places;
 	r->n_origins = b->origins.n;
 	return 0;
 }

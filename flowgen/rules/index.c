@@ -207,6 +207,11 @@ const struct hf_path *hf_rules_path(const struct hf_rules *rules, size_t i)
 	return &rules->paths[i];
 }
 
+const char *hf_rules_place(const struct hf_rules *rules, size_t i)
+{
+	return rules->places[i];
+}
+
 size_t hf_rules_n_origins(const struct hf_rules *rules)
 {
 	return rules->n_origins;

@@ -39,6 +39,7 @@ struct hf_rules {
 	struct hf_path *paths; /* three for each interface, in the order of enum hf_class */
 	size_t n_origins;
 	const char *const *origins;
+	const char *const *places; /* of the origins */
 	size_t n_dead;
 	const struct hf_dead *dead;
 	bool drop_input, drop_output, drop_forward;

@@ -108,12 +108,26 @@ struct hf_account {
 	enum hf_reason reason; /* of what is not in hardware */
 	uint32_t detail;
 	uint32_t entries; /* that carry it */
+	uint64_t packets; /* hf_plan_opts.weights: that it decided; 0 without */
+};
+
+/* What an origin decided by the last counters. */
+struct hf_weight {
+	const char *origin;
+	uint64_t packets;
 };
 
 struct hf_plan_opts {
 	const char *iface; /* the uplink the NIC serves; NULL: the only one, or the first */
 	enum hf_fallback fallback;
-	uint32_t capacity; /* use at most so many entries; 0 = as the profile says */
+	/* Use at most so many entries. 0 = as the profile says, HF_CAPACITY_NONE = none at all. */
+	uint32_t capacity;
+	/*
+	 * n of them, or NULL: where not everything fits, what decided most packets comes first.
+	 * Read only while the plan is built.
+	 */
+	const struct hf_weight *weights;
+	size_t n_weights;
 	/*
 	 * INVALID is one of the states that a packet may secretly be in: nothing is allowed by
 	 * hardware then that policy denies to an invalid packet (docs/plan.md).
@@ -132,6 +146,8 @@ struct hf_plan_opts {
 	 */
 	const struct hf_plan *previous;
 };
+
+#define HF_CAPACITY_NONE UINT32_MAX
 
 /* Errors: -ENOENT for an interface that the host does not have, -ENOMEM. "Cannot offload" is none.
  */
@@ -156,6 +172,21 @@ size_t hf_plan_n_accounts(const struct hf_plan *plan);
 const struct hf_account *hf_plan_account(const struct hf_plan *plan, size_t i);
 /* Text of an origin, as in the rules; indexes are those of the rules the plan was built from. */
 const char *hf_plan_origin(const struct hf_plan *plan, size_t i);
+/* Where its policy rule was read, "file:line:column", or "". */
+const char *hf_plan_place(const struct hf_plan *plan, size_t i);
+
+/* The plan in numbers. Rules: origins that arriving packets of this uplink can meet. */
+struct hf_plan_sum {
+	size_t rules;
+	size_t whole; /* of them wholly in hardware */
+	size_t part;
+	bool weighed; /* there are weights, and they are not all 0 */
+	uint64_t packets;
+	uint64_t packets_whole; /* of rules that are wholly in hardware */
+	size_t masks; /* different sets of fields and masks, each in its table: templates */
+};
+/* Returns 0 or -ENOMEM. */
+int hf_plan_sum(const struct hf_plan *plan, struct hf_plan_sum *ret);
 
 /*
  * Entry i as the driver is asked for it: verdict carrier, counter where the engine has counters,

@@ -162,6 +162,9 @@ size_t hf_rules_n_paths(const struct hf_rules *rules);
 const struct hf_path *hf_rules_path(const struct hf_rules *rules, size_t i);
 size_t hf_rules_n_origins(const struct hf_rules *rules);
 const char *hf_rules_origin(const struct hf_rules *rules, size_t i);
+/* Where the origin's policy rule was read, "file:line:column"; "" when it is none or nobody knows.
+ */
+const char *hf_rules_place(const struct hf_rules *rules, size_t i);
 
 /*
  * Policy rules that no packet can reach, for reports; sorted by origin. A rule that lives

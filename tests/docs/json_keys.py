@@ -62,13 +62,16 @@ def cases():
         yield words, path
 
 
+WEIGHTS = os.path.join(HERE, 'weights.json')
+
+
 def printed(build):
     flowgen = os.path.abspath(os.path.join(build, 'flowgen', 'flowgen'))
     tool = os.path.abspath(os.path.join(build, 'hw-profiles', 'hw-profile'))
     found = {}
     for args, path in cases():
         for stage, more in (('policy', []), ('model', []), ('rules', []), ('eval', []),
-                            ('plan', ['-p', 'mlx5-cx6dx']), ('flows', ['-p', 'mlx5-cx6dx'])):
+                            ('plan', ['-p', 'mlx5-cx6dx', '--weights', WEIGHTS]), ('flows', ['-p', 'mlx5-cx6dx'])):
             end = [PACKET] if stage == 'eval' else []
             value = run(flowgen, stage, '--format', 'json', *args, *more,
                         os.path.basename(path), *end, folder=os.path.dirname(path))

@@ -312,6 +312,166 @@ Test(plan, never_holds_more_than_its_capacity)
 	}
 }
 
+/* A busy host, to be cut: some rules of either verdict, a range, both families. */
+static const char busy[] = GNP("busy",
+	"applyOnForward: true, ingress: ["
+	" {action: Deny, protocol: TCP, destination: {ports: [3000]}},"
+	" {action: Allow, protocol: TCP, source: {nets: [198.51.100.0/24, 203.0.113.0/24], ports:"
+	" ['1024:65535']}, destination: {ports: ['1024:65535']}},"
+	" {action: Deny, protocol: UDP, destination: {ports: ['100:999']}},"
+	" {action: Allow, protocol: UDP, destination: {ports: ['53:999']}},"
+	" {action: Allow, protocol: ICMP}]");
+
+static struct hf_plan *build_at(
+	const struct hf_host *h, uint32_t capacity, const struct hf_weight *weights, size_t n)
+{
+	struct hf_plan_opts opts = {.capacity = capacity ? capacity : HF_CAPACITY_NONE,
+		.classify_from = 1,
+		.weights = weights,
+		.n_weights = n};
+	struct hf_plan *plan;
+
+	cr_assert_eq(hf_plan_build(h->rules, h->nic, &opts, &plan, NULL), 0);
+	cr_assert_leq(hf_plan_n_entries(plan), capacity);
+	return plan;
+}
+
+static size_t count_decided(const struct hf_plan *plan, bool *decided)
+{
+	static const uint16_t ports[] = {22, 53, 100, 999, 1000, 1023, 1024, 3000, 65535};
+	static const char *const heads[] = {IN "proto=tcp flags=S", IN "proto=tcp flags=A",
+		IN "proto=udp", "in=eth0 src=203.0.113.9 dst=10.65.0.2 proto=tcp flags=A",
+		"in=eth0 src=203.0.113.9 dst=8.8.8.8 proto=udp", IN "proto=icmp type=8"};
+	size_t i, s, d, n = 0, at = 0;
+
+	for (i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		for (s = 0; s < 9; s++) {
+			for (d = 0; d < 9; d++) {
+				struct hf_packet pkt;
+
+				cr_assert_eq(hf_packet_parse(heads[i], &pkt, NULL), 0);
+				if (pkt.proto != HF_PROTO_ICMP) {
+					pkt.sport = ports[s];
+					pkt.dport = ports[d];
+				}
+				decided[at] = hf_plan_judge(plan, &pkt, NULL) != HF_FATE_PUNT;
+				n += decided[at++];
+			}
+		}
+	}
+	return n;
+}
+
+static void grows_with_capacity(const char *profile, const struct hf_weight *weights, size_t n)
+{
+	bool before[500] = {false}, now[500];
+	size_t most = 0, at, i;
+	struct hf_host h;
+
+	hf_host_init(&h, profile, 0, busy);
+	for (i = 0; i < 330; i++) {
+		struct hf_plan *plan = build_at(&h, (uint32_t)i, weights, n);
+
+		most = count_decided(plan, now);
+		for (at = 0; at < sizeof(now); at++) {
+			cr_expect(now[at] || !before[at], "%s: %zu entries, packet %zu", profile, i,
+				at);
+			before[at] = now[at];
+		}
+		hf_plan_free(plan);
+	}
+	cr_expect_gt(most, 0);
+	cr_expect_eq(most, count_decided(h.plan, now), "%s", profile);
+	hf_host_fini(&h);
+}
+
+Test(plan, more_room_never_decides_less)
+{
+	static const struct hf_weight weights[] = {{"default/gnp:busy/ingress/3", 1000},
+		{"default/gnp:busy/ingress/1", 10}, {"failsafe", 3}};
+
+	grows_with_capacity("mlx5-cx6dx", NULL, 0);
+	grows_with_capacity("mlx5-cx6dx", weights, 3);
+	grows_with_capacity("i40e-x710", weights, 3);
+}
+
+static const char two_ports[] =
+	"---\n"
+	"apiVersion: projectcalico.org/v3\n"
+	"kind: FelixConfiguration\n"
+	"metadata: {name: default}\n"
+	"spec: {failsafeInboundHostPorts: [], failsafeOutboundHostPorts: []}\n" GNP("u",
+		"doNotTrack: true, applyOnForward: true, ingress: ["
+		" {action: Deny, protocol: TCP, destination: {ports: [80]}},"
+		" {action: Deny, protocol: TCP, destination: {ports: [81]}}]");
+
+/* NICs without order: one entry for both rules' port, and none for a source port that is allowed.
+ */
+Test(plan, a_flat_entry_asks_for_no_more_than_it_needs)
+{
+	struct hf_host h;
+	size_t i, n = 0;
+
+	hf_host_init(&h, "i40e-x710", 0, two_ports);
+	for (i = 0; i < hf_plan_n_entries(h.plan); i++) {
+		const struct hf_entry *e = hf_plan_entry(h.plan, i);
+
+		if (e->fate != HF_FATE_DENY)
+			continue;
+		cr_expect_eq(e->match.mask.ip_dst[0], 0);
+		cr_expect_eq(e->match.mask.sport[0], 0);
+		n++;
+	}
+	cr_expect_eq(n, 4); /* two ports, two families */
+	hf_host_fini(&h);
+}
+
+Test(plan, the_busiest_rules_come_first_and_the_report_says_their_share)
+{
+	static const struct hf_weight weights[] = {
+		{"default/gnp:busy/ingress/3", 964}, {"failsafe", 36}, {"no-such-rule", 9000}};
+	struct hf_plan_sum sum;
+	struct hf_plan *plan;
+	struct hf_host h;
+	size_t i;
+
+	hf_host_init(&h, "mlx5-cx6dx", 0, busy);
+	plan = build_at(&h, 400, weights, 3);
+	cr_assert_eq(hf_plan_sum(plan, &sum), 0);
+	cr_expect(sum.weighed);
+	cr_expect_eq(sum.packets, 1000);
+	cr_expect_gt(sum.packets_whole, 0);
+	cr_expect_leq(sum.packets_whole, sum.packets);
+	cr_expect_gt(sum.masks, 5);
+	hf_plan_free(plan);
+	hf_host_fini(&h);
+
+	/* A flat NIC with room for one entry: whose is it? */
+	hf_host_init(&h, "i40e-x710", 0, two_ports);
+	for (i = 0; i < 2; i++) {
+		struct hf_weight one = {
+			i ? "default/gnp:u/ingress/1" : "default/gnp:u/ingress/0", 5};
+
+		plan = build_at(&h, 1, &one, 1);
+		cr_assert_eq(hf_plan_n_entries(plan), 1);
+		cr_expect_str_eq(hf_plan_origin(plan, hf_plan_entry(plan, 0)->origin), one.origin);
+		hf_plan_free(plan);
+	}
+	hf_host_fini(&h);
+}
+
+Test(plan, a_rule_is_told_with_its_place)
+{
+	struct hf_host h;
+
+	hf_host_init(&h, "mlx5-cx6dx", 0, deny_3000);
+	cr_expect_str_eq(hf_plan_place(h.plan,
+				 hf_host_account(&h, "default/gnp:deny-3000/ingress/0")->origin),
+		"test:5:57");
+	cr_expect_str_eq(hf_plan_place(h.plan, hf_host_account(&h, "failsafe")->origin), "");
+	hf_host_fini(&h);
+}
+
 Test(plan, the_kernel_as_fallback_gets_all_but_drops)
 {
 	struct hf_plan_opts opts = {.fallback = HF_FALLBACK_KERNEL};
