@@ -233,6 +233,17 @@ static int read_facts(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
+static int read_privileges(struct reader *r, const struct hf_yaml *v)
+{
+	static const char *const words[] = {"drop", "keep"};
+	int rc = read_word(r, v, "privileges", words, N(words));
+
+	if (rc < 0)
+		return rc;
+	r->c->keep_privileges = rc == 1;
+	return 0;
+}
+
 static int read_watch(struct reader *r, const struct hf_yaml *v)
 {
 	return hf_yaml_bool(v, &r->c->watch) < 0 ? fail_at(r, v, "watch must be true or false") : 0;
@@ -498,6 +509,7 @@ static int read_spec(struct reader *r, const struct hf_yaml *v)
 		{"node", false, read_node},
 		{"policy", true, read_policies},
 		{"facts", false, read_facts},
+		{"privileges", false, read_privileges},
 		{"metrics", false, read_metrics},
 		{"watch", false, read_watch},
 		{"felix", false, read_felix},

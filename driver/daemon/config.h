@@ -74,6 +74,7 @@ struct hf_config {
 	const char *node; /* NULL: as hf_model_build() finds it */
 	size_t n_policies;
 	struct hf_conf_text *policies;
+	bool keep_privileges;
 	bool kernel_facts;   /* interfaces and routes come from this kernel, live */
 	const char *metrics; /* address to listen on; NULL: nowhere */
 	uint16_t metrics_port;

@@ -106,18 +106,31 @@ static void on_event(struct bufferevent *, short, void *arg)
 	conn_free(arg); /* end, error or silence: all the same to us */
 }
 
+/* The socket's mode says the same; this is the kernel's word on it. */
+static bool is_trusted(int fd)
+{
+	struct ucred who;
+	socklen_t size = sizeof(who);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 &&
+	       (who.uid == 0 || who.uid == geteuid());
+}
+
 static void on_accept(
 	struct evconnlistener *, evutil_socket_t fd, struct sockaddr *, int, void *arg)
 {
 	static const struct timeval idle = {.tv_sec = HF_CTL_IDLE_SEC};
 	struct hf_ctl *ctl = arg;
-	struct conn *c = ctl->n_conns < HF_CTL_CONNS ? calloc(1, sizeof(*c)) : NULL;
+	bool trusted = is_trusted(fd);
+	struct conn *c = trusted && ctl->n_conns < HF_CTL_CONNS ? calloc(1, sizeof(*c)) : NULL;
 
 	if (c)
 		c->bev = bufferevent_socket_new(ctl->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	if (!c || !c->bev) {
 		hf_log(HF_LOG_WARN, "ctl", "a client is refused: %s",
-			c ? "out of memory" : "too many of them");
+			c	   ? "out of memory"
+			: !trusted ? "neither root nor our user"
+				   : "too many of them");
 		free(c);
 		(void)close(fd); /* refused */
 		return;

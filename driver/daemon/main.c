@@ -11,6 +11,7 @@
 #include "kernel.h"
 #include "log.h"
 #include "notify.h"
+#include "privileges.h"
 #include "rpc.h"
 #include "rundir.h"
 #include "saved.h"
@@ -371,7 +372,10 @@ int main(int argc, char **argv)
 	rc = hf_config_read(args.config, &config, &err);
 	if (rc < 0)
 		return fail(&err);
-	rc = run(config, args.check, &err);
+	if (!args.check && !config->keep_privileges)
+		rc = hf_privileges_drop(&err);
+	if (rc == 0)
+		rc = run(config, args.check, &err);
 	hf_config_free(config);
 	return rc < 0 ? fail(&err) : EXIT_OK;
 }

@@ -5,6 +5,7 @@
 import os
 import re
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -12,7 +13,7 @@ import urllib.error
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from hepflowd import Daemon, wait  # noqa: E402
+from hepflowd import CTL, Daemon, wait  # noqa: E402
 
 CONFIG = '''apiVersion: hepflow/v1
 kind: Config
@@ -249,6 +250,30 @@ def odd(d, dir):
     assert re.search(r'connections:0 .*nic-entries:[1-9]\d* .*rules:[1-9]', d.ask('memory/show'))
 
 
+def unprivileged(d, dir):
+    with open(f'/proc/{d.process.pid}/status') as f:
+        status = dict(line.split(':\t', 1) for line in f)
+    kept = 1 << 12 | 1 << 13 | 1 << 14  # NET_ADMIN, NET_RAW, IPC_LOCK: capabilities(7)
+    for field in ('CapEff', 'CapPrm', 'CapInh', 'CapBnd') if os.geteuid() == 0 else ('CapEff',):
+        assert int(status[field], 16) & ~kept == 0, (field, status[field])
+    assert status['NoNewPrivs'].strip() == '1'
+    assert os.stat(f'{dir}/run').st_mode & 0o777 == 0o750
+    for name in os.listdir(f'{dir}/run'):
+        mode = os.stat(f'{dir}/run/{name}').st_mode & 0o777
+        assert mode == (0o644 if name.endswith('.pid') else 0o600), (name, oct(mode))
+
+
+def completed(d, dir):
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                          '../../driver/ctl/hepflowctl.bash')
+    got = subprocess.run(
+        ['bash', '-c', f'. {script}; COMP_WORDS=(hepflowctl conf); COMP_CWORD=1; _hepflowctl; '
+         'printf "%s\\n" "${COMPREPLY[@]}"'], capture_output=True, text=True, check=True,
+        env=os.environ | {'HEPFLOW_RUNDIR': f'{dir}/run',
+                          'PATH': os.path.dirname(CTL) + ':' + os.environ['PATH']})
+    assert got.stdout == 'confirm\n', got
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0))
@@ -265,7 +290,8 @@ def main():
                 f.write(text)
         d = Daemon(dir)
         try:
-            for step in (files, confirmed, not_confirmed, back_and_forth, watched, trusted, odd):
+            for step in (files, confirmed, not_confirmed, back_and_forth, watched, trusted, odd,
+                         unprivileged, completed):
                 step(d, dir)
             d.stop()
         except BaseException:
