@@ -182,7 +182,7 @@ static const char *const dirs[HF_SOFT_N_DIRS] = {[HF_SOFT_IN] = "in", [HF_SOFT_O
 
 static uint64_t unsent(const struct hf_daemon *d, size_t wire, enum hf_soft_dir dir)
 {
-	struct hf_worker_wire *w = &d->worker->wires[wire];
+	struct hf_worker_wire *w = hf_daemon_wire(d, wire);
 
 	return atomic_load_explicit(
 		dir == HF_SOFT_IN ? &w->inner.unsent : &w->outer.unsent, memory_order_relaxed);
@@ -229,8 +229,9 @@ static void counters_text(const struct hf_daemon *d, FILE *out)
 		"fragments: %" PRIu64 ", waiting %" PRIu64 ", completed %" PRIu64
 		", expired %" PRIu64 ", evicted %" PRIu64 "\n",
 		t.frags, t.frags_held, t.frags_completed, t.frags_expired, t.frags_evicted);
-	fprintf(out, "worker: rounds %" PRIu64 ", sleeps %" PRIu64 "\n",
-		atomic_load(&d->worker->rounds), atomic_load(&d->worker->sleeps));
+	for (i = 0; i < d->n_workers; i++)
+		fprintf(out, "worker %zu: rounds %" PRIu64 ", sleeps %" PRIu64 "\n", i,
+			atomic_load(&d->workers[i].rounds), atomic_load(&d->workers[i].sleeps));
 }
 
 static json_t *pair_json(struct hf_soft_count c)
@@ -350,14 +351,22 @@ int cmd_conntrack_flush(void *arg, const struct hf_rpc_call *, struct hf_err *er
 {
 	static const struct timespec moment = {.tv_nsec = 1000000};
 	const struct hf_daemon *d = arg;
-	int ms;
+	unsigned int w;
+	int ms = 0;
 
-	d->worker->filter = (struct hf_soft_filter){.any_wire = true};
-	atomic_store(&d->worker->forget, true);
-	for (ms = 0; ms < FLUSH_WAIT_MS; ms++) {
-		if (!atomic_load(&d->worker->forget))
-			return 0;
-		(void)nanosleep(&moment, NULL); /* woken early: just as well */
+	for (w = 0; w < d->n_workers; w++) {
+		d->workers[w].filter = (struct hf_soft_filter){.any_wire = true};
+		atomic_store(&d->workers[w].forget, true);
 	}
-	return hf_fail(err, -ETIMEDOUT, "the worker is not done yet; it goes on");
+	for (w = 0; w < d->n_workers && ms < FLUSH_WAIT_MS;) {
+		if (!atomic_load(&d->workers[w].forget)) {
+			w++;
+			continue;
+		}
+		(void)nanosleep(&moment, NULL); /* woken early: just as well */
+		ms++;
+	}
+	if (w < d->n_workers)
+		return hf_fail(err, -ETIMEDOUT, "worker %u is not done yet; it goes on", w);
+	return 0;
 }

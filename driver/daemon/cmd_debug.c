@@ -114,7 +114,8 @@ int cmd_coverage_show(void *arg, const struct hf_rpc_call *call, struct hf_err *
 	const struct hf_daemon *d = arg;
 	struct hf_soft_table_counts t;
 	struct hf_sync_stats s, sum = {0};
-	unsigned int hidden = 0;
+	unsigned int hidden = 0, w;
+	uint64_t sleeps = 0;
 	size_t i;
 
 	for (i = 0; i < d->n_wires; i++) {
@@ -138,7 +139,9 @@ int cmd_coverage_show(void *arg, const struct hf_rpc_call *call, struct hf_err *
 	put_event(call->out, "conn_evicted", t.conns_evicted, &hidden);
 	put_event(call->out, "felix_message", d->feed ? hf_feed_status(d->feed).messages : 0,
 		&hidden);
-	put_event(call->out, "worker_sleep", atomic_load(&d->worker->sleeps), &hidden);
+	for (w = 0; w < d->n_workers; w++)
+		sleeps += atomic_load(&d->workers[w].sleeps);
+	put_event(call->out, "worker_sleep", sleeps, &hidden);
 	put_event(call->out, "log_error", hf_log_count(HF_LOG_ERROR), &hidden);
 	put_event(call->out, "log_warn", hf_log_count(HF_LOG_WARN), &hidden);
 	fprintf(call->out, "%u events never hit\n", hidden);

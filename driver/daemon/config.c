@@ -328,6 +328,18 @@ static int read_connections(struct reader *r, const struct hf_yaml *v)
 	return read_map(r, v, keys, N(keys), "connections");
 }
 
+static int read_workers(struct reader *r, const struct hf_yaml *v)
+{
+	int64_t n;
+
+	if (hf_yaml_int(v, 1, HF_CONFIG_WORKERS_MAX, &n) < 0)
+		return fail_at(
+			r, v, "workers must be a number from 1 to %u", HF_CONFIG_WORKERS_MAX);
+	r->c->n_workers = (unsigned int)n;
+	r->c->workers_at = (struct hf_place){v->line, v->col};
+	return 0;
+}
+
 static int read_poll(struct reader *r, const struct hf_yaml *v)
 {
 	static const char *const words[] = {
@@ -521,10 +533,17 @@ static int read_spec(struct reader *r, const struct hf_yaml *v)
 		{"calicoVersion", false, read_calico},
 		{"connections", false, read_connections},
 		{"poll", false, read_poll},
+		{"workers", false, read_workers},
 		{"ports", true, read_ports},
 	};
+	const struct hf_config *c = r->c;
+	int rc = read_map(r, v, keys, N(keys), "spec");
 
-	return read_map(r, v, keys, N(keys), "spec");
+	if (rc == 0 && c->n_workers > c->n_wires)
+		return hf_fail(r->err, -EINVAL,
+			"%s:%u:%u: workers must be at most %zu: an interface belongs to one worker",
+			c->path, c->workers_at.line, c->workers_at.col, c->n_wires);
+	return rc;
 }
 
 static int read_all(struct reader *r, const char *text, size_t size)
@@ -561,6 +580,7 @@ int hf_config_read_text(
 	c->rundir = HF_RUNDIR_DEFAULT;
 	c->watch = true;
 	c->max_connections = HF_CONNECTIONS_DEFAULT;
+	c->n_workers = 1;
 	rc = c->path ? read_all(&r, text, size) : hf_fail(err, -ENOMEM, "%s: out of memory", name);
 	if (rc < 0) {
 		hf_config_free(c);

@@ -25,6 +25,7 @@ struct hf_err;
 #define HF_CONFIG_PORTS_MAX	  64u /* a host has a few uplinks; pods on DPDK ports are few too */
 #define HF_CONFIG_LIST_MAX	  1024u /* policy paths, EAL arguments */
 #define HF_CONFIG_QUEUES_MAX	  16u
+#define HF_CONFIG_WORKERS_MAX	  16u	     /* cores; a wire belongs to one, and wires are few */
 #define HF_CONFIG_CONNECTIONS_MAX (1u << 24) /* some 4 GB of entries */
 
 #define HF_RUNDIR_DEFAULT	  "/run/hepflow"
@@ -87,6 +88,8 @@ struct hf_config {
 	unsigned int calico; /* major * 100 + minor; 0: the newest */
 	uint32_t max_connections;
 	enum hf_poll poll;
+	unsigned int n_workers; /* at most n_wires */
+	struct hf_place workers_at;
 	bool strict_invalid; /* hf_plan_opts */
 	size_t n_ports;
 	struct hf_conf_port *ports;

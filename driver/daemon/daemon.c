@@ -37,6 +37,7 @@ static int start_eal(struct hf_daemon *d, struct hf_err *err)
 	struct hf_eal_opts opts = {
 		.program = HF_PROGRAM,
 		.prefix = prefix,
+		.n_workers = d->config->n_workers,
 		.n_args = d->config->n_eal,
 		.args = d->config->eal,
 		.log = log_dpdk,
@@ -126,7 +127,7 @@ static int start_wire(struct hf_daemon *d, struct hf_wire *w, struct hf_err *err
 static int start_soft(struct hf_daemon *d, struct hf_err *err)
 {
 	struct hf_soft_opts opts = {
-		.n_workers = 1,
+		.n_workers = d->config->n_workers,
 		.max_conns = d->config->max_connections,
 		.socket = (int)rte_socket_id(),
 	};
@@ -142,26 +143,42 @@ static struct hf_worker_side side_of(const struct hf_port *port)
 	};
 }
 
-static int start_worker(struct hf_daemon *d, struct hf_err *err)
+/*
+ * A wire and all of its connections belong to one worker, so that workers share nothing but what
+ * only the control thread writes. They are dealt out in turn.
+ */
+struct hf_worker_wire *hf_daemon_wire(const struct hf_daemon *d, size_t wire)
 {
+	return &d->workers[wire % d->n_workers].wires[wire / d->n_workers];
+}
+
+static int start_workers(struct hf_daemon *d, struct hf_err *err)
+{
+	unsigned int w;
 	size_t i;
 	int rc;
 
-	d->worker = calloc(1, sizeof(*d->worker));
-	if (!d->worker)
+	d->n_workers = d->config->n_workers;
+	d->workers = calloc(d->n_workers, sizeof(*d->workers));
+	if (!d->workers)
 		return hf_fail(err, -ENOMEM, "worker: out of memory");
-	d->worker->soft = d->soft;
-	d->worker->adaptive = d->config->poll == HF_POLL_ADAPTIVE;
-	d->worker->n_wires = (unsigned int)d->n_wires;
 	for (i = 0; i < d->n_wires; i++) {
-		d->worker->wires[i].wire = d->wires[i].soft;
-		d->worker->wires[i].outer = side_of(d->wires[i].outer);
-		d->worker->wires[i].inner = side_of(d->wires[i].inner);
+		struct hf_worker_wire *wire = hf_daemon_wire(d, i);
+
+		wire->wire = d->wires[i].soft;
+		wire->outer = side_of(d->wires[i].outer);
+		wire->inner = side_of(d->wires[i].inner);
+		d->workers[i % d->n_workers].n_wires++;
 	}
-	rc = rte_eal_remote_launch(hf_worker_run, d->worker, d->lcore);
-	if (rc < 0)
-		return hf_fail(err, rc, "worker: lcore %u is busy", d->lcore);
-	d->running = true;
+	for (w = 0; w < d->n_workers; w++) {
+		d->workers[w].soft = d->soft;
+		d->workers[w].number = w;
+		d->workers[w].adaptive = d->config->poll == HF_POLL_ADAPTIVE;
+		rc = rte_eal_remote_launch(hf_worker_run, &d->workers[w], d->lcores[w]);
+		if (rc < 0)
+			return hf_fail(err, rc, "worker: lcore %u is busy", d->lcores[w]);
+		d->n_running++;
+	}
 	return 0;
 }
 
@@ -274,7 +291,7 @@ static int start_all(struct hf_daemon *d, struct hf_generation **first, struct h
 	int rc = start_eal(d, err);
 
 	if (rc == 0)
-		rc = hf_eal_worker(&d->lcore, err);
+		rc = hf_eal_workers(d->config->n_workers, d->lcores, err);
 	if (rc == 0)
 		rc = start_soft(d, err);
 	for (i = 0; i < d->n_wires && rc == 0; i++)
@@ -287,7 +304,7 @@ static int start_all(struct hf_daemon *d, struct hf_generation **first, struct h
 		return rc;
 	d->last_number = (*first)->number;
 	*first = NULL;
-	return start_worker(d, err);
+	return start_workers(d, err);
 }
 
 int hf_daemon_start(struct hf_daemon *d, const struct hf_config *config,
@@ -474,15 +491,30 @@ static void check_confirm(struct hf_daemon *d)
 		d->now->number);
 }
 
-/* A worker that ends by itself could not start: nothing would pass any more, and nobody know. */
-static void check_worker(struct hf_daemon *d)
+static void stop_workers(struct hf_daemon *d)
 {
-	if (!d->running || rte_eal_get_lcore_state(d->lcore) == RUNNING)
-		return;
-	hf_log(HF_LOG_ERROR, "worker", "ended by itself: %s",
-		strerror(-rte_eal_wait_lcore(d->lcore)));
-	d->running = false;
-	d->on_exit(d->on_exit_arg);
+	unsigned int w;
+
+	for (w = 0; w < d->n_running; w++)
+		atomic_store(&d->workers[w].stop, true);
+	for (w = 0; w < d->n_running; w++)
+		(void)rte_eal_wait_lcore(d->lcores[w]); /* it returns 0, or never began */
+	d->n_running = 0;
+}
+
+/* A worker that ends by itself could not start: nothing would pass any more, and nobody know. */
+static void check_workers(struct hf_daemon *d)
+{
+	unsigned int w;
+
+	for (w = 0; w < d->n_running; w++) {
+		if (rte_eal_get_lcore_state(d->lcores[w]) == RUNNING)
+			continue;
+		hf_log(HF_LOG_ERROR, "worker", "%u ended by itself: %s", w,
+			strerror(-rte_eal_wait_lcore(d->lcores[w])));
+		stop_workers(d);
+		d->on_exit(d->on_exit_arg);
+	}
 }
 
 /* A disk that is full or gone costs the next start its memory, not this one its policy. */
@@ -500,19 +532,26 @@ static void save(struct hf_daemon *d)
 /* A worker that is there and does nothing is worse than one that has ended. */
 static void check_moving(struct hf_daemon *d)
 {
-	uint64_t rounds = atomic_load(&d->worker->rounds);
+	bool all = d->n_running > 0;
+	unsigned int w;
 
-	if (d->moving && rounds == d->rounds)
-		hf_log(HF_LOG_ERROR, "worker", "has not moved for a second");
-	d->moving = d->running && rounds != d->rounds;
-	d->rounds = rounds;
+	for (w = 0; w < d->n_running; w++) {
+		uint64_t rounds = atomic_load(&d->workers[w].rounds);
+		bool moved = rounds != d->rounds[w];
+
+		if (d->moving && !moved)
+			hf_log(HF_LOG_ERROR, "worker", "%u has not moved for a second", w);
+		d->rounds[w] = rounds;
+		all = all && moved;
+	}
+	d->moving = all;
 }
 
 void hf_daemon_tick(struct hf_daemon *d)
 {
 	size_t i;
 
-	check_worker(d);
+	check_workers(d);
 	check_moving(d);
 	check_confirm(d);
 	save(d);
@@ -539,17 +578,6 @@ static void unprogram(struct hf_wire *w)
 	w->sync = NULL;
 }
 
-static void stop_worker(struct hf_daemon *d)
-{
-	if (d->running) {
-		atomic_store(&d->worker->stop, true);
-		(void)rte_eal_wait_lcore(d->lcore); /* it returns 0, or never began */
-	}
-	d->running = false;
-	free(d->worker);
-	d->worker = NULL;
-}
-
 void hf_daemon_stop(struct hf_daemon *d)
 {
 	size_t i;
@@ -557,7 +585,9 @@ void hf_daemon_stop(struct hf_daemon *d)
 	save(d);
 	for (i = 0; i < d->n_wires; i++)
 		unprogram(&d->wires[i]);
-	stop_worker(d);
+	stop_workers(d);
+	free(d->workers);
+	d->workers = NULL;
 	/* All are stopped before any is closed: packets of one wait in the rings of another. */
 	for (i = 0; i < d->n_wires; i++) {
 		if (d->wires[i].outer)

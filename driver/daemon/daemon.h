@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Daemon: the running whole. Ports, software path, worker, the generation in force, and what is
+ * Daemon: the running whole. Ports, software path, workers, the generation in force, and what is
  * programmed into the NICs.
  *
  * A new generation is built aside. Once it is whole, its rules are published to the software path,
@@ -9,7 +9,7 @@
  * generation stays in force and the error is kept for "status". A NIC that refuses rules is no
  * error of the policy: its wire goes on in software, and "status" says why.
  *
- * Threads: the control thread, except for the worker's lcore.
+ * Threads: the control thread, except for the workers' lcores.
  */
 
 #pragma once
@@ -57,11 +57,12 @@ struct hf_daemon {
 	struct hf_soft *soft;
 	size_t n_wires;
 	struct hf_wire *wires;
-	struct hf_worker *worker;
-	unsigned int lcore;
-	bool running; /* the worker */
-	bool moving;  /* and has gone round since the last tick */
-	uint64_t rounds;
+	unsigned int n_workers;
+	struct hf_worker *workers;
+	unsigned int lcores[HF_CONFIG_WORKERS_MAX];
+	unsigned int n_running; /* workers; the first ones */
+	bool moving;		/* all workers have gone round since the last tick */
+	uint64_t rounds[HF_CONFIG_WORKERS_MAX];
 	struct hf_kernel *kernel; /* the owner's; NULL: facts are in the files */
 	struct hf_feed *feed;	  /* the owner's; NULL: Felix is not asked, or not yet */
 	bool save;		  /* what Felix has said is in force and not on disk */
@@ -93,7 +94,7 @@ struct hf_daemon {
  */
 int hf_daemon_start(struct hf_daemon *d, const struct hf_config *config,
 	struct hf_profiles *take_profiles, struct hf_generation *take_first, struct hf_err *err);
-/* Removes all rules from the NICs, then ends the worker and closes the ports. */
+/* Removes all rules from the NICs, then ends the workers and closes the ports. */
 void hf_daemon_stop(struct hf_daemon *d);
 
 /*
@@ -125,3 +126,6 @@ int hf_daemon_confirm(struct hf_daemon *d, struct hf_err *err);
 int hf_daemon_rollback(struct hf_daemon *d, unsigned int number, struct hf_err *err);
 /* Once a second: counters of the NICs, rules that nobody uses any more, the state on disk. */
 void hf_daemon_tick(struct hf_daemon *d);
+
+/* What the worker that has a wire of the daemon keeps of it. */
+struct hf_worker_wire *hf_daemon_wire(const struct hf_daemon *d, size_t wire);

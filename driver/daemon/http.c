@@ -71,7 +71,7 @@ static void on_live(struct evhttp_request *req, void *arg)
 {
 	struct hf_http *h = arg;
 
-	reply_text(req, h->d->moving ? NULL : "the worker does not move");
+	reply_text(req, h->d->moving ? NULL : "a worker does not move");
 }
 
 static void on_ready(struct evhttp_request *req, void *arg)
@@ -83,7 +83,7 @@ static void on_ready(struct evhttp_request *req, void *arg)
 	else if (d->feed && !hf_feed_state(d->feed))
 		reply_text(req, "Felix has not been in sync yet");
 	else
-		reply_text(req, d->running ? NULL : "the worker does not run");
+		reply_text(req, d->n_running ? NULL : "the workers do not run");
 }
 
 static void on_other(struct evhttp_request *req, void *)

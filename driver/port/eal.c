@@ -11,6 +11,7 @@
 #include <rte_log.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -63,11 +64,12 @@ static bool given(const struct hf_eal_opts *opts, const char *const *names)
 	return false;
 }
 
-/* "0@(0,1),1@1": the main lcore anywhere, the worker on the last CPU. */
-static int cpu_map(char *buf, size_t size)
+/* "0@(0,1),1@1,2@0": the main lcore anywhere, the workers from the last CPU down. */
+static int cpu_map(unsigned int n_workers, char *buf, size_t size)
 {
 	cpu_set_t set;
 	size_t len = 0;
+	unsigned int w;
 	int i, last = -1;
 
 	if (sched_getaffinity(0, sizeof(set), &set) < 0)
@@ -81,8 +83,15 @@ static int cpu_map(char *buf, size_t size)
 			return -E2BIG;
 		last = i;
 	}
-	len += (size_t)snprintf(buf + len, size - len, "),1@%d", last);
-	return last < 0 || len >= size ? -E2BIG : 0;
+	if (last < 0)
+		return -E2BIG;
+	len += (size_t)snprintf(buf + len, size - len, ")");
+	for (w = 1, i = last; w <= n_workers && len < size; w++, i--) {
+		while (i < 0 || !CPU_ISSET(i, &set))
+			i = i < 0 ? last : i - 1;
+		len += (size_t)snprintf(buf + len, size - len, ",%u@%d", w, i);
+	}
+	return len >= size ? -E2BIG : 0;
 }
 
 int hf_eal_start(const struct hf_eal_opts *opts, struct hf_err *err)
@@ -105,7 +114,7 @@ int hf_eal_start(const struct hf_eal_opts *opts, struct hf_err *err)
 		/* EAL moves the pointers about, and its getopt takes char *. */
 #define PUT(text) (argv[argc++] = (char *)(uintptr_t)(text))
 	PUT(opts->program);
-	if (!given(opts, core_names) && cpu_map(cores, sizeof(cores)) == 0) {
+	if (!given(opts, core_names) && cpu_map(opts->n_workers, cores, sizeof(cores)) == 0) {
 		PUT("--lcores");
 		PUT(cores);
 	}
@@ -144,13 +153,19 @@ void hf_eal_stop(void)
 	}
 }
 
-int hf_eal_worker(unsigned int *ret, struct hf_err *err)
+int hf_eal_workers(unsigned int n, unsigned int *ret, struct hf_err *err)
 {
-	unsigned int lcore = rte_get_next_lcore(-1, 1, 0);
+	unsigned int i, lcore = UINT_MAX;
 
-	if (lcore >= RTE_MAX_LCORE)
-		return hf_fail(err, -ENODEV,
-			"EAL has no worker lcore: it needs two, for example --lcores 0@0,1@0");
-	*ret = lcore;
+	for (i = 0; i < n; i++) {
+		lcore = rte_get_next_lcore(lcore, 1, 0);
+		if (lcore >= RTE_MAX_LCORE)
+			return hf_fail(err, -ENODEV,
+				"EAL has %u worker lcores and %u are needed, beside the main one: "
+				"for "
+				"example --lcores 0@0,1@0",
+				i, n);
+		ret[i] = lcore;
+	}
 	return 0;
 }

@@ -6,7 +6,8 @@
  * Nothing is shared with other processes and no file outlives this one: with huge pages EAL runs
  * in memory only, without them it shares no configuration. PCI devices are left alone until they
  * are hot-plugged by name. Telemetry is off unless asked for. The main lcore may run on every CPU
- * of the process; one worker lcore is bound to the last of them. Arguments of the caller come last
+ * of the process; worker lcores are bound to the last of them, one each, or share them when there
+ * are fewer. Arguments of the caller come last
  * and win.
  *
  * Threads: start and stop on the main thread.
@@ -21,7 +22,8 @@ struct hf_err;
 
 struct hf_eal_opts {
 	const char *program;
-	const char *prefix; /* tells this process from others of the same program */
+	const char *prefix;	/* tells this process from others of the same program */
+	unsigned int n_workers; /* lcores beside the main one */
 	size_t n_args;
 	const char *const *args; /* as on the command line of any DPDK program */
 	/* Called for every line that DPDK logs; level is RTE_LOG_*. NULL: standard error. */
@@ -34,5 +36,5 @@ int hf_eal_start(const struct hf_eal_opts *opts, struct hf_err *err);
 /* Devices must be closed and worker lcores idle. */
 void hf_eal_stop(void);
 
-/* An lcore other than the main one, or an error: -ENODEV. */
-int hf_eal_worker(unsigned int *ret, struct hf_err *err);
+/* The first n lcores beside the main one, or an error: -ENODEV. */
+int hf_eal_workers(unsigned int n, unsigned int *ret, struct hf_err *err);

@@ -42,7 +42,7 @@ class Daemon:
     def write_config(self):
         lines = ["apiVersion: hepflow/v1", "kind: Config", "spec:", f"  policy: [{self.policy}]",
                  f"  rundir: {self.tmp}", "  poll: adaptive", "  watch: false",
-                 "  eal: [--no-huge, --no-pci, --no-shconf, -m, '512']", "  ports:"]
+                 "  eal: [--no-huge, --no-pci, --no-shconf, -m, '512']", "  workers: 2", "  ports:"]
         n = 0
         for name, (role, outer, inner) in DEVICES.items():
             dev = f"net_af_packet{n},iface={outer}"

@@ -48,6 +48,7 @@ Test(config, smallest_has_the_defaults)
 	cr_assert_eq(c->max_connections, 65536);
 	cr_assert_eq(c->calico, 0);
 	cr_assert_eq(c->poll, HF_POLL_BUSY);
+	cr_assert_eq(c->n_workers, 1);
 	cr_assert_eq(c->n_policies, 1);
 	cr_assert_eq(c->n_wires, 1);
 	cr_assert_eq(c->wires[0].outer, 0);
@@ -139,6 +140,10 @@ Test(config, wrong_input_is_refused_with_its_place)
 			"c.yaml:8:17: unknown key 'min' in connections"},
 		{HEAD POLICY PORTS "  strict-invalid: 1\n",
 			"c.yaml:8:19: strict-invalid must be true or false"},
+		{HEAD POLICY PORTS "  workers: 17\n",
+			"c.yaml:8:12: workers must be a number from 1 to 16"},
+		{HEAD POLICY PORTS "  workers: 2\n", "c.yaml:8:12: workers must be at most 1: an "
+						     "interface belongs to one worker"},
 		{HEAD POLICY PORTS "  poll: lazy\n",
 			"c.yaml:8:9: poll must be one of: busy, adaptive"},
 		{HEAD POLICY "  ports: {}\n", "c.yaml:5:10: ports must be a list"},
