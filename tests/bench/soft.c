@@ -479,6 +479,14 @@ int main(int argc, char **argv)
 	rte_eal_remote_launch(work, NULL, rte_get_next_lcore(-1, 1, 0));
 	rte_eal_mp_wait_lcore();
 	print();
+	hf_soft_free(run.soft);
+	hf_rules_free(run.rules);
+	bench_policy_free(policy);
+	bench_frames_free(&run.frames);
+	bench_frames_free(&open);
+	bench_frames_free(&answer);
+	free(run.passed);
+	(void)rte_eal_cleanup(); /* nobody is left to hear of it */
 	if (run.wrong || run.bad_count)
 		warnx("%zu verdicts differ from the walk%s", run.wrong,
 			run.bad_count ? "; a window let other packets pass" : "");
