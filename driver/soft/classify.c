@@ -36,19 +36,19 @@ INLINE void add_port(struct hf_walk *w, const struct hf_classifier *c, enum hf_d
 		add_row(w, c, c->ports[dim][has_ports ? port : HF_NO_PORT]);
 }
 
-INLINE void begin(
-	struct hf_walk *w, const struct hf_classifier *c, const struct hf_key *key, unsigned int ct)
+INLINE void begin(struct hf_walk *w, const struct hf_classifier *c, const struct hf_key *key,
+	const struct hf_addr *src, const struct hf_addr *dst, unsigned int ct)
 {
 	bool has_ports = hf_proto_has_ports(key->proto);
 
 	w->n = 0;
 	w->chunk = UINT32_MAX;
-	add_row(w, c, c->meta[ct][key->dnated][key->src.family != 4][key->proto]);
-	add_addr(w, c, HF_DIM_SRC, &key->src);
+	add_row(w, c, c->meta[ct][key->dnated][src->family != 4][key->proto]);
+	add_addr(w, c, HF_DIM_SRC, src);
 	add_port(w, c, HF_DIM_DPORT, has_ports, key->dport);
 	add_port(w, c, HF_DIM_WIRE_DPORT, has_ports, key->wire_dport);
-	add_addr(w, c, HF_DIM_DST, &key->dst);
-	add_addr(w, c, HF_DIM_WIRE_DST, &key->wire_dst);
+	add_addr(w, c, HF_DIM_DST, dst);
+	add_addr(w, c, HF_DIM_WIRE_DST, key->dnated ? &key->wire_dst : dst);
 	add_port(w, c, HF_DIM_SPORT, has_ports, key->sport);
 	if (c->has[HF_DIM_OUT])
 		add_row(w, c, c->outs[key->out < c->n_ifaces ? key->out : c->n_ifaces]);
@@ -200,7 +200,7 @@ struct hf_decision hf_classify(const struct hf_classifier *c, const struct hf_ke
 	struct hf_decision d;
 	struct hf_walk w;
 
-	begin(&w, c, key, key->ct);
+	begin(&w, c, key, &key->src, &key->dst, key->ct);
 	if (c->avx512)
 		(void)walk_avx512(&w, c, key, false, &d);
 	else
@@ -208,13 +208,14 @@ struct hf_decision hf_classify(const struct hf_classifier *c, const struct hf_ke
 	return d;
 }
 
-void hf_classify_aim(const struct hf_classifier *c, const struct hf_key *key, struct hf_walk *ret)
+void hf_classify_aim(const struct hf_classifier *c, const struct hf_key *key,
+	const struct hf_addr *src, const struct hf_addr *dst, struct hf_walk *ret)
 {
 	const struct hf_path *path = hf_rules_find_path(c->rules, key->in, key->class);
 	unsigned int dim;
 	uint32_t k;
 
-	begin(ret, c, key, HF_CT_UNKNOWN);
+	begin(ret, c, key, src, dst, HF_CT_UNKNOWN);
 	if (!path)
 		return;
 	k = c->blocks[path->block].first / HF_CHUNK_BITS;

@@ -22,7 +22,7 @@
 #define BACKENDS_MAX 64
 
 /* Every member by itself: clearing all of it first costs more than the rest. */
-static void base_key(const struct hf_case *c, uint16_t in, struct hf_key *ret)
+static void base_ports(const struct hf_case *c, uint16_t in, struct hf_key *ret)
 {
 	const struct hf_pkt *p = c->pkt;
 	/* As struct hf_packet has them: the rules know ports of these protocols only. */
@@ -32,13 +32,23 @@ static void base_key(const struct hf_case *c, uint16_t in, struct hf_key *ret)
 	ret->proto = p->proto;
 	ret->ct = c->ct;
 	ret->dnated = false;
-	ret->src = p->src;
-	ret->dst = p->dst;
-	ret->wire_dst = p->dst;
 	ret->sport = ports ? p->sport : 0;
 	ret->dport = ret->wire_dport = ports ? p->dport : 0;
 	ret->icmp_type = icmp ? p->icmp_type : 0;
 	ret->icmp_code = icmp ? p->icmp_code : 0;
+}
+
+static void base_addrs(const struct hf_case *c, struct hf_key *ret)
+{
+	ret->src = c->pkt->src;
+	ret->dst = c->pkt->dst;
+	ret->wire_dst = c->pkt->dst;
+}
+
+static void base_key(const struct hf_case *c, uint16_t in, struct hf_key *ret)
+{
+	base_ports(c, in, ret);
+	base_addrs(c, ret);
 }
 
 static void leave_by(struct hf_key *key, uint16_t out, enum hf_class class)
@@ -340,9 +350,11 @@ bool hf_judge_aim(const struct hf_case *c, struct hf_blind *blind)
 	dest = hf_find_dest(c->gen, &c->pkt->dst, &rewritten);
 	if (rewritten)
 		return false;
-	base_key(c, c->iface, &blind->key);
+	base_ports(c, c->iface, &blind->key);
 	leave_by(&blind->key, dest->out, dest->class);
-	hf_classify_aim(c->gen->classifier, &blind->key, &blind->walk);
+	/* Addresses are looked up where they are, and copied after that: nothing waits then. */
+	hf_classify_aim(c->gen->classifier, &blind->key, &c->pkt->src, &c->pkt->dst, &blind->walk);
+	base_addrs(c, &blind->key);
 	return true;
 }
 

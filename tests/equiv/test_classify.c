@@ -201,7 +201,7 @@ static void check_blind(const struct hf_rules *rules, const struct hf_classifier
 	struct hf_walk walk;
 	int ct;
 
-	hf_classify_aim(c, &key, &walk);
+	hf_classify_aim(c, &key, &key.src, &key.dst, &walk);
 	if (!hf_classify_blind(c, &key, &walk, &blind)) {
 		t->needs_ct++;
 		return;
