@@ -8,9 +8,15 @@ set -u
 bench=${HF_BUILD:?is not set}/tests/bench-soft
 cpu=$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')
 
+run() {
+	"$bench" "$@" --rules 700 --flows 300 --reps 2 --window 2 -- \
+		--lcores "0@$cpu,1@$cpu" --no-huge --no-shconf -m 256 || exit 1
+}
+
 for kind in io stateless new established marked marked-untracked; do
-	for family in '' --ip6; do
-		"$bench" --kind "$kind" $family --rules 700 --flows 300 --reps 2 --window 2 -- \
-			--lcores "0@$cpu,1@$cpu" --no-huge --no-shconf -m 256 || exit 1
-	done
+	run --kind "$kind"
 done
+for kind in stateless new established; do
+	run --kind "$kind" --ip6
+done
+run --kind stateless --workers 2

@@ -3,7 +3,7 @@
 /*
  * How fast the software path is: one case a run, one JSON line on stdout.
  *
- *	bench-soft [--kind KIND] [--rules N] [--flows N] [--ip6] [--set-size N]
+ *	bench-soft [--kind KIND] [--rules N] [--flows N] [--ip6] [--set-size N] [--workers 2]
  *		[--reps N] [--window MS] [--peers DIR] [-- EAL ARGUMENTS]
  *
  * KIND: io (no judging: what reading and writing cost alone), stateless (untracked policy), new
@@ -12,6 +12,9 @@
  * Frames come from net_pcap, which plays them in a circle, and go to net_null, as in dpdk-testpmd
  * with the same devices. Rates are packets per second of CPU time of the thread that does the work:
  * the median of some windows, and the least and greatest.
+ *
+ * With --workers 2 (stateless only) a second worker does the same on an interface, ports and a core
+ * of its own, and the rate is the sum of both.
  *
  * First every frame is judged once and compared with hf_rules_lookup(); then every window's number
  * of passed packets must be what it is for these frames. Any difference: exit 1.
@@ -39,20 +42,22 @@
 #include <err.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define BURST	  32
-#define N_MBUFS	  16383
-#define CONNS	  262144
-#define REPS_MAX  64
-#define EAL_ARGS  32
-#define SEED	  1
-#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
-#define FNV_PRIME UINT64_C(0x100000001b3)
+#define BURST	    32
+#define N_MBUFS	    16383
+#define CONNS	    262144
+#define REPS_MAX    64
+#define WORKERS_MAX 2
+#define EAL_ARGS    32
+#define SEED	    1
+#define FNV_BASIS   UINT64_C(0xcbf29ce484222325)
+#define FNV_PRIME   UINT64_C(0x100000001b3)
 
 enum kind { IO, STATELESS, NEW, ESTABLISHED, MARKED, MARKED_UNTRACKED, N_KINDS };
 
@@ -63,14 +68,19 @@ static struct {
 	enum kind kind;
 	size_t n_rules, n_flows, set_size;
 	bool ip6;
-	unsigned int reps, window_ms;
+	unsigned int reps, window_ms, n_workers;
 	const char *peers;
-} opt = {.n_rules = 1000, .n_flows = 1000, .set_size = BENCH_SET_SIZE, .reps = 7, .window_ms = 150};
+} opt = {.n_rules = 1000,
+	.n_flows = 1000,
+	.set_size = BENCH_SET_SIZE,
+	.reps = 7,
+	.window_ms = 150,
+	.n_workers = 1};
 
 static struct {
 	struct hf_rules *rules;
 	struct hf_soft *soft;
-	unsigned int wire;
+	unsigned int wires[WORKERS_MAX];
 	struct rte_mempool *pool;
 	struct bench_frames frames; /* what is played */
 	uint32_t *passed;	    /* of the first i frames */
@@ -78,8 +88,8 @@ static struct {
 	size_t wrong;
 	double load, publish, build;
 	size_t classifier_size;
-	double rates[REPS_MAX];
-	bool bad_count;
+	double rates[WORKERS_MAX][REPS_MAX];
+	atomic_bool bad_count;
 } run;
 
 static double cpu_now(void)
@@ -141,7 +151,7 @@ static struct rte_mbuf *frame_mbuf(const struct bench_frames *frames, size_t i)
 
 static bool passes(struct rte_mbuf *m, enum hf_soft_dir dir)
 {
-	uint16_t n = hf_soft_burst(run.soft, 0, run.wire, dir, &m, 1, rte_rdtsc());
+	uint16_t n = hf_soft_burst(run.soft, 0, run.wires[0], dir, &m, 1, rte_rdtsc());
 
 	if (n)
 		rte_pktmbuf_free(m);
@@ -228,25 +238,26 @@ static void mark(struct rte_mbuf **pkts, uint16_t n, uint32_t mark)
 }
 
 /* At most max packets. Returns how many were read; *passed counts. */
-static uint16_t move(uint16_t max, uint64_t *passed)
+static uint16_t move(unsigned int worker, uint16_t max, uint64_t *passed)
 {
 	struct rte_mbuf *pkts[BURST];
-	uint16_t n = rte_eth_rx_burst(0, 0, pkts, max), k = n, sent;
+	uint16_t n = rte_eth_rx_burst((uint16_t)(2 * worker), 0, pkts, max), k = n, sent;
 
 	if (opt.kind == MARKED)
 		mark(pkts, n, HF_MARK_ALLOW);
 	else if (opt.kind == MARKED_UNTRACKED)
 		mark(pkts, n, HF_MARK_ALLOW_UNTRACKED);
 	if (opt.kind != IO)
-		k = hf_soft_burst(run.soft, 0, run.wire, HF_SOFT_IN, pkts, n, rte_rdtsc());
+		k = hf_soft_burst(
+			run.soft, worker, run.wires[worker], HF_SOFT_IN, pkts, n, rte_rdtsc());
 	*passed += k;
-	sent = rte_eth_tx_burst(1, 0, pkts, k);
+	sent = rte_eth_tx_burst((uint16_t)(2 * worker + 1), 0, pkts, k);
 	rte_pktmbuf_free_bulk(pkts + sent, (unsigned int)(k - sent));
 	return n;
 }
 
 /* CPU time of one run through all frames, or of a window. */
-static double window(uint64_t *at)
+static double window(unsigned int worker, uint64_t *at)
 {
 	uint64_t begin = *at, passed = 0, want;
 	double t0 = cpu_now(), t = 0;
@@ -257,34 +268,35 @@ static double window(uint64_t *at)
 		for (i = 0; i < 256; i++) {
 			uint64_t left = run.frames.n - *at % run.frames.n;
 
-			*at += move(
+			*at += move(worker,
 				opt.kind == NEW && left < BURST ? (uint16_t)left : BURST, &passed);
 			if (opt.kind == NEW && *at - begin == run.frames.n)
 				break;
 			if (opt.kind != IO && i % 16 == 0)
-				hf_soft_poll(run.soft, 0, rte_rdtsc());
+				hf_soft_poll(run.soft, worker, rte_rdtsc());
 		}
 		t = cpu_now() - t0;
 	} while (opt.kind == NEW ? *at - begin < run.frames.n : t < opt.window_ms / 1e3);
 	want = opt.kind == IO || opt.kind == MARKED_UNTRACKED ? *at - begin : expected(begin, *at);
-	run.bad_count |= passed != want;
+	if (passed != want)
+		run.bad_count = true;
 	return (double)(opt.kind == NEW ? passed : *at - begin) / t;
 }
 
-static int work(void *)
+static int work(void *arg)
 {
+	unsigned int i, worker = (unsigned int)(uintptr_t)arg;
 	uint64_t at = 0;
-	unsigned int i;
 
-	if (hf_soft_worker_start(run.soft, 0) < 0)
+	if (hf_soft_worker_start(run.soft, worker) < 0)
 		return 1;
-	(void)window(&at); /* caches become warm */
+	(void)window(worker, &at); /* caches become warm */
 	for (i = 0; i < opt.reps; i++) {
 		if (opt.kind == NEW)
 			forget_all();
-		run.rates[i] = window(&at);
+		run.rates[worker][i] = window(worker, &at);
 	}
-	hf_soft_worker_stop(run.soft, 0);
+	hf_soft_worker_stop(run.soft, worker);
 	return 0;
 }
 
@@ -308,12 +320,21 @@ static void open_port(uint16_t port)
 
 static void start_eal(const char *name, const char *pcap, char **extra, int n_extra)
 {
-	static char vdev[PATH_MAX + 64];
-	char *args[EAL_ARGS] = {(char *)(uintptr_t)name, "--no-pci", "--no-telemetry",
-		"--log-level=error", "--vdev", vdev, "--vdev", "net_null9,no-rx=1"};
-	int i, n = 8;
+	static const char *const sinks[WORKERS_MAX] = {"net_null8,no-rx=1", "net_null9,no-rx=1"};
+	static char vdevs[WORKERS_MAX][PATH_MAX + 64];
+	char *args[EAL_ARGS] = {
+		(char *)(uintptr_t)name, "--no-pci", "--no-telemetry", "--log-level=error"};
+	int i, n = 4;
 
-	(void)snprintf(vdev, sizeof(vdev), "net_pcap0,rx_pcap=%s,infinite_rx=1", pcap);
+	/* Ports are numbered in this order. */
+	for (i = 0; i < (int)opt.n_workers; i++) {
+		(void)snprintf(
+			vdevs[i], sizeof(vdevs[i]), "net_pcap%d,rx_pcap=%s,infinite_rx=1", i, pcap);
+		args[n++] = "--vdev";
+		args[n++] = vdevs[i];
+		args[n++] = "--vdev";
+		args[n++] = (char *)(uintptr_t)sinks[i];
+	}
 	for (i = 0; i < n_extra && n < EAL_ARGS - 1; i++)
 		args[n++] = extra[i];
 	if (rte_eal_init(n, args) < 0)
@@ -321,7 +342,8 @@ static void start_eal(const char *name, const char *pcap, char **extra, int n_ex
 	if (rte_lcore_count() < 2)
 		errx(1, "two lcores are needed: -- --lcores 0@0,1@1");
 	/* net_pcap keeps a copy of every frame. */
-	run.pool = rte_pktmbuf_pool_create("bench", (unsigned int)run.frames.n + N_MBUFS, 256, 0,
+	run.pool = rte_pktmbuf_pool_create("bench",
+		opt.n_workers * (unsigned int)run.frames.n + N_MBUFS, 256, 0,
 		RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	if (!run.pool)
 		errx(1, "no memory for packets: %s", rte_strerror(rte_errno));
@@ -330,7 +352,7 @@ static void start_eal(const char *name, const char *pcap, char **extra, int n_ex
 static void start_soft(void)
 {
 	struct hf_soft_opts opts = {
-		.n_workers = 1,
+		.n_workers = opt.n_workers,
 		.max_conns = 2 * (uint32_t)opt.n_flows + 1024,
 		.socket = SOCKET_ID_ANY,
 	};
@@ -339,7 +361,8 @@ static void start_soft(void)
 	double t0;
 
 	if (hf_soft_new(&opts, &run.soft, &e) < 0 ||
-		hf_soft_add_wire(run.soft, "eth0", HF_SOFT_UPLINK, &run.wire, &e) < 0)
+		hf_soft_add_wire(run.soft, "eth0", HF_SOFT_UPLINK, &run.wires[0], &e) < 0 ||
+		hf_soft_add_wire(run.soft, "eth1", HF_SOFT_UPLINK, &run.wires[1], &e) < 0)
 		errx(1, "%s", e.text);
 	t0 = cpu_now();
 	if (hf_soft_publish(run.soft, run.rules, &e) < 0)
@@ -352,20 +375,30 @@ static void start_soft(void)
 	hf_classifier_free(classifier);
 }
 
+/* Of the workers together; at: 0 for the least, 1 for the greatest. */
+static double rate(double at)
+{
+	double sum = 0;
+	unsigned int w;
+
+	for (w = 0; w < opt.n_workers; w++) {
+		qsort(run.rates[w], opt.reps, sizeof(run.rates[w][0]), rate_cmp);
+		sum += run.rates[w][(unsigned int)(at * (opt.reps - 1) + 0.5)];
+	}
+	return sum / 1e6;
+}
+
 static void print(void)
 {
-	unsigned int n = opt.reps;
-
-	qsort(run.rates, n, sizeof(run.rates[0]), rate_cmp);
 	printf("{\"bench\": \"soft\", \"kind\": \"%s\", \"rules\": %zu, \"flows\": %zu, "
-	       "\"family\": %d, \"mpps\": %.3f, \"min\": %.3f, \"max\": %.3f, "
+	       "\"family\": %d, \"workers\": %u, \"mpps\": %.3f, \"min\": %.3f, \"max\": %.3f, "
 	       "\"verdicts\": \"%016llx\", \"allowed\": %u, \"wrong\": %zu, "
 	       "\"load_s\": %.4f, \"publish_s\": %.4f, \"classifier_s\": %.4f, "
 	       "\"classifier_bytes\": %zu, \"data\": \"%s\"}\n",
-		kinds[opt.kind], opt.n_rules, run.frames.n, opt.ip6 ? 6 : 4, run.rates[n / 2] / 1e6,
-		run.rates[0] / 1e6, run.rates[n - 1] / 1e6, (unsigned long long)run.hash,
-		run.passed[run.frames.n], run.wrong, run.load, run.publish, run.build,
-		run.classifier_size, opt.peers ? "peers" : "own");
+		kinds[opt.kind], opt.n_rules, run.frames.n, opt.ip6 ? 6 : 4, opt.n_workers,
+		rate(0.5), rate(0), rate(1), (unsigned long long)run.hash, run.passed[run.frames.n],
+		run.wrong, run.load, run.publish, run.build, run.classifier_size,
+		opt.peers ? "peers" : "own");
 }
 
 static enum kind kind_of(const char *text)
@@ -390,6 +423,7 @@ static void parse(int argc, char **argv)
 		{"reps", required_argument, NULL, 'n'},
 		{"window", required_argument, NULL, 'w'},
 		{"peers", required_argument, NULL, 'p'},
+		{"workers", required_argument, NULL, 'W'},
 		{0},
 	};
 	int c;
@@ -417,6 +451,9 @@ static void parse(int argc, char **argv)
 		case 'w':
 			opt.window_ms = (unsigned int)strtoul(optarg, NULL, 10);
 			break;
+		case 'W':
+			opt.n_workers = (unsigned int)strtoul(optarg, NULL, 10);
+			break;
 		case 'p':
 			opt.peers = optarg;
 			break;
@@ -426,6 +463,8 @@ static void parse(int argc, char **argv)
 	}
 	if (!opt.n_rules || !opt.n_flows || !opt.set_size || !opt.reps || opt.reps > REPS_MAX)
 		errx(2, "numbers must be positive, --reps at most %d", REPS_MAX);
+	if (opt.n_workers < 1 || opt.n_workers > (opt.kind == STATELESS ? WORKERS_MAX : 1))
+		errx(2, "--workers: 1, or 2 of kind stateless");
 	if (opt.peers && opt.ip6)
 		errx(2, "the peers' data are IPv4");
 }
@@ -440,6 +479,7 @@ int main(int argc, char **argv)
 	struct bench_frames open = {0}, answer = {0};
 	struct bench_policy *policy;
 	char name[64], path[PATH_MAX], pcap[] = "/tmp/hepflow-bench-XXXXXX";
+	unsigned int i;
 	int fd;
 
 	parse(argc, argv);
@@ -473,10 +513,12 @@ int main(int argc, char **argv)
 		errx(1, "no worker");
 	verify(&open, &answer);
 	hf_soft_worker_stop(run.soft, 0);
-	open_port(0);
-	open_port(1);
+	for (i = 0; i < 2 * opt.n_workers; i++)
+		open_port((uint16_t)i);
 	(void)unlink(pcap);
 	rte_eal_remote_launch(work, NULL, rte_get_next_lcore(-1, 1, 0));
+	if (opt.n_workers > 1)
+		(void)work((void *)1);
 	rte_eal_mp_wait_lcore();
 	print();
 	hf_soft_free(run.soft);

@@ -30,8 +30,9 @@ CASES = [
 ]
 
 
-def measure(kind, rules, flows, ip6):
+def measure(kind, rules, flows, ip6, workers=1):
     cmd = [f'{BUILD}/tests/bench-soft', '--kind', kind, '--rules', str(rules), '--flows', str(flows), '--reps', '5']
+    cmd += ['--workers', str(workers)]
     if ip6:
         cmd.append('--ip6')
     elif PEERS:
@@ -73,12 +74,13 @@ def ovs():
 
 
 def main():
-    ours, io, peers = {}, {}, {}
+    ours, io, peers, both = {}, {}, {}, []
     for _ in range(ROUNDS):
         for flows in (1000, 100000):
             io.setdefault(flows, []).append(testpmd(flows) if PEERS else measure('io', 1000, flows, False))
         for case in CASES:
             ours.setdefault(case, []).append(measure(*case))
+        both.append(measure('stateless', 1000, 1000, False, 2))
     if PEERS and subprocess.run(['which', 'ovs-vswitchd'], stdout=subprocess.DEVNULL, check=False).returncode == 0:
         peers = ovs()
     print(f'\n| kind | rules | flows | IP | Mpps | % of {"testpmd io" if PEERS else "our io"} | x OVS |\n|---|---|---|---|---|---|---|')
@@ -87,6 +89,7 @@ def main():
         other = peers.get(({'established': 'ct-est'}.get(kind, kind), flows)) if rules == 1000 and not ip6 else None
         print(f'| {kind} | {rules} | {flows} | {6 if ip6 else 4} | {mpps:.2f} [{min(rates):.2f}-{max(rates):.2f}] | '
               f'{100 * mpps / top:.0f} | {f"{mpps / other:.1f}" if other else ""} |')
+    print(f'| stateless, two workers | 1000 | 1000 | 4 | {statistics.median(both):.2f} [{min(both):.2f}-{max(both):.2f}] | | |')
     for flows, rates in io.items():
         print(f'| io | | {flows} | 4 | {statistics.median(rates):.2f} [{min(rates):.2f}-{max(rates):.2f}] | 100 | |')
 

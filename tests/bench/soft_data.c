@@ -224,6 +224,8 @@ static void print_rule(FILE *out, const struct bench_rule *r, bool ip6)
 
 static void print_host(FILE *out, bool ip6)
 {
+	int i;
+
 	fputs("apiVersion: hepflow/v1\nkind: HostFacts\nmetadata: {name: n0}\nspec:\n"
 	      "  interfaces:\n    - {name: eth0, addresses: [10.10.0.1/24, 10.10.0.2/24, "
 	      "10.10.0.3/24, 10.10.0.4/24",
@@ -232,9 +234,14 @@ static void print_host(FILE *out, bool ip6)
 		fputs(", '2a00:0:0a0a:1::1/96', '2a00:0:0a0a:2::1/96', '2a00:0:0a0a:3::1/96', "
 		      "'2a00:0:0a0a:4::1/96'",
 			out);
-	fputs("]}\n---\napiVersion: projectcalico.org/v3\nkind: HostEndpoint\n"
-	      "metadata: {name: eth0, labels: {hep: x}}\n"
-	      "spec: {node: n0, interfaceName: eth0}\n---\n"
+	fputs("]}\n    - {name: eth1}\n", out);
+	for (i = 0; i < 2; i++)
+		fprintf(out,
+			"---\napiVersion: projectcalico.org/v3\nkind: HostEndpoint\n"
+			"metadata: {name: eth%d, labels: {hep: x}}\n"
+			"spec: {node: n0, interfaceName: eth%d}\n",
+			i, i);
+	fputs("---\n"
 	      "apiVersion: projectcalico.org/v3\nkind: FelixConfiguration\n"
 	      "metadata: {name: default}\n"
 	      "spec: {failsafeInboundHostPorts: [], failsafeOutboundHostPorts: []}\n",
