@@ -53,7 +53,7 @@ diff - "$tmp/out" <<-END || fail 'text'
 END
 # A NIC that could do more says what, why, and shows a packet.
 "$flowgen" check -q -i eth0 -p i40e-x710 "$cases/deny-3000/policy.yaml" >"$tmp/out" || fail 'i40e'
-grep -qE '^    IPv4 to host +[0-9.]+ %  [a-z0-9:.-]+  \(in=eth0 .*dst=.*\)$' "$tmp/out" ||
+grep -qE '^    IPv4 to remote +[0-9.]+ %  [a-z0-9:.-]+  \(in=eth0 .*dst=.*\)$' "$tmp/out" ||
 	fail "no region: $(cat "$tmp/out")"
 if grep -q 'maximal' "$tmp/out"; then fail 'maximal, and not'; fi
 exit $failed
