@@ -25,6 +25,7 @@
 
 #define WORLDS		  40 /* by default: some seconds */
 #define PACKETS_PER_STATE 200
+#define ANY_PLANS	  6 /* of each world, on any NIC with any room */
 
 HF_SUITE(check, .timeout = 3600);
 
@@ -35,6 +36,8 @@ struct world_run {
 	const struct hf_model *model;
 	const struct hf_rules *rules;
 	const char *text;
+	struct hf_nic **all; /* every profile */
+	size_t n_all;
 	size_t *packets, *open, *decided;
 };
 
@@ -154,11 +157,16 @@ static void try_family(const struct world_run *w, uint16_t in, uint8_t family, b
 	hf_dd_axes_fini(&axes);
 }
 
-static void try_plan(const struct world_run *w, const struct hf_nic *nic, const char *iface)
+static void try_plan(const struct world_run *w, const struct hf_nic *nic, const char *iface,
+	uint32_t capacity, enum hf_fallback fallback)
 {
-	struct hf_plan_opts opts = {.iface = iface, .classify_from = w->i % 2};
+	struct hf_plan_opts opts = {.iface = iface,
+		.fallback = fallback,
+		.capacity = capacity,
+		.classify_from = w->i % 2};
 	struct hf_check_opts none = {0};
-	struct hf_check_view view = {.nic = nic, .iface = iface};
+	struct hf_check_view view = {
+		.nic = nic, .iface = iface, .drops_only = fallback == HF_FALLBACK_KERNEL};
 	struct hf_check check;
 	struct hf_err err = {0};
 	struct hf_plan *plan;
@@ -178,8 +186,8 @@ static void try_plan(const struct world_run *w, const struct hf_nic *nic, const 
 		(void)hf_packet_print(&check.wrong.pkt, line, sizeof(line));
 		fprintf(stderr, "%s# %s: entry %zu\n", w->text, line, check.wrong.entry);
 	}
-	cr_assert_eq(check.answer, HF_CHECK_PROVEN, "HF_SEED=%llu world %zu %s %s",
-		(unsigned long long)w->seed, w->i, nic->name, iface);
+	cr_assert_eq(check.answer, HF_CHECK_PROVEN, "HF_SEED=%llu world %zu %s %s capacity %u",
+		(unsigned long long)w->seed, w->i, nic->name, iface, capacity);
 	*w->decided += check.family[0].share[HF_CLASS_HOST].any &&
 		       check.family[0].share[HF_CLASS_HOST].punted < 1;
 	hf_check_fini(&check);
@@ -203,6 +211,17 @@ static void try_rules(const struct world_run *w, const char *iface)
 	}
 	cr_assert_eq(check.answer, HF_CHECK_PROVEN, "HF_SEED=%llu world %zu %s",
 		(unsigned long long)w->seed, w->i, iface);
+}
+
+/* Any NIC there is, with as much room as it has, or little, or none to speak of. */
+static void try_any_plan(const struct world_run *w, const char *iface)
+{
+	static const uint32_t room[] = {0, 1, 4, 16, 64};
+	const struct hf_nic *nic = w->all[hf_rand_below(w->rand, w->n_all)];
+	uint32_t capacity = room[hf_rand_below(w->rand, sizeof(room) / sizeof(room[0]))];
+
+	try_plan(w, nic, iface, capacity,
+		hf_rand_below(w->rand, 4) ? HF_FALLBACK_SOFTWARE : HF_FALLBACK_KERNEL);
 }
 
 static void run_world(struct world_run *w, struct hf_nic **nics, size_t n_nics)
@@ -239,7 +258,9 @@ static void run_world(struct world_run *w, struct hf_nic **nics, size_t n_nics)
 		try_family(w, (uint16_t)k, 6, true);
 		try_rules(w, iface->name);
 		for (n = 0; n < n_nics; n++)
-			try_plan(w, nics[n], iface->name);
+			try_plan(w, nics[n], iface->name, 0, HF_FALLBACK_SOFTWARE);
+		for (n = 0; n < ANY_PLANS; n++)
+			try_any_plan(w, iface->name);
 	}
 	hf_rules_free(rules);
 	hf_model_free(model);
@@ -257,6 +278,7 @@ Test(check, sets_are_what_the_reference_says_and_no_plan_is_refuted)
 	struct world_run w = {
 		.seed = hf_test_seed(), .packets = &packets, .open = &open, .decided = &decided};
 
+	cr_assert_eq(hf_profile_all(&w.all, &w.n_all, NULL), 0);
 	for (k = 0; k < sizeof(names) / sizeof(names[0]); k++)
 		cr_assert_eq(hf_profile_find(names[k], &nics[k], NULL), 0);
 	for (w.i = 0; w.i < n; w.i++)
@@ -269,4 +291,5 @@ Test(check, sets_are_what_the_reference_says_and_no_plan_is_refuted)
 	cr_expect(n < WORLDS || decided > 0);
 	while (k-- > 0)
 		hf_profile_free(nics[k]);
+	hf_profile_free_all(w.all, w.n_all);
 }
