@@ -325,6 +325,25 @@ static bool judge_agrees(const struct proof *p, const struct device *dev,
 	return false;
 }
 
+/* The line that a counterexample is printed as, read again as flowgen eval does. */
+static void eval_agrees(const struct run *r, const struct proof *p, const struct hf_check_wrong *w)
+{
+	struct hf_packet again;
+	char line[512];
+
+	if (w->has_ext || w->foreign_tag) /* said beside the line */
+		return;
+	(void)hf_packet_print(&w->pkt, line, sizeof(line));
+	cr_assert_eq(hf_packet_parse(line, &again, NULL), 0, "%s", line);
+	cr_assert_eq(hf_pol_verdict(&p->pol, &again), w->verdict, "%s on %s: %s", r->name,
+		r->nic->name, line);
+	cr_assert(w->fate == HF_FATE_DENY
+			  ? w->verdict != HF_VERDICT_DENY
+			  : w->verdict != (w->fate == HF_FATE_ALLOW ? HF_VERDICT_ALLOW
+								    : HF_VERDICT_ALLOW_UNTRACKED),
+		"%s: no contradiction", line);
+}
+
 static void try_wrong(const struct run *r, struct proof *p, const struct device *dev,
 	const struct hf_plan *plan, const struct hf_check_view *view, BDD wrong, struct score *t)
 {
@@ -338,6 +357,7 @@ static void try_wrong(const struct run *r, struct proof *p, const struct device 
 	cr_assert(hf_device_confirm((const struct pol *[]){&p->pol}, 1, view, &point, &w),
 		"%s on %s: the reference does not confirm", r->name, r->nic->name);
 	cr_assert(judge_agrees(p, dev, plan, &point, &w), "%s on %s", r->name, r->nic->name);
+	eval_agrees(r, p, &w);
 	for (f = 0; f < HF_FATE_JUMP; f++)
 		n += hf_dd_has(&p->dd, dev->may[f], &point);
 	if (!w.has_ext && n == 1 && hf_plan_judge(plan, &w.pkt, &entry) != w.fate)
