@@ -342,8 +342,11 @@ int hf_rd_felix(struct hf_rd *rd, const struct hf_yaml *object, void *dst)
 		return rc;
 	merge_nft(&in);
 	*felix = in.o;
-	if (strcmp(name, "default") == 0 || strncmp(name, "node.", 5) == 0)
+	if (strcmp(name, "default") == 0 || strncmp(name, "node.", 5) == 0 ||
+		felix->node_selector.sel)
 		return 0;
 	return hf_rd_note(rd, felix->meta.place,
-		"FelixConfiguration %s is neither 'default' nor 'node.NAME': not applied", name);
+		"FelixConfiguration %s is neither 'default' nor 'node.NAME', and has no "
+		"nodeSelector: not applied",
+		name);
 }

@@ -153,14 +153,15 @@ Test(host, felix_fields_that_are_wrong)
 Test(host, felix_objects_that_apply_to_no_node_are_noted)
 {
 	struct hf_policy *p = read_good(CALICO("FelixConfiguration", "node.n0",
-		"{}") "---\n" CALICO("FelixConfiguration", "special", "{nodeSelector: has(a)}"));
+		"{}") "---\n" CALICO("FelixConfiguration", "special",
+		"{nodeSelector: has(a)}") "---\n" CALICO("FelixConfiguration", "lost", "{}"));
 	const struct hf_objects *o = hf_policy_objects(p);
 
 	cr_assert_eq(hf_policy_n_notes(p), 1);
 	cr_expect_str_eq(hf_policy_note(p, 0),
-		"t.yaml:6:1: FelixConfiguration special is neither 'default' nor 'node.NAME': not "
-		"applied");
-	cr_expect_str_eq(o->felix.v[1].node_selector.text, "has(a)");
+		"t.yaml:11:1: FelixConfiguration lost is neither 'default' nor 'node.NAME', and "
+		"has no nodeSelector: not applied");
+	cr_expect_str_eq(o->felix.v[2].node_selector.text, "has(a)");
 	hf_policy_free(p);
 }
 
