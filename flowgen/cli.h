@@ -81,6 +81,8 @@ struct cli_built {
 	struct hf_policy *policy;
 	struct hf_model *model;
 	struct hf_rules *rules;
+	char **dead; /* warnings about rules that no packet reaches */
+	size_t n_dead;
 	struct hf_nic *nic;
 	struct hf_plan *plan;
 	struct hf_plan_opts plan_opts;

@@ -98,6 +98,27 @@ static int read_files(
 	return rc;
 }
 
+/* docs/warnings.md, rule-dead. */
+static int warn_dead(struct cli_built *b)
+{
+	size_t i, n = hf_rules_n_dead(b->rules);
+
+	b->dead = calloc(n ? n : 1, sizeof(*b->dead));
+	if (!b->dead)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		const struct hf_dead *d = hf_rules_dead(b->rules, i);
+
+		if (asprintf(&b->dead[i], "rule-dead: %s: no packet reaches %s: %s",
+			    *d->place ? d->place : d->origin, d->origin, d->reason) < 0) {
+			b->dead[i] = NULL;
+			return -ENOMEM;
+		}
+		b->n_dead++;
+	}
+	return 0;
+}
+
 static int build(const struct cli *cli, char **files, size_t n, enum cli_stage stage,
 	const struct wish *wish, struct cli_built *ret, struct hf_err *err)
 {
@@ -107,6 +128,8 @@ static int build(const struct cli *cli, char **files, size_t n, enum cli_stage s
 		rc = hf_model_build(ret->policy, &wish->model, &ret->model, err);
 	if (rc == 0 && stage >= CLI_RULES)
 		rc = hf_rules_build(ret->model, &ret->rules, err);
+	if (rc == 0 && ret->rules)
+		rc = warn_dead(ret);
 	if (rc == 0 && stage >= CLI_PLAN)
 		rc = hf_profile_find(cli->profile, &ret->nic, err);
 	if (rc == 0 && stage >= CLI_PLAN)
@@ -122,6 +145,8 @@ static void print_remarks(const struct cli_built *built)
 		fprintf(stderr, "note: %s\n", hf_policy_note(built->policy, i));
 	for (i = 0; built->model && i < hf_model_n_warnings(built->model); i++)
 		fprintf(stderr, "warning: %s\n", hf_model_warning(built->model, i));
+	for (i = 0; i < built->n_dead; i++)
+		fprintf(stderr, "warning: %s\n", built->dead[i]);
 }
 
 int cli_build(const struct cli *cli, char **files, size_t n, enum cli_stage stage,
@@ -152,6 +177,9 @@ int cli_build(const struct cli *cli, char **files, size_t n, enum cli_stage stag
 
 void cli_built_fini(struct cli_built *built)
 {
+	while (built->n_dead > 0)
+		free(built->dead[--built->n_dead]);
+	free(built->dead);
 	hf_plan_free(built->plan);
 	hf_profile_free(built->nic);
 	hf_rules_free(built->rules);

@@ -32,12 +32,12 @@ static void policy_json(const struct cli_built *b)
 
 static void model_text(const struct cli_built *b)
 {
-	hf_model_print(b->model, stdout);
+	hf_model_print(b->model, b->dead, b->n_dead, stdout);
 }
 
 static void model_json(const struct cli_built *b)
 {
-	(void)hf_model_print_json(b->model, stdout);
+	(void)hf_model_print_json(b->model, b->dead, b->n_dead, stdout);
 }
 
 static void rules_text(const struct cli_built *b)
@@ -119,7 +119,8 @@ int cli_policy(const struct cli *cli)
 
 int cli_model(const struct cli *cli)
 {
-	return print_stage(cli, CLI_MODEL, model_formats);
+	/* Which rules are dead is known one stage later, and belongs to its warnings. */
+	return print_stage(cli, CLI_RULES, model_formats);
 }
 
 int cli_rules(const struct cli *cli)

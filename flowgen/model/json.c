@@ -347,17 +347,19 @@ static json_t *sets(const struct hf_model *m)
 	return list;
 }
 
-static json_t *warnings(const struct hf_model *m)
+static json_t *warnings(const struct hf_model *m, char *const *more, size_t n_more)
 {
 	json_t *list = json_array();
 	size_t i;
 
 	for (i = 0; i < m->n_warnings; i++)
 		append(&list, text(m->warnings[i]));
+	for (i = 0; i < n_more; i++)
+		append(&list, text(more[i]));
 	return list;
 }
 
-int hf_model_print_json(const struct hf_model *model, FILE *out)
+int hf_model_print_json(const struct hf_model *model, char *const *more, size_t n_more, FILE *out)
 {
 	json_t *root = json_pack("{s:i, s:s}", "schema", 1, "node", model->node);
 	int rc;
@@ -370,7 +372,7 @@ int hf_model_print_json(const struct hf_model *model, FILE *out)
 	set(&root, "destinations", dests(model));
 	set(&root, "dnat", dnats(model));
 	set(&root, "sets", sets(model));
-	set(&root, "warnings", warnings(model));
+	set(&root, "warnings", warnings(model, more, n_more));
 	if (!root)
 		return -EIO;
 	rc = json_dumpf(root, out, JSON_INDENT(2));

@@ -293,7 +293,7 @@ static void print_set(FILE *out, const struct hf_set *s, size_t at)
 	}
 }
 
-void hf_model_print(const struct hf_model *model, FILE *out)
+void hf_model_print(const struct hf_model *model, char *const *more, size_t n_more, FILE *out)
 {
 	size_t i;
 
@@ -315,4 +315,6 @@ void hf_model_print(const struct hf_model *model, FILE *out)
 	fputs("warnings\n", out);
 	for (i = 0; i < model->n_warnings; i++)
 		fprintf(out, "  %s\n", model->warnings[i]);
+	for (i = 0; i < n_more; i++)
+		fprintf(out, "  %s\n", more[i]);
 }

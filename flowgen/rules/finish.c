@@ -88,7 +88,10 @@ static int place_origins(struct build *b)
 			return -ENOMEM;
 		if (o->policy && !o->live)
 			dead[r->n_dead++] = (struct hf_dead){
-				.origin = o->text, .reason = o->dead ? o->dead : "shadowed"};
+				.origin = o->text,
+				.place = places[i],
+				.reason = o->dead ? o->dead : "shadowed",
+			};
 	}
 	if (r->n_dead)
 		qsort(dead, r->n_dead, sizeof(*dead), dead_cmp);

@@ -68,7 +68,10 @@ struct hf_failsafe_port {
 size_t hf_model_n_failsafes(const struct hf_model *model, bool out);
 struct hf_failsafe_port hf_model_failsafe(const struct hf_model *model, bool out, size_t i);
 
-/* Endpoints with tiers and profiles, destination classes, sets. The text is stable. */
-void hf_model_print(const struct hf_model *model, FILE *out);
+/*
+ * Endpoints with tiers and profiles, destination classes, sets, warnings. The text is stable.
+ * `more` are warnings that a later stage has, in the same form; they come after the model's own.
+ */
+void hf_model_print(const struct hf_model *model, char *const *more, size_t n_more, FILE *out);
 /* The same as JSON ("schema": 1; docs/flowgen-json.md). Returns 0 or -EIO. */
-int hf_model_print_json(const struct hf_model *model, FILE *out);
+int hf_model_print_json(const struct hf_model *model, char *const *more, size_t n_more, FILE *out);

@@ -172,6 +172,7 @@ const char *hf_rules_place(const struct hf_rules *rules, size_t i);
  */
 struct hf_dead {
 	const char *origin;
+	const char *place; /* "file:line:column", "" when unknown */
 	/*
 	 * "set-empty"; "shadowed" by what stands before it; "no-family": docs/semantics.md 11.2
 	 * leaves it out of both families; "no-protocol": its conditions exclude each other.

@@ -23,6 +23,9 @@ HF_SUITE(print);
 		"notNets: [10.0.0.0/8]}, destination: {ports: [22, '80:90', web]}}, "              \
 		"{action: Allow, protocol: ICMP, icmp: {type: 8, code: 0}}]")
 
+/* What a later stage has to say. */
+static char *later[] = {"later: t.yaml:1:1: and another thing"};
+
 static char *text_of(const struct hf_model *m, bool json)
 {
 	char *text = NULL;
@@ -31,9 +34,9 @@ static char *text_of(const struct hf_model *m, bool json)
 
 	cr_assert_not_null(f);
 	if (json)
-		cr_expect_eq(hf_model_print_json(m, f), 0);
+		cr_expect_eq(hf_model_print_json(m, later, 1, f), 0);
 	else
-		hf_model_print(m, f);
+		hf_model_print(m, later, 1, f);
 	cr_assert_eq(fclose(f), 0);
 	return text;
 }
@@ -109,6 +112,7 @@ Test(print, text_has_every_part)
 	cr_expect_eq(strncmp(text, expected, sizeof(expected) - 1), 0, "got:\n%s", text);
 	cr_expect_not_null(strstr(text, "\n  missing-profile: t.yaml:"));
 	cr_expect_not_null(strstr(text, "\n  named-port-empty: t.yaml:"));
+	cr_expect_not_null(strstr(text, "\n  later: t.yaml:1:1: and another thing\n"));
 	free(text);
 	hf_model_free(m);
 }
@@ -117,7 +121,7 @@ Test(print, json_says_the_same)
 {
 	struct hf_model *m = make_model(WORLD);
 	char *text = text_of(m, true);
-	json_t *root = json_loads(text, 0, NULL), *rule, *ep;
+	json_t *root = json_loads(text, 0, NULL), *rule, *ep, *warnings;
 
 	cr_assert_not_null(root, "%s", text);
 	cr_expect_eq(json_integer_value(json_object_get(root, "schema")), 1);
@@ -126,7 +130,10 @@ Test(print, json_says_the_same)
 	cr_expect_eq(json_array_size(json_object_get(root, "destinations")), m->n_dests);
 	cr_expect_eq(json_array_size(json_object_get(root, "dnat")), 1);
 	cr_expect_eq(json_array_size(json_object_get(root, "sets")), m->n_sets);
-	cr_expect_eq(json_array_size(json_object_get(root, "warnings")), m->n_warnings);
+	warnings = json_object_get(root, "warnings");
+	cr_assert_eq(json_array_size(warnings), m->n_warnings + 1);
+	cr_expect_str_eq(json_string_value(json_array_get(warnings, 0)), m->warnings[0]);
+	cr_expect_str_eq(json_string_value(json_array_get(warnings, m->n_warnings)), later[0]);
 	cr_expect_eq(json_array_size(json_object_get(root, "profiles")), 2);
 	ep = json_array_get(json_object_get(root, "endpoints"), 0);
 	cr_expect_eq(json_array_size(json_object_get(ep, "forward")), 1);
@@ -150,7 +157,7 @@ Test(print, json_to_a_full_device_is_an_error)
 
 	cr_assert_not_null(f);
 	setvbuf(f, NULL, _IONBF, 0);
-	cr_expect_eq(hf_model_print_json(m, f), -EIO);
+	cr_expect_eq(hf_model_print_json(m, NULL, 0, f), -EIO);
 	(void)fclose(f); /* nothing to lose */
 	hf_model_free(m);
 }
