@@ -11,6 +11,7 @@
 #include <hf_test.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -278,6 +279,33 @@ Test(felix, names_of_old_and_new_releases_are_one_origin)
 		hf_policy_free(p);
 		hf_felix_free(f);
 	}
+}
+
+/* Before 3.29 a tier had no default action; protobuf leaves out a rule's action if it is empty. */
+Test(felix, older_forms_have_their_defaults)
+{
+	HfFelix__Rule r = HF_FELIX__RULE__INIT;
+	struct hf_felix *f = new ();
+	struct hf_policy *p;
+	struct hf_model *m;
+	struct hf_err err;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	cr_assert_not_null(out);
+	policy(f, "default", "default.web", &r);
+	endpoint(f, "default.web");
+	cr_assert_eq(read_all(f, &p, &err), 0, "%s", err.text);
+	cr_assert_eq(hf_model_build(p, &(struct hf_model_opts){.node = "n0"}, &m, &err), 0);
+	hf_model_print(m, NULL, 0, out);
+	cr_assert_eq(fclose(out), 0);
+	cr_expect_not_null(strstr(text, "normal tier default default=deny\n"), "%s", text);
+	cr_expect_not_null(strstr(text, "default/gnp:web/ingress\n    0 allow\n"), "%s", text);
+	free(text);
+	hf_model_free(m);
+	hf_policy_free(p);
+	hf_felix_free(f);
 }
 
 Test(felix, what_cannot_be_right_is_named)

@@ -47,6 +47,18 @@ Test(endpoint, other_name_never_matches_by_ip)
 	hf_model_free(m);
 }
 
+Test(endpoint, a_vlan_has_an_endpoint_of_its_own)
+{
+	struct hf_model *m = make_model(FACTS("interfaces: [{name: eth0}, {name: eth0.7}, "
+					      "{name: eth0.8}]") HEP("h", "interfaceName: eth0")
+			HEP("v", "interfaceName: eth0.7"));
+
+	expect_text(winner(m, "eth0"), "h");
+	expect_text(winner(m, "eth0.7"), "v");
+	expect_text(winner(m, "eth0.8"), "none");
+	hf_model_free(m);
+}
+
 Test(endpoint, smallest_name_wins_a_tie)
 {
 	struct hf_model *m = make_model(TWO_IFACES HEP("b", "interfaceName: eth0")
