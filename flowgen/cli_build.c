@@ -35,7 +35,8 @@ static int parse_release(const char *text, unsigned int *ret)
 	minor = strtoul(end + 1, &end, 10);
 	if (end[0] == '.')
 		end += 1 + strspn(end + 1, "0123456789");
-	if (end[0] != '\0' || minor > 99)
+	/* 0.0 is no release, and would mean the newest. */
+	if (end[0] != '\0' || minor > 99 || major + minor == 0)
 		return -EINVAL;
 	*ret = (unsigned int)(major * 100 + minor);
 	return 0;

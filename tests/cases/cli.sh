@@ -53,6 +53,7 @@ check 'explain no packet' 2 '' "explain: the last argument must be a packet $hin
 check 'format' 2 '' "eval has no format 'testpmd' $hint" eval --format testpmd "$policy" "$packet"
 check 'model format' 2 '' "model has no format 'xml' $hint" model --format xml "$policy"
 check 'release' 2 '' "'three' is not like v3.29 $hint" eval --calico-version three "$policy" "$packet"
+check 'release' 2 '' "'v0.0' is not like v3.29 $hint" eval --calico-version v0.0 "$policy" "$packet"
 check 'release' 2 '' "'3.29x' is not like v3.29 $hint" eval --calico-version 3.29x "$policy" "$packet"
 check 'fallback' 2 '' "'nowhere' is not software or kernel $hint" model --fallback nowhere "$policy"
 check 'plan of what' 2 '' "plan: needs a NIC profile \(-p\) $hint" plan "$policy"
