@@ -78,7 +78,7 @@ has "$out" $'^\tingress group 60000 pattern eth / ipv4 ttl is 64 / '
 has "$out" '^[0-9]+ of [0-9]+ rules differ from mlx5-cx6dx$'
 [ "$(grep -c $'^[a-z]' <<<"$out")" = 3 ] || has "$out" 'three lines'
 run 3 probe net_vnic0,profile=mlx5-cx6dx --profile i40e-x710
-has "$out" $'^ipv4.src, some bits\t'
+has "$out" $'^sctp.dst, all bits\tdriver reject, profile accept\t'
 has "$out" $'^group 1\tdriver accept, profile reject group\t'
 
 # A driver without flow rules; wrong use.
