@@ -211,7 +211,8 @@ switched_pings 20 >/dev/null || bad "no answer once flows are in the e-switch"
 until_true 15 "the hardware has not counted the pings" all_counted $((counted + 40))
 sleep 6
 more=$(($(n_received 3) + $(n_received 4) - received))
-[ "$more" -le 8 ] || bad "OVS received $more packets itself"
+# Neighbours are asked for now and then, which is not offloaded.
+[ "$more" -lt 20 ] || bad "OVS received $more packets itself"
 echo "40 packets there and back: $(($(n_switched) - counted)) by the hardware, $more seen by OVS"
 
 # Nothing is left behind: a port that goes takes its rules along.
