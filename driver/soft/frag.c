@@ -143,7 +143,7 @@ static void free_list(struct held_list *list)
 {
 	struct held *h;
 
-	STAILQ_FOREACH (h, list, next)
+	for (h = STAILQ_FIRST(list); h; h = STAILQ_NEXT(h, next))
 		rte_pktmbuf_free(h->m);
 }
 
@@ -153,7 +153,7 @@ void hf_frag_free(struct hf_frag_table *frag)
 
 	if (!frag)
 		return;
-	TAILQ_FOREACH (e, &frag->waiting, by_wait)
+	for (e = TAILQ_FIRST(&frag->waiting); e; e = TAILQ_NEXT(e, by_wait))
 		free_list(&e->held);
 	free_list(&frag->passed);
 	free_list(&frag->dropped);
@@ -183,7 +183,7 @@ static void decide(struct hf_frag_table *frag, struct entry *e, enum hf_frag_fat
 
 	if (STAILQ_EMPTY(&e->held))
 		return;
-	STAILQ_FOREACH (h, &e->held, next)
+	for (h = STAILQ_FIRST(&e->held); h; h = STAILQ_NEXT(h, next))
 		h->fate = (uint8_t)fate;
 	STAILQ_CONCAT(to, &e->held);
 	TAILQ_REMOVE(&frag->waiting, e, by_wait);

@@ -252,7 +252,7 @@ static void begin_end(struct hf_tcp_track *t, const struct hf_tcp_seg *s, bool r
 
 	e->end = e->max_end = seg_end(s);
 	e->max_win = at_least_1(s->win);
-	t->flags[reply] = read_offers(s, &scale);
+	t->flags[reply] = (t->flags[reply] & END_LIBERAL) | read_offers(s, &scale);
 	set_scale(t, reply, scale);
 	/* Both must offer scaling for either to use it (RFC 7323 2.2). */
 	if (reply && !(t->flags[0] & t->flags[1] & END_SCALES))
@@ -450,7 +450,7 @@ static bool resyncs(
 	t->last_flags = (uint8_t)(t->last_flags & ~LAST_CHALLENGE);
 	t->flags[caller] = t->last_flags & (END_SCALES | END_SACKS);
 	t->ends[reply] = (struct hf_tcp_end){0};
-	t->flags[reply] = 0;
+	t->flags[reply] &= END_LIBERAL;
 	t->scales = 0;
 	set_scale(t, caller, t->last >> 4);
 	return true;
@@ -462,6 +462,11 @@ struct reset {
 	bool keep;	  /* in the window but not exact: a challenge will tell (RFC 5961 3.2) */
 };
 
+static bool is_closing(enum hf_tcp_state state)
+{
+	return state >= HF_TCP_FIN_WAIT && state <= HF_TCP_CLOSE;
+}
+
 static struct reset check_reset(const struct hf_tcp_track *t, const struct hf_tcp_seg *s,
 	bool reply, bool replied, bool assured)
 {
@@ -470,10 +475,13 @@ static struct reset check_reset(const struct hf_tcp_track *t, const struct hf_tc
 	unsigned int last = last_event(t);
 	struct reset r = {false};
 
-	if (t->flags[!reply] & END_ACKS) {
-		/* Most likely the answer to a SYN that was let pass. */
+	/* It is over anyway, and perhaps the ports are in use again. */
+	if (is_closing((enum hf_tcp_state)t->state))
+		return (struct reset){.skip_window = true};
+	/* What is known may be old when a SYN was let pass. */
+	if (t->flags[!reply] & END_ACKS && last != HF_TCP_EV_SYN) {
 		if (s->seq == 0 && !open)
-			return r;
+			return r; /* an answer to such a SYN */
 		if (before(s->seq, rcv->max_ack))
 			return (struct reset){.refused = true};
 		if (!open || s->seq == rcv->max_ack)
@@ -484,7 +492,7 @@ static struct reset check_reset(const struct hf_tcp_track *t, const struct hf_tc
 		r.keep = true;
 	}
 	if (((replied && last == HF_TCP_EV_SYN) || (!assured && last == HF_TCP_EV_ACK)) &&
-		s->ack == t->last_end)
+		last_reply(t) != reply && s->ack == t->last_end)
 		r.skip_window = true;
 	if (t->state == HF_TCP_SYN_SENT && last == HF_TCP_EV_ACK && last_reply(t) &&
 		s->seq == t->last_ack)
