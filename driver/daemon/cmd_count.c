@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Numbers: policy/dump, offload/stats-show, counters; and what is behind them: conntrack. */
+/* Numbers: policy/dump, offload/stats-show, counters. */
 
 #include "commands.h"
 #include "daemon.h"
@@ -15,8 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NUMBER_SIZE   24
-#define FLUSH_WAIT_MS 2000 /* for the worker; it needs one round for each few connections */
+#define NUMBER_SIZE 24
 
 static const char *print_reason(const struct hf_row *r, char *buf, size_t size)
 {
@@ -229,6 +228,11 @@ static void counters_text(const struct hf_daemon *d, FILE *out)
 		"fragments: %" PRIu64 ", waiting %" PRIu64 ", completed %" PRIu64
 		", expired %" PRIu64 ", evicted %" PRIu64 "\n",
 		t.frags, t.frags_held, t.frags_completed, t.frags_expired, t.frags_evicted);
+	fprintf(out,
+		"logged: %" PRIu64 ", suppressed %" PRIu64 ", lost %" PRIu64 "\n"
+		"captured: %" PRIu64 ", lost %" PRIu64 "\n",
+		d->packets.logged, d->packets.suppressed, hf_soft_count_lost(d->soft, HF_TAP_LOG),
+		d->packets.captured, hf_soft_count_lost(d->soft, HF_TAP_CAPTURE));
 	for (i = 0; i < d->n_workers; i++)
 		fprintf(out, "worker %zu: rounds %" PRIu64 ", sleeps %" PRIu64 "\n", i,
 			atomic_load(&d->workers[i].rounds), atomic_load(&d->workers[i].sleeps));
@@ -258,7 +262,7 @@ static json_t *wire_json(const struct hf_daemon *d, size_t i)
 
 static json_t *counters_json(const struct hf_daemon *d)
 {
-	json_t *wires = json_array(), *reasons = json_object(), *conns, *frags;
+	json_t *wires = json_array(), *reasons = json_object(), *conns, *frags, *logs;
 	struct hf_soft_table_counts t;
 	unsigned int r;
 	size_t i;
@@ -281,8 +285,13 @@ static json_t *counters_json(const struct hf_daemon *d)
 	frags = json_pack("{s:I, s:I, s:I, s:I, s:I}", "used", (json_int_t)t.frags, "waiting",
 		(json_int_t)t.frags_held, "completed", (json_int_t)t.frags_completed, "expired",
 		(json_int_t)t.frags_expired, "evicted", (json_int_t)t.frags_evicted);
-	return json_pack("{s:i, s:o, s:o, s:o, s:o}", "schema", 1, "wires", wires, "reasons",
-		reasons, "connections", conns, "fragments", frags);
+	logs = json_pack("{s:I, s:I, s:I, s:I, s:I}", "logged", (json_int_t)d->packets.logged,
+		"suppressed", (json_int_t)d->packets.suppressed, "logLost",
+		(json_int_t)hf_soft_count_lost(d->soft, HF_TAP_LOG), "captured",
+		(json_int_t)d->packets.captured, "captureLost",
+		(json_int_t)hf_soft_count_lost(d->soft, HF_TAP_CAPTURE));
+	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "schema", 1, "wires", wires, "reasons",
+		reasons, "connections", conns, "fragments", frags, "packets", logs);
 }
 
 int cmd_counters(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
@@ -292,81 +301,5 @@ int cmd_counters(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 	if (call->json)
 		return commands_print_json(call, counters_json(d), err);
 	counters_text(d, call->out);
-	return 0;
-}
-
-static const char *wire_name(const struct hf_daemon *d, unsigned int wire)
-{
-	size_t i;
-
-	for (i = 0; i < d->n_wires; i++) {
-		if (d->wires[i].soft == wire)
-			return d->wires[i].outer_conf->name;
-	}
-	return "?";
-}
-
-/* One end's view: "src=A,dst=B,sport=1,dport=2", or ICMP's numbers. */
-static void print_tuple(const struct hf_soft_conn *c, bool reply, FILE *out)
-{
-	char src[HF_ADDRSTR_SIZE], dst[HF_ADDRSTR_SIZE];
-	bool icmp = c->proto == HF_PROTO_ICMP || c->proto == HF_PROTO_ICMPV6;
-
-	fprintf(out, "%s=(src=%s,dst=%s", reply ? "reply" : "orig",
-		hf_addr_print(reply ? &c->dst : &c->src, src),
-		hf_addr_print(reply ? &c->src : &c->dst, dst));
-	if (icmp)
-		fprintf(out, ",id=%u", c->sport);
-	else if (hf_proto_has_ports(c->proto))
-		fprintf(out, ",sport=%" PRIu16 ",dport=%" PRIu16, reply ? c->dport : c->sport,
-			reply ? c->sport : c->dport);
-	if (icmp && !reply)
-		fprintf(out, ",type=%d,code=%d", c->dport >> 8, c->dport & 0xff);
-	fprintf(out, ",packets=%" PRIu64 ",bytes=%" PRIu64 ")", c->packets[reply], c->bytes[reply]);
-}
-
-int cmd_conntrack_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *)
-{
-	const struct hf_daemon *d = arg;
-	struct hf_soft_iter iter = {0};
-	struct hf_soft_conn c;
-	char proto[12];
-
-	while (hf_soft_next_conn(d->soft, &iter, &c)) {
-		fprintf(call->out, "%s,", hf_proto_name(c.proto, proto));
-		print_tuple(&c, false, call->out);
-		fputc(',', call->out);
-		print_tuple(&c, true, call->out);
-		fprintf(call->out, ",zone=%s", wire_name(d, c.wire));
-		fprintf(call->out, ",status=%s%s", c.replied ? "SEEN_REPLY" : "NEW",
-			c.assured ? "|ASSURED" : "");
-		if (c.state[0])
-			fprintf(call->out, ",protoinfo=(state=%s)", c.state);
-		fputc('\n', call->out);
-	}
-	return 0;
-}
-
-int cmd_conntrack_flush(void *arg, const struct hf_rpc_call *, struct hf_err *err)
-{
-	static const struct timespec moment = {.tv_nsec = 1000000};
-	const struct hf_daemon *d = arg;
-	unsigned int w;
-	int ms = 0;
-
-	for (w = 0; w < d->n_workers; w++) {
-		d->workers[w].filter = (struct hf_soft_filter){.any_wire = true};
-		atomic_store(&d->workers[w].forget, true);
-	}
-	for (w = 0; w < d->n_workers && ms < FLUSH_WAIT_MS;) {
-		if (!atomic_load(&d->workers[w].forget)) {
-			w++;
-			continue;
-		}
-		(void)nanosleep(&moment, NULL); /* woken early: just as well */
-		ms++;
-	}
-	if (w < d->n_workers)
-		return hf_fail(err, -ETIMEDOUT, "worker %u is not done yet; it goes on", w);
 	return 0;
 }

@@ -138,9 +138,13 @@ static int cmd_exit(void *arg, const struct hf_rpc_call *call, struct hf_err *er
 
 static const struct hf_rpc_command commands[] = {
 	{"apply", "[--confirm=SECONDS]", 0, 2, false, cmd_apply},
+	{"capture", "FILE [wire=NAME] [reason=NAME[,NAME]] [count=N] [size=BYTES]", 1, 5, false,
+		cmd_capture},
+	{"capture/show", "", 0, 0, false, cmd_capture_show},
+	{"capture/stop", "", 0, 0, false, cmd_capture_stop},
 	{"confirm", "", 0, 0, false, cmd_confirm},
-	{"conntrack/dump", "", 0, 0, false, cmd_conntrack_dump},
-	{"conntrack/flush", "", 0, 0, false, cmd_conntrack_flush},
+	{"conntrack/dump", "[KEY=VALUE]...", 0, 6, false, cmd_conntrack_dump},
+	{"conntrack/flush", "[KEY=VALUE]...", 0, 6, false, cmd_conntrack_flush},
 	{"counters", "[--format=json]", 0, 0, true, cmd_counters},
 	{"coverage/show", "", 0, 0, false, cmd_coverage_show},
 	{"dpctl/dump-flows", "[-m] [--names] [type=TYPE[,TYPE]] [--format=json]", 0, 4, true,

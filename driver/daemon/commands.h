@@ -23,6 +23,9 @@ int cmd_offload_stats(void *arg, const struct hf_rpc_call *call, struct hf_err *
 int cmd_counters(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_conntrack_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_conntrack_flush(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_capture(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_capture_show(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_capture_stop(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_status(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_port_list(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_verify(void *arg, const struct hf_rpc_call *call, struct hf_err *err);

@@ -553,6 +553,7 @@ void hf_daemon_tick(struct hf_daemon *d)
 
 	check_workers(d);
 	check_moving(d);
+	hf_packets_poll(d);
 	check_confirm(d);
 	save(d);
 	for (i = 0; i < d->n_wires; i++) {
@@ -588,6 +589,9 @@ void hf_daemon_stop(struct hf_daemon *d)
 	stop_workers(d);
 	free(d->workers);
 	d->workers = NULL;
+	if (d->soft)
+		hf_packets_poll(d);
+	hf_capture_end(d, "the daemon has ended");
 	/* All are stopped before any is closed: packets of one wait in the rings of another. */
 	for (i = 0; i < d->n_wires; i++) {
 		if (d->wires[i].outer)

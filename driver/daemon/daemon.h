@@ -16,6 +16,7 @@
 
 #include "config.h"
 #include "generation.h"
+#include "packets.h"
 #include "worker.h"
 
 #include <hepflow/err.h>
@@ -66,6 +67,7 @@ struct hf_daemon {
 	struct hf_kernel *kernel; /* the owner's; NULL: facts are in the files */
 	struct hf_feed *feed;	  /* the owner's; NULL: Felix is not asked, or not yet */
 	bool save;		  /* what Felix has said is in force and not on disk */
+	struct hf_packets packets;
 	struct hf_generation *now;
 	/*
 	 * Those that were in force before, newest first, to go back to; and those that only wait

@@ -84,6 +84,16 @@ struct hf_soft_wire_counts hf_soft_count_wire(
 	return sum;
 }
 
+uint64_t hf_soft_count_lost(const struct hf_soft *soft, enum hf_tap_kind kind)
+{
+	uint64_t sum = 0;
+	unsigned int w;
+
+	for (w = 0; w < soft->n_workers; w++)
+		sum += hf_tap_lost(soft->workers[w]->tap, kind);
+	return sum;
+}
+
 void hf_soft_count_tables(const struct hf_soft *soft, struct hf_soft_table_counts *ret)
 {
 	struct hf_soft_table_counts sum = {0};
@@ -147,6 +157,14 @@ static unsigned int find_wire(const struct hf_soft *soft, uint32_t zone)
 			return w;
 	}
 	return UINT_MAX;
+}
+
+bool hf_soft_filter_fits(const struct hf_soft_filter *f, const struct hf_soft_conn *c)
+{
+	return (f->any_wire || f->wire == c->wire) && (!f->proto || f->proto == c->proto) &&
+	       (!f->src.addr.family || hf_prefix_has(&f->src, &c->src)) &&
+	       (!f->dst.addr.family || hf_prefix_has(&f->dst, &c->dst)) &&
+	       (!f->sport || f->sport == c->sport) && (!f->dport || f->dport == c->dport);
 }
 
 bool hf_soft_next_conn(

@@ -305,6 +305,8 @@ int hf_gen_new(const struct hf_soft *soft, const struct hf_rules *rules, struct 
 	if (rc == 0)
 		rc = fill_backends(gen);
 	if (rc == 0)
+		rc = hf_logs_build(rules, &gen->logs);
+	if (rc == 0)
 		rc = make_counts(gen);
 	if (rc == 0)
 		rc = hf_dests_build(&gen->dests, rules);
@@ -333,6 +335,7 @@ void hf_gen_free(struct hf_gen *gen)
 	free(gen->carried);
 	free(gen->from_older);
 	free(gen->backends);
+	free(gen->logs);
 	free(gen->tagged);
 	free(gen->ifaces);
 	free(gen);

@@ -92,6 +92,8 @@ static struct hf_judged judge_key(const struct hf_case *c, const struct hf_key *
 	struct hf_decision d = gen->classifier ? hf_classify(gen->classifier, key)
 					       : hf_rules_lookup(gen->rules, key);
 
+	if (gen->logs && c->tap)
+		hf_logs_walk(c, key);
 	return judged_of(c, key, &d);
 }
 
@@ -365,6 +367,8 @@ bool hf_judge_blind(const struct hf_case *c, struct hf_blind *blind, struct hf_j
 	if (!hf_classify_blind(c->gen->classifier, &blind->key, &blind->walk, &d) ||
 		(d.verdict != HF_VERDICT_DENY && d.verdict != HF_VERDICT_ALLOW_UNTRACKED))
 		return false;
+	if (c->gen->logs && c->tap)
+		hf_logs_walk(c, &blind->key);
 	*ret = judged_of(c, &blind->key, &d);
 	note_forwarded(c, &blind->key, ret);
 	return true;

@@ -28,6 +28,7 @@ struct burst {
 	struct hf_worker *worker;
 	struct hf_soft_count *origins; /* this worker's */
 	enum hf_soft_dir dir;
+	uint16_t number; /* of the wire */
 	uint64_t now;
 };
 
@@ -110,6 +111,9 @@ static void make_case(const struct burst *b, const struct slot *s, struct hf_cas
 	ret->ct = HF_CT_NEW;
 	ret->forwarded = false;
 	ret->now = b->now;
+	ret->wire = b->number;
+	ret->tap = b->worker->tap;
+	ret->origins = b->origins;
 }
 
 /* A packet with a transport header, of which the view knows the place in the table. */
@@ -294,6 +298,24 @@ static void judge_tracked(const struct burst *b, struct slot *s, struct hf_ct_vi
 			frag, &s->pkt, frag_zone(b), b->now, hf_soft_reason_passes(s->reason));
 }
 
+/* Does a capture ask for it? */
+static void capture(const struct burst *b, const struct slot *s)
+{
+	uint64_t ask = HF_GET(b->soft->capture), place = ask >> HF_CAPTURE_WIRE_SHIFT;
+	const struct hf_tap_record record = {
+		.kind = HF_TAP_CAPTURE,
+		.dir = (uint8_t)b->dir,
+		.reason = (uint8_t)s->reason,
+		.wire = b->number,
+	};
+
+	if (!(ask >> s->reason & 1) || (place && place != b->number + 1u))
+		return;
+	hf_tap_write(b->worker->tap, &record, s->m,
+		s->origin == HF_NO_ORIGIN ? NULL : hf_rules_origin(b->gen->rules, s->origin),
+		b->now);
+}
+
 /* Last stage: counts, and parts what goes on from what does not. Returns how many go on. */
 static unsigned int part(const struct burst *b, const struct slot *slots, unsigned int n,
 	struct hf_soft_wire_counts *sum, struct rte_mbuf **pass)
@@ -308,6 +330,8 @@ static unsigned int part(const struct burst *b, const struct slot *slots, unsign
 		sum->rx.bytes += bytes;
 		if (s->reason == HELD)
 			continue;
+		if (HF_GET(b->soft->capture))
+			capture(b, s);
 		hf_count(&b->worker->reasons[s->reason], 1, bytes);
 		if (s->origin != HF_NO_ORIGIN)
 			hf_count(&b->origins[s->origin], 1, bytes);
@@ -390,6 +414,7 @@ uint16_t hf_soft_burst(struct hf_soft *soft, unsigned int worker, unsigned int w
 		.gen = __atomic_load_n(&soft->gen, __ATOMIC_ACQUIRE),
 		.worker = soft->workers[worker],
 		.dir = dir,
+		.number = (uint16_t)wire,
 		.now = now,
 	};
 	struct hf_soft_wire_counts *counts = &b.worker->wires[wire][dir], sum = {0};

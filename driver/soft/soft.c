@@ -38,6 +38,9 @@ static int worker_new(
 	rc = hf_ct_new(&ct, &w->ct, err);
 	if (rc < 0)
 		return rc;
+	w->tap = hf_tap_new(opts->socket);
+	if (!w->tap)
+		return hf_fail(err, -ENOMEM, "software path: out of memory");
 	return hf_frag_new(&frag, &w->frag, err);
 }
 
@@ -95,6 +98,7 @@ void hf_soft_free(struct hf_soft *soft)
 			continue;
 		hf_ct_free(soft->workers[w]->ct);
 		hf_frag_free(soft->workers[w]->frag);
+		hf_tap_free(soft->workers[w]->tap);
 		rte_free(soft->workers[w]);
 	}
 	hf_nat_free(soft->nat);
@@ -131,6 +135,24 @@ int hf_soft_add_wire(struct hf_soft *soft, const char *name, enum hf_soft_role r
 	wire->used = true;
 	*ret_wire = place;
 	return 0;
+}
+
+bool hf_soft_next_record(struct hf_soft *soft, struct hf_tap_record *ret)
+{
+	unsigned int w;
+
+	for (w = 0; w < soft->n_workers; w++) {
+		if (hf_tap_read(soft->workers[w]->tap, ret))
+			return true;
+	}
+	return false;
+}
+
+void hf_soft_capture(struct hf_soft *soft, uint64_t reasons, bool any_wire, unsigned int wire)
+{
+	uint64_t place = any_wire ? 0 : wire + 1;
+
+	HF_SET(soft->capture, reasons ? reasons | place << HF_CAPTURE_WIRE_SHIFT : 0);
 }
 
 void hf_soft_del_wire(struct hf_soft *soft, unsigned int wire)

@@ -32,6 +32,8 @@
 
 #pragma once
 
+#include "tap.h"
+
 #include <hepflow/net.h>
 
 #include <stdbool.h>
@@ -163,6 +165,9 @@ struct hf_soft_filter {
 	uint16_t dport;
 };
 
+struct hf_soft_conn;
+bool hf_soft_filter_fits(const struct hf_soft_filter *filter, const struct hf_soft_conn *conn);
+
 /*
  * Forgets connections of the worker, whatever their time: looks at a bounded number of places from
  * *at on, which is 0 to begin with. False once it has been through. For the worker's own thread,
@@ -170,6 +175,16 @@ struct hf_soft_filter {
  */
 bool hf_soft_forget(struct hf_soft *soft, unsigned int worker, const struct hf_soft_filter *filter,
 	uint32_t *at);
+
+/*
+ * From now on packets that end with one of the reasons (1 << enum hf_soft_reason) are written to
+ * the taps, on one wire or on all. 0 reasons: none any more.
+ */
+void hf_soft_capture(struct hf_soft *soft, uint64_t reasons, bool any_wire, unsigned int wire);
+/* The next packet that was captured or logged, of any worker, or false (tap.h). */
+bool hf_soft_next_record(struct hf_soft *soft, struct hf_tap_record *ret);
+/* How many found no room. */
+uint64_t hf_soft_count_lost(const struct hf_soft *soft, enum hf_tap_kind kind);
 
 struct hf_soft_count {
 	uint64_t packets;

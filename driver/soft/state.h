@@ -15,17 +15,22 @@
 #include "key.h"
 #include "nat.h"
 #include "soft.h"
+#include "tap.h"
 
 #include <hepflow/rules.h>
 
 #include <rte_common.h>
 #include <rte_rcu_qsbr.h>
 
-#define HF_NO_ORIGIN	     UINT32_MAX
-#define HF_NO_IFACE	     HF_IF_ANY
+#define HF_NO_ORIGIN UINT32_MAX
+#define HF_NO_IFACE  HF_IF_ANY
 
-#define HF_SET(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
-#define HF_GET(field)	     __atomic_load_n(&(field), __ATOMIC_RELAXED)
+/* struct hf_soft.capture: a bit for each reason, above them the wire and 1, or 0 for any. */
+#define HF_CAPTURE_WIRE_SHIFT 40
+#define HF_CAPTURE_REASONS    ((UINT64_C(1) << HF_CAPTURE_WIRE_SHIFT) - 1)
+
+#define HF_SET(field, value)  __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
+#define HF_GET(field)	      __atomic_load_n(&(field), __ATOMIC_RELAXED)
 
 /* One writer; readers of other threads may be a packet behind. */
 static inline void hf_count(struct hf_soft_count *c, uint64_t packets, uint64_t bytes)
@@ -95,6 +100,7 @@ struct hf_gen {
 	struct hf_gen_iface *ifaces;
 	struct hf_gen_wire wires[HF_SOFT_WIRES_MAX];
 	struct hf_tagged *tagged;
+	bool *logs; /* by block: it logs, or leads to one that does; NULL: none does */
 	size_t n_backends;
 	struct hf_backend *backends; /* sorted by hf_backend_cmp() */
 	size_t n_origins;
@@ -109,6 +115,7 @@ struct hf_gen {
 struct hf_worker {
 	struct hf_ct_table *ct;
 	struct hf_frag_table *frag;
+	struct hf_tap *tap;
 	struct hf_soft_count reasons[HF_SOFT_N_REASONS];
 	struct hf_soft_wire_counts wires[HF_SOFT_WIRES_MAX][HF_SOFT_N_DIRS];
 } __rte_cache_aligned;
@@ -130,6 +137,7 @@ struct hf_soft {
 	uint64_t hz;
 	struct hf_nat *nat;
 	uint32_t last_zone;
+	uint64_t capture; /* atomic: HF_CAPTURE_*; 0: nothing is captured */
 	struct hf_wire wires[HF_SOFT_WIRES_MAX];
 };
 
@@ -162,6 +170,8 @@ static inline const struct hf_dest *hf_find_dest(
 /* count.c. Origin i of the generation, with what older ones have counted for it. */
 struct hf_soft_count hf_gen_count(const struct hf_gen *gen, size_t i);
 
+/* logs.c. *ret is NULL if no rule logs. 0 or -ENOMEM. */
+int hf_logs_build(const struct hf_rules *rules, bool **ret);
 /* judge.c */
 
 /* A packet on its way through the rules. */
@@ -175,6 +185,9 @@ struct hf_case {
 	enum hf_ct ct;
 	bool forwarded; /* of a connection that the kernel is known to forward */
 	uint64_t now;
+	uint16_t wire;
+	struct hf_tap *tap;	       /* NULL: nothing is logged */
+	struct hf_soft_count *origins; /* this worker's; NULL: rules that log are not counted */
 };
 
 struct hf_judged {
@@ -184,6 +197,8 @@ struct hf_judged {
 };
 
 struct hf_judged hf_judge(const struct hf_case *c);
+/* logs.c. The packet is judged by this key: what logs of it. For gen->logs that is not NULL. */
+void hf_logs_walk(const struct hf_case *c, const struct hf_key *key);
 
 /*
  * Judging without knowing the connection's state what comes in by an interface that is not calm:

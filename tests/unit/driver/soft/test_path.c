@@ -483,3 +483,85 @@ Test(path, segmented_packets_are_judged_alike)
 	cr_expect_eq(send_mbuf(eth0, HF_SOFT_IN, make_mbuf(frame, n, 7)), HF_SOFT_ALLOW);
 	cr_expect_eq(send_mbuf(eth0, HF_SOFT_IN, make_mbuf(frame, n - 1, 7)), HF_SOFT_MALFORMED);
 }
+
+#define LOGGING                                                                                    \
+	FACTS("accept")                                                                            \
+	PODS HEP POLICY("logging",                                                                 \
+		"  types: [Ingress]\n  ingress:\n"                                                 \
+		"    - {action: Log, protocol: UDP, destination: {ports: [53]}}\n"                 \
+		"    - {action: Allow, protocol: UDP, destination: {ports: ['50:60']}}\n"          \
+		"    - {action: Log, protocol: UDP}\n") FORWARD
+
+static unsigned int count_records(struct hf_tap_record *last)
+{
+	unsigned int n = 0;
+
+	while (hf_soft_next_record(soft, last))
+		n++;
+	return n;
+}
+
+Test(path, rules_that_log_tell_the_control_thread)
+{
+	struct hf_tap_record r;
+
+	path_init(LOGGING);
+	IN(eth0, TO_HOST("proto=udp dport=53"), HF_SOFT_ALLOW);
+	cr_assert_eq(count_records(&r), 1);
+	cr_expect_eq(r.kind, HF_TAP_LOG);
+	cr_expect_eq(r.wire, eth0);
+	cr_expect_eq(r.dir, HF_SOFT_IN);
+	cr_expect(r.sport == 5000 && r.dport == 53 && r.proto == HF_PROTO_UDP);
+	cr_expect_eq(r.src.b[0], 198);
+	cr_expect_str_eq(r.origin, "default/gnp:logging/ingress/0");
+	IN(eth0, TO_HOST("proto=udp dport=54"), HF_SOFT_ALLOW);
+	cr_expect_eq(count_records(&r), 0, "decided before the second");
+	IN(eth0, TO_HOST("proto=udp dport=99"), HF_SOFT_DENY);
+	cr_assert_eq(count_records(&r), 1);
+	cr_expect_str_eq(r.origin, "default/gnp:logging/ingress/2");
+	IN(eth0, TO_HOST("proto=tcp dport=53"), HF_SOFT_DENY);
+	OUT(eth0, FROM_HOST("proto=udp sport=53"), HF_SOFT_ESTABLISHED);
+	IN(eth0, TO_HOST("proto=udp dport=53"), HF_SOFT_ESTABLISHED);
+	cr_expect_eq(count_records(&r), 0, "established packets meet no policy");
+	path_change(make_rules(WORLD));
+	IN(eth0, TO_HOST("proto=udp dport=99"), HF_SOFT_DENY);
+	cr_expect_eq(count_records(&r), 0);
+}
+
+Test(path, taps_lose_what_has_no_room)
+{
+	struct hf_tap_record r;
+	unsigned int i;
+
+	path_init(LOGGING);
+	for (i = 0; i < HF_TAP_RECORDS + 7; i++)
+		IN(eth0, TO_HOST("proto=udp dport=99"), HF_SOFT_DENY);
+	cr_expect_eq(hf_soft_count_lost(soft, HF_TAP_LOG), 7);
+	cr_expect_eq(count_records(&r), HF_TAP_RECORDS);
+	IN(eth0, TO_HOST("proto=udp dport=99"), HF_SOFT_DENY);
+	cr_expect_eq(count_records(&r), 1);
+}
+
+Test(path, captures_take_what_they_ask_for)
+{
+	struct hf_tap_record r;
+
+	path_init(WORLD);
+	hf_soft_capture(soft, UINT64_C(1) << HF_SOFT_DENY, false, eth0);
+	IN(eth0, TO_HOST("proto=udp dport=80"), HF_SOFT_ALLOW);
+	IN(cali0, "src=10.65.0.2 dst=192.0.2.10 proto=udp dport=1", HF_SOFT_DENY);
+	cr_expect_eq(count_records(&r), 0);
+	IN(eth0, TO_HOST("proto=udp dport=81"), HF_SOFT_DENY);
+	cr_assert_eq(count_records(&r), 1);
+	cr_expect_eq(r.kind, HF_TAP_CAPTURE);
+	cr_expect_eq(r.reason, HF_SOFT_DENY);
+	cr_expect_eq(r.length, 14 + 20 + 8);
+	cr_expect_eq(r.snap_length, r.length);
+	cr_expect_eq(r.snap[14], 0x45);
+	hf_soft_capture(soft, UINT64_C(1) << HF_SOFT_ALLOW, true, 0);
+	IN(eth0, TO_HOST("proto=udp dport=80"), HF_SOFT_ALLOW);
+	cr_expect_eq(count_records(&r), 1);
+	hf_soft_capture(soft, 0, true, 0);
+	IN(eth0, TO_HOST("proto=udp dport=81"), HF_SOFT_DENY);
+	cr_expect_eq(count_records(&r), 0);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* The connections that software knows: conntrack/dump, conntrack/flush. */
+
+#include "commands.h"
+
+#include "daemon.h"
+
+#include "soft/soft.h"
+
+#include <hepflow/err.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define FLUSH_WAIT_MS 2000 /* the worker takes some thousand places a millisecond */
+
+static const char *wire_name(const struct hf_daemon *d, unsigned int wire)
+{
+	size_t i;
+
+	for (i = 0; i < d->n_wires; i++) {
+		if (d->wires[i].soft == wire)
+			return d->wires[i].outer_conf->name;
+	}
+	return "?";
+}
+
+/* One end's view: "src=A,dst=B,sport=1,dport=2", or ICMP's numbers. */
+static void print_tuple(const struct hf_soft_conn *c, bool reply, FILE *out)
+{
+	char src[HF_ADDRSTR_SIZE], dst[HF_ADDRSTR_SIZE];
+	bool icmp = c->proto == HF_PROTO_ICMP || c->proto == HF_PROTO_ICMPV6;
+
+	fprintf(out, "%s=(src=%s,dst=%s", reply ? "reply" : "orig",
+		hf_addr_print(reply ? &c->dst : &c->src, src),
+		hf_addr_print(reply ? &c->src : &c->dst, dst));
+	if (icmp)
+		fprintf(out, ",id=%u", c->sport);
+	else if (hf_proto_has_ports(c->proto))
+		fprintf(out, ",sport=%" PRIu16 ",dport=%" PRIu16, reply ? c->dport : c->sport,
+			reply ? c->sport : c->dport);
+	if (icmp && !reply)
+		fprintf(out, ",type=%d,code=%d", c->dport >> 8, c->dport & 0xff);
+	fprintf(out, ",packets=%" PRIu64 ",bytes=%" PRIu64 ")", c->packets[reply], c->bytes[reply]);
+}
+
+static int parse_port(const char *text, uint16_t *ret)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || n < 1 || n > UINT16_MAX)
+		return -EINVAL;
+	*ret = (uint16_t)n;
+	return 0;
+}
+
+static int parse_wire(const struct hf_daemon *d, const char *text, struct hf_soft_filter *f)
+{
+	size_t i;
+
+	for (i = 0; i < d->n_wires; i++) {
+		if (strcmp(d->wires[i].outer_conf->name, text) != 0)
+			continue;
+		f->any_wire = false;
+		f->wire = d->wires[i].soft;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* One KEY=VALUE. */
+static int parse_term(const struct hf_daemon *d, const char *arg, struct hf_soft_filter *f)
+{
+	const char *value = strchr(arg, '=');
+	size_t len = value ? (size_t)(value - arg) : 0;
+	size_t i;
+
+	static const char *const keys[] = {"wire", "proto", "src", "dst", "sport", "dport"};
+
+	for (i = 0; value && i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (strlen(keys[i]) == len && strncmp(keys[i], arg, len) == 0)
+			break;
+	}
+	if (!value)
+		return -EINVAL;
+	value++;
+	switch (i) {
+	case 0:
+		return parse_wire(d, value, f);
+	case 1:
+		return hf_proto_parse(value, &f->proto);
+	case 2:
+		return hf_prefix_parse(value, &f->src, NULL);
+	case 3:
+		return hf_prefix_parse(value, &f->dst, NULL);
+	case 4:
+		return parse_port(value, &f->sport);
+	case 5:
+		return parse_port(value, &f->dport);
+	default:
+		return -EINVAL;
+	}
+}
+
+static int parse_filter(const struct hf_daemon *d, const struct hf_rpc_call *call,
+	struct hf_soft_filter *ret, struct hf_err *err)
+{
+	size_t i;
+
+	*ret = (struct hf_soft_filter){.any_wire = true};
+	for (i = 0; i < call->n_args; i++) {
+		if (parse_term(d, call->args[i], ret) < 0)
+			return hf_fail(err, -EINVAL,
+				"'%.80s': not one of wire=NAME proto=PROTO src=PREFIX dst=PREFIX "
+				"sport=PORT dport=PORT",
+				call->args[i]);
+	}
+	return 0;
+}
+
+int cmd_conntrack_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	const struct hf_daemon *d = arg;
+	struct hf_soft_iter iter = {0};
+	struct hf_soft_filter f;
+	struct hf_soft_conn c;
+	char proto[12];
+	int rc = parse_filter(d, call, &f, err);
+
+	if (rc < 0)
+		return rc;
+	while (hf_soft_next_conn(d->soft, &iter, &c)) {
+		if (!hf_soft_filter_fits(&f, &c))
+			continue;
+		fprintf(call->out, "%s,", hf_proto_name(c.proto, proto));
+		print_tuple(&c, false, call->out);
+		fputc(',', call->out);
+		print_tuple(&c, true, call->out);
+		fprintf(call->out, ",zone=%s", wire_name(d, c.wire));
+		fprintf(call->out, ",status=%s%s", c.replied ? "SEEN_REPLY" : "NEW",
+			c.assured ? "|ASSURED" : "");
+		if (c.state[0])
+			fprintf(call->out, ",protoinfo=(state=%s)", c.state);
+		fputc('\n', call->out);
+	}
+	return 0;
+}
+
+int cmd_conntrack_flush(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	static const struct timespec moment = {.tv_nsec = 1000000};
+	const struct hf_daemon *d = arg;
+	struct hf_soft_filter f;
+	unsigned int w;
+	int ms = 0, rc = parse_filter(d, call, &f, err);
+
+	if (rc < 0)
+		return rc;
+	for (w = 0; w < d->n_workers; w++) {
+		if (atomic_load(&d->workers[w].forget))
+			return hf_fail(err, -EBUSY, "worker %u is not done with the last flush", w);
+	}
+	for (w = 0; w < d->n_workers; w++) {
+		d->workers[w].filter = f;
+		atomic_store(&d->workers[w].forget, true);
+	}
+	for (w = 0; w < d->n_workers && ms < FLUSH_WAIT_MS;) {
+		if (!atomic_load(&d->workers[w].forget)) {
+			w++;
+			continue;
+		}
+		(void)nanosleep(&moment, NULL); /* woken early: just as well */
+		ms++;
+	}
+	if (w < d->n_workers)
+		return hf_fail(err, -ETIMEDOUT, "worker %u is not done yet; it goes on", w);
+	return 0;
+}
