@@ -321,9 +321,39 @@ static int read_max(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
+const char *const hf_conf_timers[HF_CONF_N_TIMERS] = {"tcp-syn-sent", "tcp-syn-recv",
+	"tcp-established", "tcp-fin-wait", "tcp-close-wait", "tcp-last-ack", "tcp-time-wait",
+	"tcp-close", "tcp-syn-sent2", "tcp-unacknowledged", "tcp-max-retrans", "udp", "udp-stream",
+	"icmp", "generic"};
+
+static int read_timeouts(struct reader *r, const struct hf_yaml *v)
+{
+	size_t i, k;
+	int64_t n;
+
+	if (v->kind != HF_YAML_MAP)
+		return fail_at(r, v, "timeouts must be a mapping");
+	for (i = 0; i < v->n; i++) {
+		const char *name = v->key[i]->text;
+
+		for (k = 0; k < HF_CONF_N_TIMERS && strcmp(hf_conf_timers[k], name) != 0; k++)
+			;
+		if (k == HF_CONF_N_TIMERS)
+			return fail_at(r, v->key[i], "unknown key '%.80s' in timeouts", name);
+		if (hf_yaml_int(v->v[i], 1, HF_CONFIG_TIMEOUT_MAX, &n) < 0)
+			return fail_at(r, v->v[i], "%s must be a number of seconds from 1 to %u",
+				name, HF_CONFIG_TIMEOUT_MAX);
+		r->c->timeouts[k] = (uint32_t)n;
+	}
+	return 0;
+}
+
 static int read_connections(struct reader *r, const struct hf_yaml *v)
 {
-	static const struct key keys[] = {{"max", false, read_max}};
+	static const struct key keys[] = {
+		{"max", false, read_max},
+		{"timeouts", false, read_timeouts},
+	};
 
 	return read_map(r, v, keys, N(keys), "connections");
 }

@@ -28,8 +28,14 @@ struct hf_err;
 #define HF_CONFIG_WORKERS_MAX	  16u	     /* cores; a wire belongs to one, and wires are few */
 #define HF_CONFIG_CONNECTIONS_MAX (1u << 24) /* some 4 GB of entries */
 
+#define HF_CONFIG_TIMEOUT_MAX	  (30u * 24 * 3600) /* seconds; well above Linux's longest */
+
 #define HF_RUNDIR_DEFAULT	  "/run/hepflow"
 #define HF_CONNECTIONS_DEFAULT	  65536u
+
+/* Keys of connections.timeouts; the software path knows timers by the same names. */
+#define HF_CONF_N_TIMERS 15
+extern const char *const hf_conf_timers[HF_CONF_N_TIMERS];
 
 enum hf_role {
 	HF_ROLE_UPLINK,	  /* outer side: the NIC */
@@ -87,6 +93,7 @@ struct hf_config {
 	const char **eal;
 	unsigned int calico; /* major * 100 + minor; 0: the newest */
 	uint32_t max_connections;
+	uint32_t timeouts[HF_CONF_N_TIMERS]; /* seconds; 0: the default */
 	enum hf_poll poll;
 	unsigned int n_workers; /* at most n_wires */
 	struct hf_place workers_at;

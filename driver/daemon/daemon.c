@@ -131,7 +131,12 @@ static int start_soft(struct hf_daemon *d, struct hf_err *err)
 		.max_conns = d->config->max_connections,
 		.socket = (int)rte_socket_id(),
 	};
+	size_t i;
 
+	for (i = 0; i < HF_CONF_N_TIMERS; i++) {
+		if (!hf_soft_set_timeout(&opts, hf_conf_timers[i], d->config->timeouts[i]))
+			return hf_fail(err, -EINVAL, "no timer is called %s", hf_conf_timers[i]);
+	}
 	return hf_soft_new(&opts, &d->soft, err);
 }
 

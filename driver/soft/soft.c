@@ -14,6 +14,21 @@
 #include <string.h>
 #include <uthash.h>
 
+static_assert(HF_SOFT_N_TIMERS == HF_CT_N_TIMERS, "they are the same");
+
+bool hf_soft_set_timeout(struct hf_soft_opts *opts, const char *name, uint32_t seconds)
+{
+	unsigned int i;
+
+	for (i = 0; i < HF_CT_N_TIMERS; i++) {
+		if (!hf_ct_timers[i].name || strcmp(hf_ct_timers[i].name, name) != 0)
+			continue;
+		opts->timeouts[i] = seconds;
+		return true;
+	}
+	return false;
+}
+
 static int worker_new(
 	const struct hf_soft_opts *opts, uint64_t hz, struct hf_worker **ret, struct hf_err *err)
 {
@@ -32,6 +47,7 @@ static int worker_new(
 		rte_zmalloc_socket("hf_worker", sizeof(*w), RTE_CACHE_LINE_SIZE, opts->socket);
 	int rc;
 
+	memcpy(ct.seconds, opts->timeouts, sizeof(ct.seconds));
 	if (!w)
 		return hf_fail(err, -ENOMEM, "software path: out of memory");
 	*ret = w; /* hf_soft_free() takes care of what there is of it */

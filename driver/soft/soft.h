@@ -49,7 +49,8 @@ struct rte_mbuf;
 #define HF_SOFT_WORKERS_MAX 64	  /* more cores than anybody gives to this */
 #define HF_SOFT_CONNS	    65536 /* default; nf_conntrack_max of a host with 4 GiB */
 #define HF_SOFT_FRAGS	    1024  /* default; datagrams in the making */
-#define HF_SOFT_FRAGS_HELD  256	  /* fragments that wait for their first */
+#define HF_SOFT_N_TIMERS    16
+#define HF_SOFT_FRAGS_HELD  256 /* fragments that wait for their first */
 
 enum hf_soft_role {
 	HF_SOFT_UPLINK, /* a NIC's marks count on what comes in by it */
@@ -95,13 +96,20 @@ enum hf_soft_reason {
 };
 
 struct hf_soft_opts {
-	unsigned int n_workers; /* 1 .. HF_SOFT_WORKERS_MAX */
-	uint32_t max_conns;	/* of each worker and family; 0: HF_SOFT_CONNS */
-	uint32_t max_frags;	/* of each worker; 0: HF_SOFT_FRAGS */
-	uint32_t max_held;	/* of each worker; 0: HF_SOFT_FRAGS_HELD */
-	uint64_t hz;		/* cycles a second; 0: those of the TSC */
-	int socket;		/* NUMA node for the tables, or SOCKET_ID_ANY */
+	unsigned int n_workers;		     /* 1 .. HF_SOFT_WORKERS_MAX */
+	uint32_t max_conns;		     /* of each worker and family; 0: HF_SOFT_CONNS */
+	uint32_t max_frags;		     /* of each worker; 0: HF_SOFT_FRAGS */
+	uint32_t max_held;		     /* of each worker; 0: HF_SOFT_FRAGS_HELD */
+	uint32_t timeouts[HF_SOFT_N_TIMERS]; /* seconds, by hf_soft_set_timeout(); 0: the default */
+	uint64_t hz;			     /* cycles a second; 0: those of the TSC */
+	int socket;			     /* NUMA node for the tables, or SOCKET_ID_ANY */
 };
+
+/*
+ * How long connections live without a packet, by the name that docs/software-path.md has. 0: the
+ * default. False: there is no such timer.
+ */
+bool hf_soft_set_timeout(struct hf_soft_opts *opts, const char *name, uint32_t seconds);
 
 /* Errors: -EINVAL, -ENOMEM. */
 int hf_soft_new(const struct hf_soft_opts *opts, struct hf_soft **ret, struct hf_err *err);

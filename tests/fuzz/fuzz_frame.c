@@ -2,13 +2,16 @@
 
 /*
  * A frame as it comes off the wire: what the software path and the virtual NIC read of it lies
- * inside of it, and is the same however it is spread over segments. The first byte says where it
- * is split, the second which parser the NIC has.
+ * inside of it, and is the same however it is spread over segments; a TCP segment, with whatever
+ * options, moves a connection from one state to another; both directions have one key. The first
+ * byte says where it is split, the second which parser the NIC has.
  */
 
 #include "fuzz.h"
 
 #include "soft/key.h"
+#include "soft/tcp.h"
+#include "soft/tuple.h"
 
 #ifdef HF_HAVE_VNIC
 #include "vnic/vnic.h"
@@ -32,7 +35,54 @@ static void fill(struct rte_mbuf *m, const uint8_t *data, size_t size)
 	memcpy(m->buf_addr, data, size);
 }
 
-static void read_soft(const struct rte_mbuf *one, const struct rte_mbuf *two)
+static void track(const struct rte_mbuf *m, const struct hf_pkt *p, uint8_t kind)
+{
+	uint32_t n_opts = p->tcp_head - 20u;
+	struct hf_tcp_seg seg = {.seq = p->tcp_seq,
+		.ack = p->tcp_ack,
+		.win = p->tcp_win,
+		.flags = p->tcp_flags,
+		.len = p->l4_len};
+	struct hf_tcp_track t = {0};
+	enum hf_tcp_patience patience;
+	unsigned int i;
+
+	if (n_opts > p->l4_len - 20)
+		n_opts = p->l4_len - 20;
+	seg.n_opts = (uint8_t)n_opts;
+	seg.opts = rte_pktmbuf_mtod_offset(m, const uint8_t *, p->l4_off + 20);
+	if (!hf_tcp_begin(&seg, &t))
+		return;
+	for (i = 0; i < 8; i++) {
+		seg.seq += kind;
+		(void)hf_tcp_follow(&t, &seg, kind >> i & 1, i > 0, i > 3, &patience);
+		FUZZ_CHECK(t.state > HF_TCP_NONE && t.state < HF_TCP_N_STATES);
+		FUZZ_CHECK((t.scales & 0xf) <= 14 && t.scales >> 4 <= 14);
+	}
+}
+
+static void turn(const struct hf_pkt *p)
+{
+	struct hf_pkt back = *p;
+	struct hf_ct_key a = {0}, b = {0};
+	struct hf_ct_info info;
+	uint8_t from_a, from_b;
+
+	if (hf_icmp_kind(p) == HF_ICMP_UNTRACKED || hf_pkt_is_icmp(p))
+		return;
+	back.src = p->dst;
+	back.dst = p->src;
+	back.sport = p->dport;
+	back.dport = p->sport;
+	hf_tuple_make(p, 7, &a, &from_a);
+	hf_tuple_make(&back, 7, &b, &from_b);
+	FUZZ_CHECK(memcmp(&a, &b, sizeof(a)) == 0);
+	hf_tuple_read(&a, p->src.family, from_a, &info);
+	FUZZ_CHECK(hf_addr_equal(&info.src, &p->src) && hf_addr_equal(&info.dst, &p->dst));
+	FUZZ_CHECK(info.sport == p->sport && info.dport == p->dport && info.zone == 7);
+}
+
+static void read_soft(const struct rte_mbuf *one, const struct rte_mbuf *two, uint8_t kind)
 {
 	struct hf_pkt a = {0}, b = {0}, q = {0};
 	enum hf_parse got = hf_pkt_parse(one, &a);
@@ -45,6 +95,11 @@ static void read_soft(const struct rte_mbuf *one, const struct rte_mbuf *two)
 	FUZZ_CHECK(hf_addr_equal(&a.src, &b.src) && hf_addr_equal(&a.dst, &b.dst));
 	FUZZ_CHECK(a.proto == b.proto && a.sport == b.sport && a.dport == b.dport);
 	FUZZ_CHECK(a.frag == b.frag && a.l4_off == b.l4_off && a.l4_len == b.l4_len);
+	FUZZ_CHECK(a.tcp_seq == b.tcp_seq && a.tcp_ack == b.tcp_ack && a.tcp_head == b.tcp_head);
+	if (a.frag != HF_FRAG_LATER && a.proto == HF_PROTO_TCP)
+		track(one, &a, kind);
+	if (a.frag != HF_FRAG_LATER)
+		turn(&a);
 	FUZZ_CHECK(hf_pkt_parse_quoted(one, &a, &q) == hf_pkt_parse_quoted(two, &b, &q));
 }
 
@@ -77,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	head.next = &tail;
 	head.nb_segs = 2;
 	head.pkt_len = one.pkt_len;
-	read_soft(&one, &head);
+	read_soft(&one, &head, data[1]);
 	read_nic(&one, &head, data[1]);
 	free(one.buf_addr);
 	free(head.buf_addr);

@@ -106,6 +106,10 @@ def make_net():
     run('mount', '-t', 'tmpfs', 'none', '/run')
     for ns in 'out', 'host':
         run('ip', 'netns', 'add', ns)
+        # What IPv6 says by itself would be denied, logged and captured as well.
+        subprocess.run(['ip', 'netns', 'exec', ns, 'sysctl', '-qw',
+                        'net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1'],
+                       capture_output=True)
     run('ip', 'link', 'set', 'lo', 'up')
     for end, ns in ('up0', 'out'), ('hs0', 'host'):
         run('ip', 'link', 'add', end, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', ns)

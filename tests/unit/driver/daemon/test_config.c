@@ -61,22 +61,22 @@ Test(config, smallest_has_the_defaults)
 
 Test(config, everything_is_read)
 {
-	struct hf_config *c =
-		read_ok(HEAD "  node: n1\n"
-			     "  policy: [/abs/a.yaml, rel/b]\n"
-			     "  fallback: software\n"
-			     "  rundir: /tmp/h\n"
-			     "  eal: [--no-huge, -m, \"256\"]\n"
-			     "  calicoVersion: v3.28.1\n"
-			     "  connections: {max: 4096}\n"
-			     "  poll: adaptive\n"
-			     "  strict-invalid: true\n"
-			     "  ports:\n"
-			     "    - {name: cali1, role: workload, devargs: net_null2}\n"
-			     "    - {name: eth0, role: host, devargs: net_null1}\n"
-			     "    - {name: eth0, role: uplink, devargs: \"0000:03:00.0,"
-			     "dv_flow_en=1\", profile: p/x.yaml, queues: 4}\n"
-			     "    - {name: cali1, role: host, devargs: net_null3}\n");
+	struct hf_config *c = read_ok(
+		HEAD "  node: n1\n"
+		     "  policy: [/abs/a.yaml, rel/b]\n"
+		     "  fallback: software\n"
+		     "  rundir: /tmp/h\n"
+		     "  eal: [--no-huge, -m, \"256\"]\n"
+		     "  calicoVersion: v3.28.1\n"
+		     "  connections: {max: 4096, timeouts: {udp: 5, tcp-established: 3600}}\n"
+		     "  poll: adaptive\n"
+		     "  strict-invalid: true\n"
+		     "  ports:\n"
+		     "    - {name: cali1, role: workload, devargs: net_null2}\n"
+		     "    - {name: eth0, role: host, devargs: net_null1}\n"
+		     "    - {name: eth0, role: uplink, devargs: \"0000:03:00.0,"
+		     "dv_flow_en=1\", profile: p/x.yaml, queues: 4}\n"
+		     "    - {name: cali1, role: host, devargs: net_null3}\n");
 
 	cr_assert_str_eq(c->node, "n1");
 	cr_assert_str_eq(c->policies[0].text, "/abs/a.yaml");
@@ -86,6 +86,10 @@ Test(config, everything_is_read)
 	cr_assert_str_eq(c->eal[2], "256");
 	cr_assert_eq(c->calico, 328);
 	cr_assert_eq(c->max_connections, 4096);
+	cr_expect_eq(c->timeouts[2], 3600);
+	cr_expect_str_eq(hf_conf_timers[11], "udp");
+	cr_expect_eq(c->timeouts[11], 5);
+	cr_expect_eq(c->timeouts[0], 0);
 	cr_assert_eq(c->poll, HF_POLL_ADAPTIVE);
 	cr_assert(c->strict_invalid);
 	cr_assert_eq(c->n_wires, 2);
@@ -136,6 +140,10 @@ Test(config, wrong_input_is_refused_with_its_place)
 			"c.yaml:8:18: calicoVersion must be like v3.30"},
 		{HEAD POLICY PORTS "  connections: {max: 10}\n",
 			"c.yaml:8:22: max must be a number from 1024 to 16777216"},
+		{HEAD POLICY PORTS "  connections: {timeouts: {udp: 0}}\n",
+			"c.yaml:8:33: udp must be a number of seconds from 1 to 2592000"},
+		{HEAD POLICY PORTS "  connections: {timeouts: {upd: 5}}\n",
+			"c.yaml:8:28: unknown key 'upd' in timeouts"},
 		{HEAD POLICY PORTS "  connections: {min: 10}\n",
 			"c.yaml:8:17: unknown key 'min' in connections"},
 		{HEAD POLICY PORTS "  strict-invalid: 1\n",

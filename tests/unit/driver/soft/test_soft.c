@@ -351,3 +351,15 @@ Test(soft, rules_change_under_traffic, .timeout = 60)
 	}
 	cr_expect_eq(freed, SWAPS);
 }
+
+Test(soft, timers_are_known_by_name)
+{
+	struct hf_soft_opts opts = {0};
+	unsigned int i, n = 0;
+
+	cr_expect(hf_soft_set_timeout(&opts, "udp-stream", 7));
+	for (i = 0; i < HF_SOFT_N_TIMERS; i++)
+		n += opts.timeouts[i];
+	cr_expect_eq(n, 7);
+	cr_expect_not(hf_soft_set_timeout(&opts, "udp-steam", 7));
+}
