@@ -29,7 +29,7 @@
 
 #define WORLDS		  100 /* by default: some seconds */
 #define PACKETS_PER_WORLD 300
-#define UPDATE_WORLDS	  60
+#define UPDATE_WORLDS	  16 /* of some thousand operations each: a minute */
 #define UPDATES		  4  /* of each */
 #define PACKETS_PER_STEP  40 /* the same ones after each operation of an update */
 
