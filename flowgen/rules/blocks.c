@@ -240,7 +240,7 @@ static size_t cut(const rule_vec *v)
 
 uint32_t hf_finish_block(struct build *b, rule_vec *take_v, const char *name)
 {
-	size_t n = cut(take_v);
+	size_t n = hf_drop_covered(b, take_v->v, cut(take_v));
 	struct hf_block block = {.name = name, .n_rules = (uint32_t)n};
 	uint32_t index = 0;
 

@@ -78,6 +78,7 @@ struct build {
 	struct hf_arena *tmp;
 	int rc;
 	size_t n_rules;
+	size_t n_compared; /* by hf_drop_covered() */
 	const char *too_many; /* place of the policy rule at the limit */
 	HF_VEC(struct hf_block) blocks;
 	HF_VEC(struct hf_set) sets;
@@ -136,6 +137,9 @@ void hf_match_addr2(struct build *b, struct hf_match *m, uint32_t src_set, uint3
 void hf_match_port(
 	struct build *b, struct hf_match *m, bool dst, const struct hf_ports *ranges, size_t n);
 void hf_match_proto(struct hf_match *m, uint8_t proto);
+
+/* cover.c: leaves out rules that one rule in front of them covers; how many stay. */
+size_t hf_drop_covered(struct build *b, struct hf_rule *v, size_t n);
 
 /* match.c: one policy rule as a match */
 struct rendered {

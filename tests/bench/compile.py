@@ -6,7 +6,7 @@ says what they mean. As root, for nft needs a network namespace; without, that c
 
   compile.py [--smoke]        --smoke: small inputs, to see that everything works
 
-HF_BUILD is the build folder; HF_CLASSBENCH a folder of ClassBench files to measure as well."""
+HF_BUILD is the build folder; HEPFLOW_CLASSBENCH a folder of ClassBench files to measure as well."""
 
 import glob
 import os
@@ -90,7 +90,7 @@ def compile_table(root):
     folder = os.path.join(root, 'sets')
     generate(folder, 'sets', *shape, updates=5 if SMOKE else 10)
     compile_row('sets', folder, shape[2] * shape[3])
-    for path in sorted(glob.glob(os.path.join(os.environ.get('HF_CLASSBENCH', '/nowhere'), '*_1*'))):
+    for path in sorted(glob.glob(os.path.join(os.environ.get('HEPFLOW_CLASSBENCH', '/nowhere'), '*_1*'))):
         name = os.path.basename(path).split('.')[0]
         folder = os.path.join(root, name)
         generate(folder, 'classbench', path)

@@ -290,3 +290,53 @@ Test(build, vxlan_is_untracked_wherever_it_is_seen)
 	hf_rules_free(on);
 	hf_rules_free(off);
 }
+
+/* One rule in front of it takes all that it could match. */
+Test(build, a_rule_that_another_covers_is_left_out)
+{
+	static const struct {
+		const char *first, *second, *reason;
+	} cases[] = {
+		{"action: Allow, protocol: TCP",
+			"action: Deny, protocol: TCP, destination: {ports: "
+			"[80]}",
+			"shadowed"},
+		{"action: Allow, protocol: TCP, destination: {ports: [\"1:1000\"]}",
+			"action: Deny, protocol: TCP, destination: {ports: [80, 81]}", "shadowed"},
+		{"action: Allow, protocol: TCP, destination: {ports: [\"1:80\"]}",
+			"action: Deny, protocol: TCP, destination: {ports: [80, 81]}", "alive"},
+		{"action: Allow, protocol: TCP, destination: {ports: [80]}",
+			"action: Deny, protocol: TCP, source: {ports: [80]}", "alive"},
+		{"action: Allow, source: {nets: [10.0.0.0/8]}",
+			"action: Deny, source: {nets: [10.1.0.0/16, 10.2.0.0/16]}", "shadowed"},
+		{"action: Allow, source: {nets: [10.1.0.0/16]}",
+			"action: Deny, source: {nets: [10.0.0.0/8]}", "alive"},
+		{"action: Allow, source: {nets: [10.0.0.0/8]}",
+			"action: Deny, destination: {nets: [10.1.0.0/16]}", "alive"},
+		{"action: Allow, source: {notNets: [10.0.0.0/8]}",
+			"action: Deny, source: {notNets: [10.1.0.0/16]}", "alive"},
+		{"action: Allow, protocol: ICMP, icmp: {type: 8}",
+			"action: Deny, protocol: ICMP, icmp: {type: 8, code: 0}", "shadowed"},
+		{"action: Allow, protocol: ICMP, icmp: {type: 8, code: 0}",
+			"action: Deny, protocol: ICMP, icmp: {type: 8}", "alive"},
+		{"action: Allow, protocol: ICMP, notICMP: {type: 8, code: 0}",
+			"action: Deny, protocol: ICMP, notICMP: {type: 8}", "shadowed"},
+		{"action: Log", "action: Deny, protocol: TCP", "alive"},
+		{"action: Allow, ipVersion: 4", "action: Deny, protocol: TCP", "alive"},
+		{"action: Allow, protocol: TCP", "action: Log, protocol: TCP", "shadowed"},
+	};
+	char text[2048];
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct hf_rules *rules;
+
+		(void)snprintf(text, sizeof(text),
+			FACTS HEP GNP("a", "selector: all(), ingress: [{%s}, {%s}]"),
+			cases[i].first, cases[i].second);
+		rules = rules_of(text);
+		cr_expect_str_eq(dead_reason(rules, "default/gnp:a/ingress/1"), cases[i].reason,
+			"%s; %s", cases[i].first, cases[i].second);
+		hf_rules_free(rules);
+	}
+}
