@@ -29,8 +29,8 @@
 
 #define WORLDS		  100 /* by default: some seconds */
 #define PACKETS_PER_WORLD 300
-#define UPDATE_WORLDS	  16 /* of some thousand operations each: a minute */
-#define UPDATES		  4  /* of each */
+#define UPDATE_WORLDS	  60
+#define UPDATES		  2 /* of each, from nothing first; some thousand operations on each profile */
 #define PACKETS_PER_STEP  40 /* the same ones after each operation of an update */
 
 HF_SUITE(plan, .timeout = 3600);
