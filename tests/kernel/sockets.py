@@ -13,6 +13,7 @@ and, through the tunnel, what carries them.
 
 import select
 import socket
+import struct
 
 from lab import Lab, Tap, SETTINGS, CONNTRACK_SETTINGS, enter, run, sysctl
 
@@ -39,6 +40,11 @@ KINDS = (("tcp", 0), ("udp", 8), ("udp", 3000))  # the last one in fragments
 INSIDE_MTU, OUTSIDE_MTU = 1300, 1400
 SETTLED = 16  # a handshake through the host and a tunnel
 FIRST_PORT = 20000
+
+
+def forget_at_close(s):
+    """A reset instead of a farewell: what policy may hold up must not keep the ports in use."""
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 class Living(Lab):
@@ -127,6 +133,8 @@ class Living(Lab):
         self.inside("")
         s.setblocking(False)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if kind == "tcp":
+            forget_at_close(s)
         s.bind((addrs[fam], port))
         return s
 
@@ -206,7 +214,9 @@ class Sockets:
             while True:
                 try:
                     if kind == "tcp":
-                        s.accept()[0].close()
+                        made = s.accept()[0]
+                        forget_at_close(made)
+                        made.close()
                     else:
                         data, addr = s.recvfrom(65536)
                         s.sendto(data, addr)
