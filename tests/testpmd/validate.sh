@@ -99,7 +99,7 @@ has "$out" ', 0 rejected, '
 
 # Rule by rule, and for programs.
 "$flowgen" validate -p i40e-x710 "$policy" >"$work/out" 2>"$work/err"
-has "$(cat "$work/out")" $'^accept\tfailsafe$'
+has "$(cat "$work/out")" $'^accept\tforward-default$'
 run 1 -p mlx5-cx6dx --device net_vnic0,profile=i40e-x710 --format json "$policy"
 python3 -c 'import json, sys
 d = json.load(open(sys.argv[1]))
