@@ -256,7 +256,8 @@ static int push_addr(struct hf_fx *fx, const char *text, struct hf_addrs *list)
 	v = hf_arena_calloc(fx->arena, list->n + 1, sizeof(*v));
 	if (!v)
 		return hf_fx_nomem(fx);
-	memcpy(v, list->v, list->n * sizeof(*v));
+	if (list->n)
+		memcpy(v, list->v, list->n * sizeof(*v));
 	rc = hf_fx_addr(fx, text, &v[list->n]);
 	if (rc == 0)
 		*list = (struct hf_addrs){list->n + 1, v};

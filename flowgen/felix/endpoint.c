@@ -315,8 +315,10 @@ static int rd_wep_nets(struct hf_fx *fx, const HfFelix__WorkloadEndpoint *e, str
 	v = hf_arena_calloc(fx->arena, v4.n + v6.n, sizeof(*v));
 	if (!v)
 		return hf_fx_nomem(fx);
-	memcpy(v, v4.v, v4.n * sizeof(*v));
-	memcpy(v + v4.n, v6.v, v6.n * sizeof(*v));
+	if (v4.n)
+		memcpy(v, v4.v, v4.n * sizeof(*v));
+	if (v6.n)
+		memcpy(v + v4.n, v6.v, v6.n * sizeof(*v));
 	*ret = (struct hf_nets){v4.n + v6.n, v};
 	return 0;
 }

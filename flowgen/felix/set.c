@@ -248,7 +248,8 @@ static int change(struct sorted *s, const struct sorted *add, const struct sorte
 		return 0;
 	}
 	subtract(s, del);
-	memcpy(at(s, *s->n), *add->v, *add->n * s->size);
+	if (*add->n)
+		memcpy(at(s, *s->n), *add->v, *add->n * s->size);
 	*s->n += *add->n;
 	sort_unique(s);
 	return 0;

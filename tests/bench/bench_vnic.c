@@ -193,7 +193,7 @@ int main(int, char **argv)
 	const char *text = getenv("HF_BENCH_RULES");
 	struct hf_err err = {};
 	struct hf_nic *nic;
-	uint16_t port;
+	uint16_t port = 0;
 
 	if (text)
 		n_rules = (uint32_t)strtoul(text, NULL, 10);

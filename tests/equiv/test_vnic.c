@@ -168,7 +168,7 @@ static void shuffle(struct hf_rand *rand, size_t *v, size_t n)
 static void try_profile(const struct world_run *w, const struct hf_nic *nic, const char *iface)
 {
 	struct hf_plan_opts opts = {.iface = iface, .classify_from = hf_rand_below(w->rand, 2)};
-	struct hf_vnic_table *table = aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*table));
+	struct hf_vnic_table *table = malloc(sizeof(*table));
 	struct hf_plan *plan;
 	size_t *order, n, i;
 

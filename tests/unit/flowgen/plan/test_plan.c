@@ -364,7 +364,7 @@ static size_t count_decided(const struct hf_plan *plan, bool *decided)
 
 static void grows_with_capacity(const char *profile, const struct hf_weight *weights, size_t n)
 {
-	bool before[500] = {false}, now[500];
+	bool before[500] = {false}, now[500] = {false};
 	size_t most = 0, at, i;
 	struct hf_host h;
 
