@@ -78,7 +78,7 @@ struct build {
 	struct hf_arena *tmp;
 	int rc;
 	size_t n_rules;
-	size_t n_compared; /* by hf_drop_covered() */
+	size_t n_compared;    /* by hf_drop_covered() */
 	const char *too_many; /* place of the policy rule at the limit */
 	HF_VEC(struct hf_block) blocks;
 	HF_VEC(struct hf_set) sets;
