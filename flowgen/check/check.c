@@ -14,8 +14,8 @@ struct job {
 	const struct hf_model *model;
 	const struct hf_check_view *view;
 	uint16_t in;
-	struct dd_budget *budget;
 	struct hf_check *check;
+	struct hf_check_family *family; /* of check, the one at hand */
 	struct hf_err *err;
 };
 
@@ -192,38 +192,17 @@ static int compare(const struct job *job, const struct pol *pol, struct hf_check
 	return rc;
 }
 
-/* One run; *ret is filled unless it only records. */
-static int check_open(const struct job *job, struct dd *dd, struct hf_check_family *ret)
+/* One run; *job->family is filled unless it only records. */
+static int check_open(void *arg, struct dd *dd)
 {
+	const struct job *job = arg;
 	struct pol pol;
 	int rc = hf_pol_init(&pol, job->model, dd, job->in);
 
-	rc = rc == 0 ? compare(job, &pol, ret) : hf_fail(job->err, rc, "check: out of memory");
+	rc = rc == 0 ? compare(job, &pol, job->family)
+		     : hf_fail(job->err, rc, "check: out of memory");
 	hf_pol_fini(&pol);
 	hf_dd_close(dd);
-	return rc;
-}
-
-static int check_family(
-	const struct job *job, uint8_t family, size_t max_nodes, struct hf_check_family *ret)
-{
-	struct dd_axes axes;
-	struct dd dd;
-	unsigned int i;
-	int rc;
-
-	hf_dd_record(&dd, family, &axes);
-	rc = check_open(job, &dd, ret);
-	for (i = 0; i < DD_TRIES && rc == 0 && !dd.failed && !ret->answer; i++) {
-		rc = hf_dd_try(&dd, family, i, max_nodes, &axes, job->budget);
-		if (rc < 0)
-			rc = hf_fail(job->err, rc, "check: no room for decision diagrams");
-		else
-			rc = check_open(job, &dd, ret);
-		ret->nodes = dd.peak;
-		dd.failed = hf_dd_spent(job->budget); /* then there is no further try */
-	}
-	hf_dd_axes_fini(&axes);
 	return rc;
 }
 
@@ -246,10 +225,10 @@ int hf_check_plan(const struct hf_model *model, const struct hf_check_view *view
 	static const uint8_t families[] = {4, 6};
 	struct hf_check check = {.answer = HF_CHECK_PROVEN, .n_entries = view->n_entries};
 	struct dd_budget budget = hf_check_budget(opts);
-	struct job job = {
-		.model = model, .view = view, .budget = &budget, .check = &check, .err = err};
+	struct job job = {.model = model, .view = view, .check = &check, .err = err};
 	size_t max = opts->max_nodes ? opts->max_nodes : HF_CHECK_NODES, i;
 	int rc = find_uplink(&job, &job.in);
+	bool decided;
 
 	if (rc < 0)
 		return rc;
@@ -257,7 +236,9 @@ int hf_check_plan(const struct hf_model *model, const struct hf_check_view *view
 	if (!check.reached)
 		return hf_fail(err, -ENOMEM, "check: out of memory");
 	for (i = 0; i < 2 && rc == 0 && check.answer != HF_CHECK_REFUTED; i++) {
-		rc = check_family(&job, families[i], max, &check.family[i]);
+		job.family = &check.family[i];
+		rc = hf_dd_prove(families[i], max, &budget, check_open, &job, &decided,
+			&job.family->nodes, err);
 		if (check.family[i].answer != HF_CHECK_PROVEN)
 			check.answer = check.family[i].answer;
 	}

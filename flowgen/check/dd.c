@@ -2,6 +2,8 @@
 
 #include "dd.h"
 
+#include <hepflow/err.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,7 @@
 #define MAX_STEP    8000000 /* nodes the table grows by at most; else it doubles */
 #define CACHE_RATIO 4	    /* one cache slot for so many nodes */
 #define FIRST_TRY   5	    /* part of the nodes that each order has at first */
+#define TRIES	    4	    /* each order with a part of the nodes, then with all */
 #define MIN_FREE    40	    /* it grows when a collection leaves less of it free, in percent */
 
 /* The one that is open; libbdd's error hook has no argument of its own. */
@@ -101,7 +104,7 @@ int hf_dd_open(struct dd *dd, uint8_t family, enum dd_order order, size_t max_no
 }
 
 /* The better order often needs a small part of what the other one does. */
-int hf_dd_try(struct dd *dd, uint8_t family, unsigned int try, size_t max_nodes,
+static int open_try(struct dd *dd, uint8_t family, unsigned int try, size_t max_nodes,
 	const struct dd_axes *axes, struct dd_budget *budget)
 {
 	enum dd_order order = try % DD_ORDERS;
@@ -536,4 +539,30 @@ BDD hf_dd_possible(struct dd *dd)
 					true));
 	}
 	return hf_dd_release(dd, mark, set);
+}
+
+int hf_dd_prove(uint8_t family, size_t max_nodes, struct dd_budget *budget, hf_dd_run *run,
+	void *job, bool *ret_decided, size_t *ret_nodes, struct hf_err *err)
+{
+	struct dd_axes axes;
+	struct dd dd;
+	unsigned int i;
+	int rc;
+
+	*ret_decided = false;
+	hf_dd_record(&dd, family, &axes);
+	rc = run(job, &dd);
+	for (i = 0; i < TRIES && rc == 0 && !dd.failed && !*ret_decided; i++) {
+		rc = open_try(&dd, family, i, max_nodes, &axes, budget);
+		if (rc < 0)
+			rc = hf_fail(err, rc, "check: no room for decision diagrams");
+		else
+			rc = run(job, &dd);
+		*ret_decided = !dd.failed;
+		if (ret_nodes)
+			*ret_nodes = dd.peak;
+		dd.failed = hf_dd_spent(budget);
+	}
+	hf_dd_axes_fini(&axes);
+	return rc;
 }

@@ -26,6 +26,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct hf_err;
+
 /* What a packet is made of here; docs/plan.md, "Proof". */
 enum dd_field {
 	DD_PROTO,
@@ -98,16 +100,22 @@ struct dd {
  */
 int hf_dd_open(struct dd *dd, uint8_t family, enum dd_order order, size_t max_nodes,
 	const struct dd_axes *axes);
-/* Tries of a proof: both orders with a part of the nodes, then both with all of them. */
-#define DD_TRIES 4
-int hf_dd_try(struct dd *dd, uint8_t family, unsigned int try, size_t max_nodes,
-	const struct dd_axes *axes, struct dd_budget *budget);
 /*
  * Opens it for noting only: no set is none, unless it was made of hf_dd_none(). Closing it makes
  * *axes ready for use; -ENOMEM is left in dd.failed.
  */
 void hf_dd_record(struct dd *dd, uint8_t family, struct dd_axes *axes);
 void hf_dd_close(struct dd *dd);
+
+/* One run of a proof, which closes dd: 0, or a code with *err told. dd.failed: not decided. */
+typedef int hf_dd_run(void *job, struct dd *dd);
+/*
+ * The proof of a family: a run that only notes, then tries until one decides: both orders with a
+ * part of the nodes, then both with all of them. Once the budget is spent there is no further try.
+ * *ret_nodes (may be NULL) is the peak of the last try.
+ */
+int hf_dd_prove(uint8_t family, size_t max_nodes, struct dd_budget *budget, hf_dd_run *run,
+	void *job, bool *ret_decided, size_t *ret_nodes, struct hf_err *err);
 
 size_t hf_dd_mark(const struct dd *dd);
 /* Lets go of everything since the mark but set, which is given back. */

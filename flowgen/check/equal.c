@@ -16,7 +16,6 @@ struct job {
 	const struct hf_rules *rules;
 	uint16_t in; /* of the model */
 	uint16_t rules_in;
-	struct dd_budget *budget;
 	struct hf_check_rules *ret;
 	struct hf_err *err;
 };
@@ -110,8 +109,9 @@ static int compare_all(const struct job *job, struct tables *t)
 	return rc;
 }
 
-static int check_open(const struct job *job, struct dd *dd)
+static int check_open(void *arg, struct dd *dd)
 {
+	const struct job *job = arg;
 	struct tables t = {0};
 	struct pol pol = {0};
 	int rc = hf_pol_init(&pol, job->model, dd, job->in);
@@ -128,30 +128,6 @@ static int check_open(const struct job *job, struct dd *dd)
 	return rc;
 }
 
-/* *ret_decided: the family is proven or refuted. */
-static int check_family(const struct job *job, uint8_t family, size_t max, bool *ret_decided)
-{
-	struct dd_axes axes;
-	struct dd dd;
-	unsigned int i;
-	int rc;
-
-	*ret_decided = false;
-	hf_dd_record(&dd, family, &axes);
-	rc = check_open(job, &dd);
-	for (i = 0; i < DD_TRIES && rc == 0 && !dd.failed && !*ret_decided; i++) {
-		rc = hf_dd_try(&dd, family, i, max, &axes, job->budget);
-		if (rc < 0)
-			rc = hf_fail(job->err, rc, "check: no room for decision diagrams");
-		else
-			rc = check_open(job, &dd);
-		*ret_decided = !dd.failed;
-		dd.failed = hf_dd_spent(job->budget);
-	}
-	hf_dd_axes_fini(&axes);
-	return rc;
-}
-
 int hf_check_rules(const struct hf_model *model, const struct hf_rules *rules, const char *iface,
 	const struct hf_check_opts *opts, struct hf_check_rules *ret, struct hf_err *err)
 {
@@ -160,7 +136,7 @@ int hf_check_rules(const struct hf_model *model, const struct hf_rules *rules, c
 	int in = hf_model_find_iface(model, iface), rules_in = hf_rules_find_iface(rules, iface);
 	struct hf_check_rules check = {.answer = HF_CHECK_PROVEN};
 	struct dd_budget budget = hf_check_budget(opts);
-	struct job job = {model, rules, (uint16_t)in, (uint16_t)rules_in, &budget, &check, err};
+	struct job job = {model, rules, (uint16_t)in, (uint16_t)rules_in, &check, err};
 	int rc = 0;
 
 	if (in <= 0 || rules_in <= 0)
@@ -170,7 +146,7 @@ int hf_check_rules(const struct hf_model *model, const struct hf_rules *rules, c
 	for (f = 0; f < 2 && rc == 0 && check.answer != HF_CHECK_REFUTED; f++) {
 		bool decided;
 
-		rc = check_family(&job, families[f], max, &decided);
+		rc = hf_dd_prove(families[f], max, &budget, check_open, &job, &decided, NULL, err);
 		if (!decided)
 			check.answer = HF_CHECK_UNDECIDED;
 	}

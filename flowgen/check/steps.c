@@ -180,8 +180,9 @@ static int open_sides(struct job *job, struct dd *dd, struct sides *s)
 	return rc;
 }
 
-static int check_open(struct job *job, struct dd *dd)
+static int check_open(void *arg, struct dd *dd)
 {
+	struct job *job = arg;
 	struct sides s = {0};
 	size_t i;
 	int rc = open_sides(job, dd, &s);
@@ -194,29 +195,6 @@ static int check_open(struct job *job, struct dd *dd)
 	return rc;
 }
 
-static int check_family(struct job *job, uint8_t family, size_t max, bool *ret_decided)
-{
-	struct dd_axes axes;
-	struct dd dd;
-	unsigned int i;
-	int rc;
-
-	*ret_decided = false;
-	hf_dd_record(&dd, family, &axes);
-	rc = check_open(job, &dd);
-	for (i = 0; i < DD_TRIES && rc == 0 && !dd.failed && !*ret_decided; i++) {
-		rc = hf_dd_try(&dd, family, i, max, &axes, job->budget);
-		if (rc < 0)
-			rc = hf_fail(job->err, rc, "check: no room for decision diagrams");
-		else
-			rc = check_open(job, &dd);
-		*ret_decided = !dd.failed;
-		dd.failed = hf_dd_spent(job->budget);
-	}
-	hf_dd_axes_fini(&axes);
-	return rc;
-}
-
 static int check_families(struct job *job, size_t max)
 {
 	static const uint8_t families[] = {4, 6};
@@ -225,7 +203,8 @@ static int check_families(struct job *job, size_t max)
 	int rc = 0;
 
 	for (f = 0; f < 2 && rc == 0 && job->ret->answer != HF_CHECK_REFUTED; f++) {
-		rc = check_family(job, families[f], max, &decided);
+		rc = hf_dd_prove(
+			families[f], max, job->budget, check_open, job, &decided, NULL, job->err);
 		if (!decided)
 			job->ret->answer = HF_CHECK_UNDECIDED;
 	}
