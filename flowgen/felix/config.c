@@ -79,7 +79,12 @@ static json_t *failsafe(char *text)
 		net ? net : "");
 }
 
-static json_t *as_failsafes(const char *text)
+static json_t *word(char *text)
+{
+	return json_string(text);
+}
+
+static json_t *split(const char *text, json_t *(*element)(char *part))
 {
 	json_t *list = json_array();
 	char *copy = strdup(text), *part, *rest;
@@ -89,7 +94,7 @@ static json_t *as_failsafes(const char *text)
 		*copy = '\0';
 	for (part = rc ? NULL : strtok_r(copy, ", ", &rest); part && rc == 0;
 		part = strtok_r(NULL, ", ", &rest))
-		rc = json_array_append_new(list, failsafe(part));
+		rc = json_array_append_new(list, element(part));
 	free(copy);
 	if (rc == 0)
 		return list;
@@ -97,22 +102,14 @@ static json_t *as_failsafes(const char *text)
 	return NULL;
 }
 
+static json_t *as_failsafes(const char *text)
+{
+	return split(text, failsafe);
+}
+
 static json_t *as_list(const char *text)
 {
-	json_t *list = json_array();
-	char *copy = strdup(text), *part, *rest;
-	int rc = list && copy ? 0 : -1;
-
-	if (copy && strcasecmp(copy, "none") == 0)
-		*copy = '\0';
-	for (part = rc ? NULL : strtok_r(copy, ", ", &rest); part && rc == 0;
-		part = strtok_r(NULL, ", ", &rest))
-		rc = json_array_append_new(list, json_string(part));
-	free(copy);
-	if (rc == 0)
-		return list;
-	json_decref(list);
-	return NULL;
+	return split(text, word);
 }
 
 /* Of docs/semantics.md 17; other parameters do not change verdicts. */
