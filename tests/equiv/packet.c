@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One address further up or down. */
-static void step(struct hf_addr *a, bool up)
+void hf_addr_step(struct hf_addr *a, bool up)
 {
 	unsigned int i = hf_addr_bits(a) / 8;
 
@@ -36,7 +35,7 @@ static struct hf_addr random_addr(struct hf_rand *r, uint8_t family)
 		abort();
 	a = chance(r, 50) ? net.addr : hf_prefix_last(&net);
 	if (chance(r, 50))
-		step(&a, chance(r, 50));
+		hf_addr_step(&a, chance(r, 50));
 	return a;
 }
 
@@ -80,7 +79,7 @@ static struct hf_addr random_src(struct hf_rand *r, uint8_t family, const char *
 	if (hf_addr_parse(family == 4 ? "10.65.0.2" : "fd00:65::2", &a) < 0)
 		abort();
 	if (in[4] == '1')
-		step(&a, true);
+		hf_addr_step(&a, true);
 	return a;
 }
 

@@ -62,23 +62,12 @@ static struct hf_rules *make_rules(struct hf_rand *rand, bool twisted, uint64_t 
 	return rules;
 }
 
-static void step(struct hf_addr *a, bool up)
-{
-	unsigned int i = hf_addr_bits(a) / 8;
-
-	while (i-- > 0) {
-		a->b[i] = (uint8_t)(a->b[i] + (up ? 1 : -1));
-		if (a->b[i] != (up ? 0 : 0xff))
-			break;
-	}
-}
-
 static struct hf_addr edge_of(struct hf_rand *r, const struct hf_prefix *net)
 {
 	struct hf_addr a = hf_rand_below(r, 2) ? net->addr : hf_prefix_last(net);
 
 	if (hf_rand_below(r, 3) == 0)
-		step(&a, hf_rand_below(r, 2));
+		hf_addr_step(&a, hf_rand_below(r, 2));
 	return a;
 }
 

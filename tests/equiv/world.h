@@ -23,6 +23,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/* One address further up or down; behind the last comes the first. */
+void hf_addr_step(struct hf_addr *a, bool up);
+
 struct hf_doc_rule {
 	char *text; /* one line of flow YAML */
 	bool egress;
