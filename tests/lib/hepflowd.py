@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 
 BUILD = os.environ['HF_BUILD']
@@ -23,6 +24,16 @@ class Daemon:
         wait(lambda: 'main: ready' in self.text() or self.process.poll() is not None,
              'the daemon is ready')
         assert self.process.poll() is None, self.text()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, error, *_):
+        """Whatever went wrong, its log says more, and it does not outlive the test."""
+        if error:
+            sys.stderr.write(self.text())
+            if self.process.poll() is None:
+                self.process.kill()
 
     def text(self):
         with open(self.log) as log:

@@ -288,17 +288,11 @@ def main():
                            ('policy/web.yaml', POLICY.replace('PORT', '80'))):
             with open(f'{dir}/{name}', 'w') as f:
                 f.write(text)
-        d = Daemon(dir)
-        try:
+        with Daemon(dir) as d:
             for step in (files, confirmed, not_confirmed, back_and_forth, watched, trusted, odd,
                          unprivileged, completed):
                 step(d, dir)
             d.stop()
-        except BaseException:
-            sys.stderr.write(d.text())
-            if d.process.poll() is None:
-                d.process.kill()
-            raise
     print('files, confirmation, rollback, metrics, proof, logs')
 
 

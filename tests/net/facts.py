@@ -77,8 +77,7 @@ def main():
         ip('link', 'set', 'up0', 'up')
         ip('link', 'set', 'peer0', 'up')
         ip('addr', 'add', '192.0.2.10/24', 'dev', 'up0')
-        d = Daemon(dir)
-        try:
+        with Daemon(dir) as d:
             first = explain(d, '192.0.2.10')
             other = explain(d, '192.0.2.11')
             assert first != other, first
@@ -113,11 +112,6 @@ def main():
             ip('route', 'add', '10.9.0.0/16', 'dev', 'x0')
             wait(lambda: d.status()['generation'] > generation, 'a route is news')
             d.stop()
-        except BaseException:
-            sys.stderr.write(d.text())
-            if d.process.poll() is None:
-                d.process.kill()
-            raise
     print('interfaces, addresses and routes of the kernel, live')
 
 
