@@ -36,12 +36,6 @@ static const char *print_count(bool known, uint64_t n, char buf[static NUMBER_SI
 	return known ? buf : "unknown";
 }
 
-static const char *const share_names[] = {
-	[HF_SHARE_NONE] = "no",
-	[HF_SHARE_PART] = "partial",
-	[HF_SHARE_WHOLE] = "yes",
-};
-
 static void print_row(const struct hf_row *r, FILE *out)
 {
 	char p[NUMBER_SIZE], b[NUMBER_SIZE], reason[HF_ERR_SIZE + 16];
@@ -49,7 +43,7 @@ static void print_row(const struct hf_row *r, FILE *out)
 	fprintf(out, "%-44s %12s %14s %12" PRIu64 " %14" PRIu64 " %-8s %s\n", r->origin,
 		print_count(r->hw.known, r->hw.packets, p),
 		print_count(r->hw.known, r->hw.bytes, b), r->sw.packets, r->sw.bytes,
-		share_names[r->share], print_reason(r, reason, sizeof(reason)));
+		hf_row_share_name(r->share), print_reason(r, reason, sizeof(reason)));
 }
 
 static json_t *row_json(const struct hf_row *r)
@@ -57,7 +51,7 @@ static json_t *row_json(const struct hf_row *r)
 	char reason[HF_ERR_SIZE + 16];
 	json_t *j = json_pack("{s:s, s:I, s:I, s:s, s:s?}", "origin", r->origin, "swPackets",
 		(json_int_t)r->sw.packets, "swBytes", (json_int_t)r->sw.bytes, "offloaded",
-		share_names[r->share], "reason",
+		hf_row_share_name(r->share), "reason",
 		r->share == HF_SHARE_WHOLE ? NULL : print_reason(r, reason, sizeof(reason)));
 
 	(void)json_object_set_new(j, "hwPackets",

@@ -249,6 +249,13 @@ static int read_watch(struct reader *r, const struct hf_yaml *v)
 	return hf_yaml_bool(v, &r->c->watch) < 0 ? fail_at(r, v, "watch must be true or false") : 0;
 }
 
+static int read_telemetry(struct reader *r, const struct hf_yaml *v)
+{
+	return hf_yaml_bool(v, &r->c->telemetry) < 0
+		       ? fail_at(r, v, "telemetry must be true or false")
+		       : 0;
+}
+
 static int read_felix(struct reader *r, const struct hf_yaml *v)
 {
 	return hf_yaml_bool(v, &r->c->felix) < 0 ? fail_at(r, v, "felix must be true or false") : 0;
@@ -553,6 +560,7 @@ static int read_spec(struct reader *r, const struct hf_yaml *v)
 		{"facts", false, read_facts},
 		{"privileges", false, read_privileges},
 		{"metrics", false, read_metrics},
+		{"telemetry", false, read_telemetry},
 		{"watch", false, read_watch},
 		{"felix", false, read_felix},
 		{"statedir", false, read_statedir},

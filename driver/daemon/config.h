@@ -85,6 +85,7 @@ struct hf_config {
 	bool kernel_facts;   /* interfaces and routes come from this kernel, live */
 	const char *metrics; /* address to listen on; NULL: nowhere */
 	uint16_t metrics_port;
+	bool telemetry;	      /* DPDK's, with commands of ours */
 	bool watch;	      /* the policy files, and apply what changes */
 	bool felix;	      /* policy comes from Felix, beside what the files say */
 	const char *statedir; /* NULL: nothing is kept over a restart */

@@ -40,6 +40,7 @@ static int start_eal(struct hf_daemon *d, struct hf_err *err)
 		.n_workers = d->config->n_workers,
 		.n_args = d->config->n_eal,
 		.args = d->config->eal,
+		.telemetry = d->config->telemetry,
 		.log = log_dpdk,
 	};
 	int rc;

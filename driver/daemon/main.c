@@ -15,6 +15,7 @@
 #include "rpc.h"
 #include "rundir.h"
 #include "saved.h"
+#include "telemetry.h"
 #include "watch.h"
 
 #include <hepflow/base/opts.h>
@@ -215,6 +216,8 @@ static int wait_for_end(struct loop *loop, const struct hf_rundir *rundir, struc
 		rc = open_watch(loop, err);
 	if (rc == 0)
 		rc = open_http(loop, err);
+	if (rc == 0 && loop->d->config->telemetry)
+		rc = hf_telemetry_open(loop->base, loop->d, err);
 	if (rc < 0)
 		return rc;
 	hf_log(HF_LOG_INFO, "main", "ready: %s", hf_rundir_socket(rundir));
@@ -240,6 +243,7 @@ static int run_loop(struct loop *loop, const struct hf_config *config, struct hf
 	if (rc == 0)
 		rc = wait_for_end(loop, rundir, err);
 	hf_ctl_close(loop->ctl);
+	hf_telemetry_close();
 	hf_daemon_stop(loop->d);
 	hf_feed_close(loop->feed);
 	hf_watch_close(loop->watch);

@@ -49,41 +49,8 @@ static void counter(FILE *out, const char *name, const char *help, uint64_t valu
 	fprintf(out, "hepflow_%s %" PRIu64 "\n", name, value);
 }
 
-/* "TIER/POLICY/DIRECTION/INDEX" without the index; what is no rule of a policy stays whole. */
-static size_t series_len(const char *origin)
-{
-	const char *last = strrchr(origin, '/');
-	size_t digits = last ? strspn(last + 1, "0123456789") : 0;
-
-	return digits && last[1 + digits] == '\0' ? (size_t)(last - origin) : strlen(origin);
-}
-
-/* Rows are sorted, so the rules of a policy and direction stand together. */
-struct series {
-	const char *name;
-	size_t len;
-	struct hf_sync_count hw;
-	struct hf_soft_count sw;
-};
-
-static size_t next_series(const struct hf_row *rows, size_t n, size_t at, struct series *ret)
-{
-	*ret = (struct series){
-		.name = rows[at].origin, .len = series_len(rows[at].origin), .hw = {.known = true}};
-	for (; at < n && series_len(rows[at].origin) == ret->len &&
-		strncmp(rows[at].origin, ret->name, ret->len) == 0;
-		at++) {
-		ret->hw.known = ret->hw.known && rows[at].hw.known;
-		ret->hw.packets += rows[at].hw.packets;
-		ret->hw.bytes += rows[at].hw.bytes;
-		ret->sw.packets += rows[at].sw.packets;
-		ret->sw.bytes += rows[at].sw.bytes;
-	}
-	return at;
-}
-
 static void put_policy(
-	FILE *out, const char *name, const struct series *s, const char *path, uint64_t value)
+	FILE *out, const char *name, const struct hf_series *s, const char *path, uint64_t value)
 {
 	fprintf(out, "hepflow_%s{policy=\"", name);
 	put_value(out, s->name, s->len);
@@ -93,14 +60,14 @@ static void put_policy(
 static void policies(FILE *out, const struct hf_row *rows, size_t n, bool bytes)
 {
 	const char *name = bytes ? "policy_bytes_total" : "policy_packets_total";
-	struct series s;
+	struct hf_series s;
 	size_t i;
 
 	head(out, name, "counter",
 		bytes ? "Bytes that a policy has decided, by where."
 		      : "Packets that a policy has decided, by where.");
 	for (i = 0; i < n;) {
-		i = next_series(rows, n, i, &s);
+		i = hf_series_next(rows, n, i, &s);
 		if (s.hw.known)
 			put_policy(out, name, &s, "hw", bytes ? s.hw.bytes : s.hw.packets);
 		put_policy(out, name, &s, "sw", bytes ? s.sw.bytes : s.sw.packets);

@@ -77,3 +77,40 @@ int hf_rows_make(const struct hf_daemon *d, struct hf_row **ret)
 	*ret = rows;
 	return (int)n_named;
 }
+
+const char *hf_row_share_name(enum hf_share share)
+{
+	static const char *const names[] = {
+		[HF_SHARE_NONE] = "no",
+		[HF_SHARE_PART] = "partial",
+		[HF_SHARE_WHOLE] = "yes",
+	};
+
+	return names[share];
+}
+
+/* "TIER/POLICY/DIRECTION/INDEX" without the index; what is no rule of a policy stays whole. */
+static size_t series_len(const char *origin)
+{
+	const char *last = strrchr(origin, '/');
+	size_t digits = last ? strspn(last + 1, "0123456789") : 0;
+
+	return digits && last[1 + digits] == '\0' ? (size_t)(last - origin) : strlen(origin);
+}
+
+/* Rows are sorted, so the rules of a policy and direction stand together. */
+size_t hf_series_next(const struct hf_row *rows, size_t n, size_t at, struct hf_series *ret)
+{
+	*ret = (struct hf_series){
+		.name = rows[at].origin, .len = series_len(rows[at].origin), .hw = {.known = true}};
+	for (; at < n && series_len(rows[at].origin) == ret->len &&
+		strncmp(rows[at].origin, ret->name, ret->len) == 0;
+		at++) {
+		ret->hw.known = ret->hw.known && rows[at].hw.known;
+		ret->hw.packets += rows[at].hw.packets;
+		ret->hw.bytes += rows[at].hw.bytes;
+		ret->sw.packets += rows[at].sw.packets;
+		ret->sw.bytes += rows[at].sw.bytes;
+	}
+	return at;
+}

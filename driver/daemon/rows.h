@@ -29,3 +29,21 @@ struct hf_row {
 
 /* One row per origin, by name, to be freed. Returns how many; -ENOMEM. */
 int hf_rows_make(const struct hf_daemon *d, struct hf_row **ret);
+
+/* "yes", "partial", "no". */
+const char *hf_row_share_name(enum hf_share share);
+
+/*
+ * A policy and direction, "TIER/POLICY/DIRECTION": the sum of its rules. What is no rule of a
+ * policy stays whole. The name is lent by the rows, and not terminated.
+ */
+struct hf_series {
+	const char *name;
+	size_t len;
+	struct hf_sync_count hw;
+	struct hf_soft_count sw;
+};
+
+/* The series that begins at rows[at], which is below n; the return value is where the next begins.
+ */
+size_t hf_series_next(const struct hf_row *rows, size_t n, size_t at, struct hf_series *ret);

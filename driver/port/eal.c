@@ -130,7 +130,9 @@ int hf_eal_start(const struct hf_eal_opts *opts, struct hf_err *err)
 		PUT("-a");
 		PUT(NO_DEVICE);
 	}
-	if (!given(opts, telemetry_names))
+	if (opts->telemetry)
+		PUT("--telemetry");
+	else if (!given(opts, telemetry_names))
 		PUT("--no-telemetry");
 	for (i = 0; i < opts->n_args; i++)
 		PUT(opts->args[i]);

@@ -25,6 +25,7 @@ struct hf_eal_opts {
 	const char *prefix;	/* tells this process from others of the same program */
 	unsigned int n_workers; /* lcores beside the main one */
 	size_t n_args;
+	bool telemetry;		 /* its socket in DPDK's runtime folder */
 	const char *const *args; /* as on the command line of any DPDK program */
 	/* Called for every line that DPDK logs; level is RTE_LOG_*. NULL: standard error. */
 	void (*log)(unsigned int level, const char *text, size_t len);

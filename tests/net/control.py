@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """hepflowd under its operator's hands; see control.sh."""
 
+import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -21,6 +23,7 @@ spec:
   policy: [policy]
   rundir: DIR/run
   metrics: METRICS
+  telemetry: true
   poll: adaptive
   eal: [--no-huge, --no-pci, -m, "256"]
   ports:
@@ -221,6 +224,47 @@ def watched(d, dir):
     wait(lambda: http(port, '/readiness') == (200, 'ok\n'), 'it is ready again')
 
 
+def telemetry(d, dir):
+    """What the stock client of DPDK gets, with what hepflowctl says of the same."""
+    client = shutil.which('dpdk-telemetry.py')
+    if not client:
+        print('left out, dpdk-telemetry.py is not installed: telemetry')
+        return
+
+    def ask(command):
+        got = subprocess.run([client, '-f', f'hepflowd-{d.process.pid}'], input=command + '\n',
+                             capture_output=True, text=True, check=True)
+        assert got.stdout.startswith('{'), got
+        return json.loads(got.stdout)[command.split(',')[0]]
+
+    assert {c for c in ask('/') if c.startswith('/hepflow/')} == {
+        f'/hepflow/{c}' for c in ('policies', 'policy', 'port', 'ports', 'rule', 'rules', 'stats',
+                                  'status')}
+    status = ask('/hepflow/status')
+    assert status['generation'] == d.status()['generation'] and status['node'] == 'n0', status
+    assert status['apply_failed'] == 0 and status['error'] == '' and status['moving'] == 1, status
+    assert ask('/hepflow/ports') == ['eth0'] and ask('/hepflow/ports,1') == []
+    port = ask('/hepflow/port,eth0')
+    assert port == ask('/hepflow/port,0') and port['outer_driver'] == 'net_vnic', port
+    assert port['nic_entries'] > 0 and port['nic_asked'] == d.inserted(), port
+    rules = ask('/hepflow/rules')
+    assert rules == [r['origin'] for r in json.loads(d.ask('policy/dump', '--format=json'))['policies']]
+    assert ask('/hepflow/rules,1') == rules[1:]
+    for at, rule in enumerate(rules):
+        got = ask(f'/hepflow/rule,{rule}')
+        assert got == ask(f'/hepflow/rule,{at}') and got['origin'] == rule, got
+        assert got['hw_known'] == 1 and got['hw_packets'] == got['sw_packets'] == 0, got
+    assert ask('/hepflow/rule,default/gnp:web/ingress/0')['offloaded'] == 'yes'
+    policies = ask('/hepflow/policies')
+    assert 'default/gnp:web/ingress' in policies, policies
+    assert ask('/hepflow/policy,default/gnp:web/ingress')['sw_packets'] == 0
+    stats = ask('/hepflow/stats')
+    assert stats['fragment_deny_packets'] == 0 and stats['connections_max'] > 0, stats
+    for bad in ('/hepflow/port', '/hepflow/port,eth1', '/hepflow/port,-1', '/hepflow/rule,99999',
+                '/hepflow/rules,x', '/hepflow/policy,', '/hepflow/policies,-1'):
+        assert ask(bad) is None, bad
+
+
 def trusted(d, dir):
     text = d.ask('verify')
     assert re.fullmatch(r'eth0 by the rules: proven\neth0 on mlx5-cx6dx, \d+ entries: proven\n',
@@ -288,11 +332,14 @@ def main():
                            ('policy/web.yaml', POLICY.replace('PORT', '80'))):
             with open(f'{dir}/{name}', 'w') as f:
                 f.write(text)
+        os.environ['RUNTIME_DIRECTORY'] = dir  # where DPDK's sockets are
         with Daemon(dir) as d:
-            for step in (files, confirmed, not_confirmed, back_and_forth, watched, trusted, odd,
-                         unprivileged, completed):
+            for step in (files, confirmed, not_confirmed, back_and_forth, watched, telemetry,
+                         trusted, odd, unprivileged, completed):
                 step(d, dir)
             d.stop()
+            left = [f for _, _, files in os.walk(f'{dir}/dpdk') for f in files]
+            assert not left, left
     print('files, confirmation, rollback, metrics, proof, logs')
 
 

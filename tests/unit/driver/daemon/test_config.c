@@ -71,6 +71,7 @@ Test(config, everything_is_read)
 		     "  connections: {max: 4096, timeouts: {udp: 5, tcp-established: 3600}}\n"
 		     "  poll: adaptive\n"
 		     "  strict-invalid: true\n"
+		     "  telemetry: true\n"
 		     "  ports:\n"
 		     "    - {name: cali1, role: workload, devargs: net_null2}\n"
 		     "    - {name: eth0, role: host, devargs: net_null1}\n"
@@ -92,6 +93,7 @@ Test(config, everything_is_read)
 	cr_expect_eq(c->timeouts[0], 0);
 	cr_assert_eq(c->poll, HF_POLL_ADAPTIVE);
 	cr_assert(c->strict_invalid);
+	cr_assert(c->telemetry);
 	cr_assert_eq(c->n_wires, 2);
 	cr_assert_eq(c->wires[0].outer, 0);
 	cr_assert_eq(c->wires[0].inner, 3);
@@ -146,6 +148,8 @@ Test(config, wrong_input_is_refused_with_its_place)
 			"c.yaml:8:28: unknown key 'upd' in timeouts"},
 		{HEAD POLICY PORTS "  connections: {min: 10}\n",
 			"c.yaml:8:17: unknown key 'min' in connections"},
+		{HEAD POLICY PORTS "  telemetry: 1\n",
+			"c.yaml:8:14: telemetry must be true or false"},
 		{HEAD POLICY PORTS "  strict-invalid: 1\n",
 			"c.yaml:8:19: strict-invalid must be true or false"},
 		{HEAD POLICY PORTS "  workers: 17\n",
@@ -156,6 +160,18 @@ Test(config, wrong_input_is_refused_with_its_place)
 			"c.yaml:8:9: poll must be one of: busy, adaptive"},
 		{HEAD POLICY "  ports: {}\n", "c.yaml:5:10: ports must be a list"},
 		{HEAD POLICY "  ports:\n" PORT_UPLINK, "c.yaml:6:5: ports must not be empty"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		refused(cases[i].text, cases[i].want);
+}
+
+Test(config, wrong_ports_are_refused_with_their_place)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
 		{HEAD POLICY PORTS "    - {role: host, devargs: net_null2}\n",
 			"c.yaml:8:7: a port lacks 'name'"},
 		{HEAD POLICY PORTS "    - {name: a, role: nic, devargs: net_null2}\n",
