@@ -2,8 +2,6 @@
 
 #include "pmd.h"
 
-#include <rte_kvargs.h>
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +69,21 @@ static int set_profile(struct hf_vnic_args *args, char *value)
 	if (value[0] && !args->profile)
 		return -ENOMEM;
 	return args->profile ? 0 : -EINVAL;
+}
+
+/* DEVICE[;ARGUMENT...] */
+static int set_kernel(struct hf_vnic_args *args, char *value)
+{
+	char *at;
+
+	if (!value[0])
+		return -EINVAL;
+	args->kernel = strdup(value);
+	if (!args->kernel)
+		return -ENOMEM;
+	for (at = args->kernel; (at = strchr(at, ';')); at++)
+		*at = ',';
+	return 0;
 }
 
 /* OP:N[:ERRNO][;...] */
@@ -180,6 +193,7 @@ static const struct arg {
 	int (*set)(struct hf_vnic_args *args, char *value);
 } arg_table[] = {
 	{"profile", "NAME or FILE", set_profile},
+	{"kernel", "DEVICE[;ARGUMENT...]", set_kernel},
 	{"fail", "OP:N[:ERRNO][;...], OP create, destroy, query, flush or start", set_fail},
 	{"lose", "N", set_lose},
 	{"delay", "OP:MICROSECONDS[;...], 10 s at most", set_delay},
@@ -191,72 +205,59 @@ static const struct arg {
 	{"representor", "N or 0", set_representor},
 };
 
-static const struct arg *find_arg(const char *key)
+static int set_pair(struct hf_vnic_args *args, const char *key, char *value, uint32_t *seen)
 {
 	size_t i;
-
-	for (i = 0; i < RTE_DIM(arg_table); i++) {
-		if (strcmp(arg_table[i].key, key) == 0)
-			return &arg_table[i];
-	}
-	return NULL;
-}
-
-static int set_pair(struct hf_vnic_args *args, const struct rte_kvargs_pair *pair)
-{
-	const struct arg *arg = find_arg(pair->key);
-	char *value;
 	int rc;
 
-	if (!arg) {
-		VNIC_LOG(ERR, "unknown argument \"%s\" (dev= stands last)", pair->key);
+	for (i = 0; i < RTE_DIM(arg_table) && strcmp(arg_table[i].key, key) != 0; i++)
+		;
+	if (i == RTE_DIM(arg_table)) {
+		VNIC_LOG(ERR, "unknown argument \"%s\" (dev= stands last)", key);
 		return -EINVAL;
 	}
-	value = strdup(pair->value ? pair->value : "");
-	if (!value)
-		return -ENOMEM;
-	rc = arg->set(args, value);
-	free(value);
+	if (*seen & 1u << i) {
+		VNIC_LOG(ERR, "argument \"%s\" given twice", key);
+		return -EINVAL;
+	}
+	*seen |= 1u << i;
+	rc = arg_table[i].set(args, value);
 	if (rc == -EINVAL)
-		VNIC_LOG(ERR, "%s=%s: %s=%s is needed, N from 1", pair->key,
-			pair->value ? pair->value : "", arg->key, arg->form);
+		VNIC_LOG(ERR, "%s=: %s=%s is needed, N from 1", key, key, arg_table[i].form);
 	return rc;
 }
 
-static int check_pairs(const struct rte_kvargs *kv)
+/* Not rte_kvargs: a value may have a "=" in it. */
+static int set_pairs(struct hf_vnic_args *args, char *text)
 {
-	unsigned int i, k;
+	static char none[1];
+	uint32_t seen = 0;
+	char *value;
+	int rc = 0;
 
-	for (i = 0; i < kv->count; i++) {
-		for (k = 0; k < i; k++) {
-			if (strcmp(kv->pairs[i].key, kv->pairs[k].key) != 0)
-				continue;
-			VNIC_LOG(ERR, "argument \"%s\" given twice", kv->pairs[i].key);
-			return -EINVAL;
-		}
-	}
-	return 0;
-}
+	while (rc == 0 && text && *text) {
+		value = strsep(&text, ",");
+		const char *key = strsep(&value, "=");
 
-static int parse_own(const char *text, struct hf_vnic_args *ret)
-{
-	struct rte_kvargs *kv = rte_kvargs_parse(text, NULL);
-	unsigned int i;
-	int rc = kv ? check_pairs(kv) : -EINVAL;
-
-	for (i = 0; rc == 0 && i < kv->count; i++)
-		rc = set_pair(ret, &kv->pairs[i]);
-	rte_kvargs_free(kv);
-	if (rc == 0 && ret->representor != HF_VNIC_NO_REPRESENTOR &&
-		ret->switch_id == HF_VNIC_SWITCH_ALONE) {
-		VNIC_LOG(ERR, "representor= needs switch=N: \"%s\"", text);
-		rc = -EINVAL;
-	}
-	if (rc == 0 && !ret->profile) {
-		VNIC_LOG(ERR, "argument profile=NAME|FILE is missing: \"%s\"", text);
-		rc = -EINVAL;
+		rc = set_pair(args, key, value ? value : none, &seen);
 	}
 	return rc;
+}
+
+static int check_whole(const struct hf_vnic_args *args, const char *text)
+{
+	const char *why = NULL;
+
+	if (args->representor != HF_VNIC_NO_REPRESENTOR && args->switch_id == HF_VNIC_SWITCH_ALONE)
+		why = "representor= needs switch=N";
+	else if (!args->profile)
+		why = "argument profile=NAME|FILE is missing";
+	else if (args->kernel && !args->sub)
+		why = "kernel= needs dev=";
+	if (!why)
+		return 0;
+	VNIC_LOG(ERR, "%s: \"%s\"", why, text);
+	return -EINVAL;
 }
 
 /* Everything behind "dev=" is the sub-device's, commas included. */
@@ -283,9 +284,11 @@ int hf_vnic_args_parse(const char *text, struct hf_vnic_args *ret)
 	ret->representor = HF_VNIC_NO_REPRESENTOR;
 	if (!own)
 		return -ENOMEM;
-	rc = parse_own(own, ret);
-	free(own);
 	ret->sub = sub ? sub + strlen(ARG_DEV) : NULL;
+	rc = set_pairs(ret, own);
+	free(own);
+	if (rc == 0)
+		rc = check_whole(ret, text);
 	if (rc < 0)
 		hf_vnic_args_fini(ret);
 	return rc;
@@ -294,5 +297,7 @@ int hf_vnic_args_parse(const char *text, struct hf_vnic_args *ret)
 void hf_vnic_args_fini(struct hf_vnic_args *args)
 {
 	free(args->profile);
+	free(args->kernel);
 	args->profile = NULL;
+	args->kernel = NULL;
 }

@@ -2,6 +2,7 @@
 
 #include "async.h"
 #include "handle.h"
+#include "kernel.h"
 #include "switch.h"
 
 #include <hepflow/profile.h>
@@ -28,7 +29,7 @@ static int dev_configure(struct rte_eth_dev *dev)
 	struct hf_vnic *vnic = vnic_of(dev);
 
 	vnic->n_rx = dev->data->nb_rx_queues;
-	return hf_vnic_sub_configure(&vnic->sub, dev->data);
+	return hf_vnic_sub_configure(&vnic->sub, dev->data, dev->data->nb_tx_queues);
 }
 
 static void set_link(struct rte_eth_dev *dev)
@@ -61,6 +62,7 @@ static void open_to_packets(struct rte_eth_dev *dev)
 	pthread_mutex_lock(vnic->lock);
 	hf_vnic_table_readers(&vnic->table, HF_VNIC_RX, dev->data->nb_rx_queues);
 	hf_vnic_table_readers(&vnic->table, HF_VNIC_TX, dev->data->nb_tx_queues);
+	hf_vnic_table_readers(&vnic->table, HF_VNIC_KERNEL_BLOCK, vnic->kernel.sub.present);
 	pthread_mutex_unlock(vnic->lock);
 	if (vnic->swport)
 		hf_vnic_switch_up(vnic, true, dev->data->nb_rx_queues, dev->data->nb_tx_queues);
@@ -76,9 +78,14 @@ static int dev_start(struct rte_eth_dev *dev)
 		return rc;
 	for (q = 0; q < dev->data->nb_rx_queues; q++)
 		vnic->rxq[q] = dev->data->rx_queues[q];
-	rc = hf_vnic_sub_start(&vnic->sub, dev->data);
+	rc = hf_vnic_kernel_start(vnic, dev->data);
 	if (rc < 0)
 		return rc;
+	rc = hf_vnic_sub_start(&vnic->sub, dev->data);
+	if (rc < 0) {
+		(void)hf_vnic_kernel_stop(vnic);
+		return rc;
+	}
 	open_to_packets(dev);
 	dev->data->dev_link.link_status = !atomic_load(&vnic->fault.cut);
 	for (q = 0; q < dev->data->nb_rx_queues; q++)
@@ -108,6 +115,8 @@ static int dev_stop(struct rte_eth_dev *dev)
 	uint16_t q;
 	int rc = hf_vnic_sub_stop(&vnic->sub);
 
+	if (rc == 0)
+		rc = hf_vnic_kernel_stop(vnic);
 	if (rc < 0)
 		return rc;
 	if (vnic->swport)
@@ -201,6 +210,7 @@ void hf_vnic_dev_fini(struct rte_eth_dev *dev, bool removing)
 	dev->data->nb_tx_queues = 0;
 	hf_vnic_fault_fini(dev);
 	hf_vnic_sub_close(&vnic->sub, removing);
+	hf_vnic_kernel_close(vnic, removing);
 	hf_vnic_async_fini(vnic);
 	hf_vnic_table_fini(&vnic->table);
 	if (vnic->swport) {
@@ -298,8 +308,11 @@ static int allmulticast_disable(struct rte_eth_dev *dev)
 static int mtu_set(struct rte_eth_dev *dev, uint16_t mtu)
 {
 	struct hf_vnic *vnic = vnic_of(dev);
+	int rc = vnic->sub.present ? rte_eth_dev_set_mtu(vnic->sub.port, mtu) : 0;
 
-	return vnic->sub.present ? rte_eth_dev_set_mtu(vnic->sub.port, mtu) : 0;
+	if (rc == 0 && vnic->kernel.sub.started)
+		rc = rte_eth_dev_set_mtu(vnic->kernel.sub.port, mtu);
+	return rc; /* else the kernel's gets it at the start */
 }
 
 static int mac_addr_set(struct rte_eth_dev *dev, struct rte_ether_addr *addr)

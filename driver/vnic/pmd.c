@@ -3,6 +3,7 @@
 #include "pmd.h"
 
 #include "async.h"
+#include "kernel.h"
 #include "switch.h"
 
 #include <hepflow/err.h>
@@ -16,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OWN_BLOCKS 2 /* of readers: RX and TX */
+#define OWN_BLOCKS (HF_VNIC_KERNEL_BLOCK + 1) /* of readers */
 
 RTE_LOG_REGISTER(hf_vnic_log, pmd.net.vnic, NOTICE);
 
@@ -113,6 +114,20 @@ static void represent(struct rte_eth_dev *dev, uint32_t function)
 	dev->data->backer_port_id = hf_vnic_switch_proxy(vnic->swport->sw)->port;
 }
 
+static int open_subs(struct hf_vnic *vnic, const struct hf_vnic_args *args)
+{
+	int rc;
+
+	if (args->kernel && !vnic->nic->bifurcated) {
+		VNIC_LOG(ERR, "kernel=%s: profile %s is not bifurcated", args->kernel,
+			vnic->nic->name);
+		return -EINVAL;
+	}
+	vnic->sub.spare = vnic->swport || args->kernel;
+	rc = args->sub ? hf_vnic_sub_open(&vnic->sub, args->sub) : 0;
+	return rc == 0 && args->kernel ? hf_vnic_kernel_open(vnic, args->kernel) : rc;
+}
+
 static int open_port(struct rte_eth_dev *dev, const struct hf_vnic_args *args)
 {
 	struct hf_vnic *vnic = dev->data->dev_private;
@@ -124,8 +139,7 @@ static int open_port(struct rte_eth_dev *dev, const struct hf_vnic_args *args)
 	rc = load_profile(vnic, args);
 	if (rc < 0)
 		return rc;
-	vnic->sub.spare = vnic->swport;
-	rc = args->sub ? hf_vnic_sub_open(&vnic->sub, args->sub) : 0;
+	rc = open_subs(vnic, args);
 	if (rc == 0)
 		rc = set_mac(dev);
 	if (rc < 0) {
@@ -197,6 +211,6 @@ static struct rte_vdev_driver vnic_driver = {
 
 RTE_PMD_REGISTER_VDEV(net_vnic, vnic_driver);
 RTE_PMD_REGISTER_PARAM_STRING(net_vnic,
-	"profile=<name or file> fail=<op:n[:errno];...> lose=<n> delay=<op:us;...> "
-	"capacity=<n> link=down event=remove:<n> pull=<late|lost:n;...> switch=<n> "
-	"representor=<n> dev=<device and its arguments>");
+	"profile=<name or file> kernel=<device;its arguments> fail=<op:n[:errno];...> lose=<n> "
+	"delay=<op:us;...> capacity=<n> link=down event=remove:<n> pull=<late|lost:n;...> "
+	"switch=<n> representor=<n> dev=<device and its arguments>");

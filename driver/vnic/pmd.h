@@ -33,12 +33,18 @@ struct hf_vnic_rx_stats {
 	uint64_t packets;
 	uint64_t bytes;
 	uint64_t fate[HF_VNIC_FATE_MAX_];
-	uint64_t isolated; /* no rule, and the port is isolated */
+	uint64_t isolated; /* no rule, the port is isolated, and there is no kernel side */
 	uint64_t full;	   /* the queue it should go to was full */
 	uint64_t marked;
 	uint64_t switched;    /* a transfer rule led it to a port */
 	uint64_t switch_drop; /* or dropped it */
 	uint64_t switch_full; /* or it could not get there */
+	uint64_t kernel;      /* no rule, isolated: it is the kernel's */
+	uint64_t kernel_lost; /* the kernel's, who had no room */
+	/* Of queue 0 only: the kernel sent it, and it went out, or not. */
+	uint64_t from_kernel;
+	uint64_t from_kernel_drop; /* a rule says so */
+	uint64_t from_kernel_lost;
 };
 
 struct hf_vnic;
@@ -83,6 +89,14 @@ struct hf_vnic_sub {
 
 struct hf_vnic_async;
 struct hf_vnic_switch;
+struct mnl_socket;
+
+/* See kernel.h. */
+struct hf_vnic_kernel {
+	struct hf_vnic_sub sub;	 /* not present: nobody else has this card */
+	struct rte_ring *ring;	 /* packets for it */
+	struct mnl_socket *gate; /* closed; NULL: open, or not needed */
+};
 
 /* dev_private of the port. */
 struct hf_vnic {
@@ -94,6 +108,7 @@ struct hf_vnic {
 	struct rte_flow_action_handle *handles; /* indirect actions */
 	struct hf_vnic_async *async;		/* NULL: this NIC has no flow queues */
 	struct hf_vnic_sub sub;
+	struct hf_vnic_kernel kernel;
 	struct hf_vnic_faults faults;
 	struct hf_vnic_fault_state fault;
 	bool isolated;
@@ -109,6 +124,7 @@ extern int hf_vnic_log;
 /* What a port is made from. */
 struct hf_vnic_args {
 	char *profile;
+	char *kernel;	      /* with commas, as the device wants it; NULL: none */
 	const char *sub;      /* into the text that was parsed; NULL: none */
 	uint32_t switch_id;   /* HF_VNIC_SWITCH_ALONE: none given */
 	uint32_t representor; /* HF_VNIC_NO_REPRESENTOR: none given */
@@ -123,7 +139,9 @@ void hf_vnic_args_fini(struct hf_vnic_args *args);
 int hf_vnic_sub_open(struct hf_vnic_sub *sub, const char *devargs);
 /* keep: leave the virtual device itself to whoever tears the bus down. */
 void hf_vnic_sub_close(struct hf_vnic_sub *sub, bool keep);
-int hf_vnic_sub_configure(struct hf_vnic_sub *sub, const struct rte_eth_dev_data *data);
+/* For n_tx transmit queues of ours, the spare one not counted. */
+int hf_vnic_sub_configure(
+	struct hf_vnic_sub *sub, const struct rte_eth_dev_data *data, uint16_t n_tx);
 int hf_vnic_sub_start(struct hf_vnic_sub *sub, const struct rte_eth_dev_data *data);
 int hf_vnic_sub_stop(struct hf_vnic_sub *sub);
 /* By the spare queue, one thread at a time: how many were taken; the others are freed. */

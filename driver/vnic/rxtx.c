@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
+#include "kernel.h"
 #include "switch.h"
 
 #include <rte_byteorder.h>
@@ -7,6 +8,10 @@
 #include <rte_ring.h>
 
 #include <string.h>
+
+/* Instead of a queue. */
+#define NOWHERE	  (-1)
+#define TO_KERNEL (-2)
 
 /* One writer; the reader of statistics must only not see half a number. */
 static void add(uint64_t *to, uint64_t n)
@@ -36,7 +41,7 @@ static void write_notes(
 	}
 }
 
-/* The queue a packet goes to, or -1: it is dropped. */
+/* The queue a packet goes to, TO_KERNEL, or NOWHERE: it is dropped. */
 static int find_queue(
 	struct hf_vnic_rxq *rxq, const struct hf_vnic_pkt *pkt, const struct hf_vnic_verdict *v)
 {
@@ -46,16 +51,18 @@ static int find_queue(
 	case HF_VNIC_MISS:
 		if (!rxq->vnic->isolated)
 			return (int)(hf_vnic_hash(pkt) % rxq->vnic->n_rx);
+		if (rxq->vnic->kernel.sub.present)
+			return TO_KERNEL;
 		add(&rxq->stats.isolated, 1);
-		return -1;
+		return NOWHERE;
 	case HF_VNIC_DROP:
 	case HF_VNIC_PORT: /* of transfer rules only */
 	case HF_VNIC_GROUP_MISS:
 	case HF_VNIC_TOO_DEEP:
 	case HF_VNIC_FATE_MAX_:
-		return -1;
+		return NOWHERE;
 	}
-	return -1;
+	return NOWHERE;
 }
 
 /* What transfer rules left; the mark stays in the packet unless a rule writes another. */
@@ -99,6 +106,8 @@ static uint16_t distribute(struct hf_vnic_rxq *rxq, const struct hf_vnic_root *r
 
 		if (q == rxq->id) {
 			pkts[ours++] = pkts[i];
+		} else if (q == TO_KERNEL) {
+			hf_vnic_kernel_take(rxq, pkts[i]);
 		} else if (q < 0) {
 			rte_pktmbuf_free(pkts[i]);
 		} else if (q >= vnic->n_rx ||
@@ -141,14 +150,17 @@ static uint16_t poll_sub(struct hf_vnic_rxq *rxq, struct rte_mbuf **pkts, uint16
 		got += distribute(rxq, root, &pkts[got], n);
 	}
 	hf_vnic_leave(&vnic->table, HF_VNIC_RX, rxq->id);
+	if (vnic->kernel.sub.present && rxq->id == 0)
+		hf_vnic_kernel_poll(rxq);
 	rxq->turn++;
 	return got;
 }
 
-/* Some sub-queue is this queue's, or the switch needs a hand. */
+/* Some sub-queue is this queue's, or the switch or the kernel's side needs a hand. */
 static bool has_work(const struct hf_vnic_rxq *rxq)
 {
-	return rxq->id < rxq->vnic->sub.n_rx || (rxq->id == 0 && rxq->vnic->swport);
+	return rxq->id < rxq->vnic->sub.n_rx ||
+	       (rxq->id == 0 && (rxq->vnic->swport || rxq->vnic->kernel.sub.present));
 }
 
 uint16_t hf_vnic_rx_burst(void *queue, struct rte_mbuf **pkts, uint16_t n)

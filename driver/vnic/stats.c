@@ -25,7 +25,12 @@ static const struct {
 	{"rx_switch_port_packets", AT(switched)},
 	{"rx_switch_drop_packets", AT(switch_drop)},
 	{"rx_switch_lost_packets", AT(switch_full)},
+	{"rx_kernel_packets", AT(kernel)},
+	{"rx_kernel_lost_packets", AT(kernel_lost)},
 	{"tx_flow_drop_packets", TX_AT(drop), true},
+	{"tx_kernel_packets", AT(from_kernel)},
+	{"tx_kernel_drop_packets", AT(from_kernel_drop)},
+	{"tx_kernel_lost_packets", AT(from_kernel_lost)},
 };
 
 static uint64_t get(const uint64_t *from)

@@ -103,7 +103,7 @@ void hf_vnic_sub_close(struct hf_vnic_sub *sub, bool keep)
 }
 
 static int configure_queues(struct hf_vnic_sub *sub, const struct rte_eth_dev_info *info,
-	const struct rte_eth_dev_data *data)
+	const struct rte_eth_dev_data *data, uint16_t n_tx)
 {
 	struct rte_eth_conf conf = {
 		.rxmode.mtu = data->mtu,
@@ -112,11 +112,11 @@ static int configure_queues(struct hf_vnic_sub *sub, const struct rte_eth_dev_in
 		.txmode.offloads = data->dev_conf.txmode.offloads & info->tx_offload_capa,
 	};
 
-	uint16_t all_tx = data->nb_tx_queues + sub->spare;
+	uint16_t all_tx = n_tx + sub->spare;
 
 	/* Where queues have to be made, not more than both directions use: net_tap wants equal
 	 * numbers. Where they are given, all: a packet must not wait in one that nobody polls. */
-	sub->n_tx = data->nb_tx_queues;
+	sub->n_tx = n_tx;
 	sub->n_rx = info->max_rx_queues;
 	if (makes_queues(info))
 		sub->n_rx = sub->spare ? all_tx : RTE_MIN(data->nb_rx_queues, all_tx);
@@ -127,7 +127,8 @@ static int configure_queues(struct hf_vnic_sub *sub, const struct rte_eth_dev_in
 	return rte_eth_dev_configure(sub->port, sub->n_rx, all_tx, &conf);
 }
 
-int hf_vnic_sub_configure(struct hf_vnic_sub *sub, const struct rte_eth_dev_data *data)
+int hf_vnic_sub_configure(
+	struct hf_vnic_sub *sub, const struct rte_eth_dev_data *data, uint16_t n_tx)
 {
 	struct rte_eth_dev_info info;
 	int rc;
@@ -136,7 +137,7 @@ int hf_vnic_sub_configure(struct hf_vnic_sub *sub, const struct rte_eth_dev_data
 		return 0;
 	rc = rte_eth_dev_info_get(sub->port, &info);
 	if (rc == 0)
-		rc = configure_queues(sub, &info, data);
+		rc = configure_queues(sub, &info, data, n_tx);
 	if (rc < 0)
 		VNIC_LOG(ERR, "%s: cannot be configured: %s", sub->name, rte_strerror(-rc));
 	return rc;

@@ -52,7 +52,7 @@ FLOORS = {
     'driver/port': (ANY, [], DPDK),
     'driver/flow': (ANY, ['driver/port/*'], DPDK),
     'driver/soft': (ANY, ['driver/port/*'], DPDK),
-    'driver/vnic': (ANY, [], PMD),
+    'driver/vnic': (ANY, [], PMD | {'mnl'}),
     'driver/txn.': (BASE | {'backend', 'plan'}, [], set()),
     'driver/daemon': (ANY, ['driver/*'], DPDK | {'event', 'verbs', 'mnl'}),
     # Programs are users like any other: public headers only.
