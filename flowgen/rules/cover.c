@@ -4,16 +4,19 @@
  * Rules of a block that no packet reaches, because one rule in front takes all that they could
  * match: they are left out, and reported as dead where they live nowhere else.
  *
- * Only one rule at a time is looked at: what several take together is not found. Comparing each
- * with each is quadratic, so it ends at a number of comparisons; beyond it rules stay, which is
- * never wrong.
+ * Only one rule at a time is looked at: what several take together is not found. Rules are filed
+ * under one of their addresses, so that only those are compared that may cover; many that name no
+ * address are still compared with each other, which is quadratic, so it ends at a number of
+ * comparisons; beyond it rules stay, which is never wrong.
  */
 
 #include "build.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Of one table: some milliseconds, and all pairs of a block of two thousand rules. */
+/* Of one table: some milliseconds, and all pairs of two thousand rules without addresses. */
 #define COMPARISONS_MAX (2u << 20)
 
 static bool ports_within(const struct hf_ports *in, const struct hf_port_cond *of)
@@ -132,27 +135,148 @@ static bool covers(
 	return true;
 }
 
-static bool is_covered(struct build *b, const struct hf_rule *v, size_t n, const struct hf_match *m)
-{
-	size_t i;
+/*
+ * Rules by the first address condition: by its net where there is one only, else by the set. What
+ * covers a rule has an address that one of this rule's implies, so it is under one of them, or has
+ * none. Lists are of places in the block, from 1; what is in one is compared, so that equal hashes
+ * do no harm.
+ */
+struct files {
+	uint32_t n_slots; /* a power of two */
+	uint32_t *slots;  /* n_slots, and the list of those without addresses behind them */
+	uint32_t *next;
+	uint64_t lens[2][3]; /* by direction: a bit for every length of a net that is filed */
+};
 
-	for (i = 0; i < n && b->n_compared < COMPARISONS_MAX; i++) {
+static uint32_t mix(uint64_t h, uint64_t v)
+{
+	h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
+	return (uint32_t)(h >> 32);
+}
+
+static uint32_t hash_net(bool dst, const struct hf_addr *addr, unsigned int len)
+{
+	struct hf_prefix p = {*addr, (uint8_t)len};
+	uint64_t part[2];
+
+	hf_prefix_mask(&p);
+	memcpy(part, p.addr.b, sizeof(part));
+	return mix(mix(part[0], part[1]), len << 1 | dst);
+}
+
+static uint32_t hash_cond(const struct hf_addr_cond *c)
+{
+	return mix((uint64_t)c->set << 2 | (uint64_t)c->negate << 1 | c->dst, UINT64_MAX);
+}
+
+static const struct hf_prefix *only_net(const struct build *b, const struct hf_addr_cond *c)
+{
+	const struct hf_set *set = &b->sets.v[c->set];
+
+	return c->negate || set->n_nets != 1 ? NULL : &set->nets[0];
+}
+
+static void put_file(const struct build *b, struct files *f, const struct hf_match *m, uint32_t at)
+{
+	const struct hf_addr_cond *c = m->n_addr ? &m->addr[0] : NULL;
+	const struct hf_prefix *net = c ? only_net(b, c) : NULL;
+	uint32_t *slot = &f->slots[f->n_slots];
+
+	if (net) {
+		f->lens[c->dst][net->len / 64] |= UINT64_C(1) << net->len % 64;
+		slot = &f->slots[hash_net(c->dst, &net->addr, net->len) & (f->n_slots - 1)];
+	} else if (c) {
+		slot = &f->slots[hash_cond(c) & (f->n_slots - 1)];
+	}
+	f->next[at] = *slot;
+	*slot = at + 1;
+}
+
+/* Is one of the list's rules there that covers m? */
+static bool list_covers(struct build *b, const struct hf_rule *v, const struct files *f,
+	uint32_t slot, const struct hf_match *m)
+{
+	uint32_t at;
+
+	for (at = f->slots[slot]; at && b->n_compared < COMPARISONS_MAX; at = f->next[at - 1]) {
 		b->n_compared++;
-		if (v[i].op != HF_OP_LOG && covers(b, &v[i].match, m))
+		if (covers(b, &v[at - 1].match, m))
 			return true;
 	}
 	return false;
 }
 
+/* What covers all nets of the condition covers the first one. */
+static bool nets_cover(struct build *b, const struct hf_rule *v, const struct files *f,
+	const struct hf_addr_cond *c, const struct hf_match *m)
+{
+	const struct hf_set *set = &b->sets.v[c->set];
+	const struct hf_prefix *net = set->nets;
+	unsigned int w;
+	uint64_t lens;
+
+	if (c->negate || set->n_nets == 0)
+		return false;
+	for (w = 0; w <= net->len / 64u; w++) {
+		for (lens = f->lens[c->dst][w]; lens; lens &= lens - 1) {
+			unsigned int len = w * 64 + (unsigned int)__builtin_ctzll(lens);
+			uint32_t hash;
+
+			if (len > net->len)
+				break;
+			hash = hash_net(c->dst, &net->addr, len);
+			if (list_covers(b, v, f, hash & (f->n_slots - 1), m))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool is_covered(
+	struct build *b, const struct hf_rule *v, const struct files *f, const struct hf_match *m)
+{
+	size_t i;
+
+	if (list_covers(b, v, f, f->n_slots, m))
+		return true;
+	for (i = 0; i < m->n_addr; i++) {
+		if (list_covers(b, v, f, hash_cond(&m->addr[i]) & (f->n_slots - 1), m) ||
+			nets_cover(b, v, f, &m->addr[i], m))
+			return true;
+	}
+	return false;
+}
+
+/* For n rules. */
+static int files_init(struct build *b, struct files *f, size_t n)
+{
+	for (f->n_slots = 64; f->n_slots < 2 * n;)
+		f->n_slots *= 2;
+	f->slots = calloc((size_t)f->n_slots + 1, sizeof(*f->slots));
+	f->next = malloc((n + 1) * sizeof(*f->next));
+	if (!f->slots || !f->next)
+		b->rc = -ENOMEM;
+	return b->rc;
+}
+
 size_t hf_drop_covered(struct build *b, struct hf_rule *v, size_t n)
 {
+	struct files f = {0};
 	size_t i, kept = 0;
 
-	for (i = 0; i < n; i++) {
-		/* The last one makes the block total, whatever stands before it. */
-		if (i + 1 < n && is_covered(b, v, kept, &v[i].match))
-			continue;
-		v[kept++] = v[i];
+	if (b->rc == 0 && n > 1 && files_init(b, &f, n) == 0) {
+		for (i = 0; i < n; i++) {
+			/* The last one makes the block total, whatever stands before it. */
+			if (i + 1 < n && is_covered(b, v, &f, &v[i].match))
+				continue;
+			v[kept] = v[i];
+			if (v[kept].op != HF_OP_LOG)
+				put_file(b, &f, &v[kept].match, (uint32_t)kept);
+			kept++;
+		}
+		n = kept;
 	}
-	return kept;
+	free(f.slots);
+	free(f.next);
+	return n;
 }
