@@ -195,36 +195,177 @@ AVX512 static bool walk_avx512(struct hf_walk *w, const struct hf_classifier *c,
 #define walk_avx512 walk_any
 #endif
 
-struct hf_decision hf_classify(const struct hf_classifier *c, const struct hf_key *key)
+/* A walk over a delta; delta.h. */
+struct over {
+	const struct hf_classifier *c;
+	const struct hf_delta *d;
+	const struct hf_key *key;
+	struct hf_walk *w;
+	next_fn next;
+	bool blind;
+	bool touched; /* an address is in a net that sets have lost or gained */
+};
+
+#define NO_RULE UINT32_MAX
+
+static bool is_touched(const struct hf_delta *d, const struct hf_key *key)
+{
+	size_t i;
+
+	for (i = 0; i < d->n_nets; i++) {
+		const struct hf_prefix *net = &d->nets[i];
+
+		if (hf_prefix_has(net, &key->src) || hf_prefix_has(net, &key->dst) ||
+			(key->dnated && hf_prefix_has(net, &key->wire_dst)))
+			return true;
+	}
+	return false;
+}
+
+/* Does the rule hold, in any state of the connection if that is not known? */
+static bool may_hold(const struct over *o, const struct hf_match *match)
+{
+	struct hf_match m;
+
+	if (!o->blind)
+		return hf_match_has(o->d->rules, match, o->key);
+	m = *match;
+	m.ct = HF_CT_ANY;
+	return hf_match_has(o->d->rules, &m, o->key);
+}
+
+/* First rule of a lane that is kept and holds: its place in the new block. */
+static uint32_t first_kept(
+	struct over *o, const struct hf_block *block, uint32_t from, uint32_t end)
+{
+	uint32_t bit;
+
+	for (bit = o->next(o->w, o->c, from, end); bit < end;
+		bit = o->next(o->w, o->c, bit + 1, end)) {
+		const struct hf_at *at = &o->c->at[bit];
+		uint32_t place = o->d->moved[o->c->blocks[at->block].first + at->rule];
+
+		if (place == HF_DELTA_GONE || (o->touched && place & HF_DELTA_SHAKY))
+			continue;
+		place &= ~HF_DELTA_SHAKY;
+		if (!at->verify || may_hold(o, &block->rules[place].match))
+			return place;
+	}
+	return NO_RULE;
+}
+
+/* First of the rules listed that holds and stands before a place. */
+static uint32_t first_listed(const struct over *o, const struct hf_block *block,
+	const uint32_t *places, uint32_t n, uint32_t before)
+{
+	uint32_t i;
+
+	for (i = 0; i < n && places[i] < before; i++) {
+		if (may_hold(o, &block->rules[places[i]].match))
+			return places[i];
+	}
+	return before;
+}
+
+static uint32_t first_over(struct over *o, uint32_t number)
+{
+	const struct hf_block *block = hf_rules_block(o->d->rules, number);
+	const struct hf_delta_block *b = &o->d->blocks[number];
+	uint32_t place = NO_RULE, other;
+
+	if (b->older != HF_DELTA_GONE) {
+		const struct hf_at_block *at = &o->c->blocks[b->older];
+
+		place = first_kept(o, block, at->first, at->split);
+		other = first_kept(o, block, at->split, at->end);
+		if (other < place)
+			place = other;
+	}
+	place = first_listed(o, block, o->d->fresh + b->fresh, b->n_fresh, place);
+	if (o->touched)
+		place = first_listed(o, block, o->d->shaky + b->shaky, b->n_shaky, place);
+	return place;
+}
+
+static bool walk_over(struct over *o, struct hf_decision *ret)
+{
+	const struct hf_path *path = hf_rules_find_path(o->d->rules, o->key->in, o->key->class);
+	uint32_t block = path ? path->block : 0;
+
+	*ret = (struct hf_decision){.block = block};
+	o->touched = is_touched(o->d, o->key);
+	while (path) {
+		uint32_t place = first_over(o, block);
+		const struct hf_rule *r;
+
+		if (place == NO_RULE)
+			return false;
+		r = &hf_rules_block(o->d->rules, block)->rules[place];
+		if (o->blind && r->match.ct != HF_CT_ANY)
+			return false;
+		if (r->op == HF_OP_VERDICT) {
+			*ret = (struct hf_decision){r->verdict, r->origin, block, place};
+			return true;
+		}
+		block = r->target;
+	}
+	return true;
+}
+
+static bool run(const struct hf_classifier *c, const struct hf_delta *d, const struct hf_key *key,
+	bool blind, struct hf_walk *w, struct hf_decision *ret)
+{
+	struct over o = {.c = c, .d = d, .key = key, .w = w, .next = next_any, .blind = blind};
+
+	if (!d)
+		return c->avx512 ? walk_avx512(w, c, key, blind, ret)
+				 : walk_any(w, c, key, blind, ret);
+#ifdef __x86_64__
+	if (c->avx512)
+		o.next = next_avx512;
+#endif
+	return walk_over(&o, ret);
+}
+
+struct hf_decision hf_classify(
+	const struct hf_classifier *c, const struct hf_delta *delta, const struct hf_key *key)
 {
 	struct hf_decision d;
 	struct hf_walk w;
 
 	begin(&w, c, key, &key->src, &key->dst, key->ct);
-	if (c->avx512)
-		(void)walk_avx512(&w, c, key, false, &d);
-	else
-		(void)walk_any(&w, c, key, false, &d);
+	(void)run(c, delta, key, false, &w, &d);
 	return d;
 }
 
-void hf_classify_aim(const struct hf_classifier *c, const struct hf_key *key,
-	const struct hf_addr *src, const struct hf_addr *dst, struct hf_walk *ret)
+/* The block that the walk begins with, of those that have bits. */
+static const struct hf_at_block *first_block(
+	const struct hf_classifier *c, const struct hf_delta *d, const struct hf_key *key)
 {
-	const struct hf_path *path = hf_rules_find_path(c->rules, key->in, key->class);
-	unsigned int dim;
-	uint32_t k;
+	const struct hf_path *path =
+		hf_rules_find_path(d ? d->rules : c->rules, key->in, key->class);
+	uint32_t block;
 
-	begin(ret, c, key, src, dst, HF_CT_UNKNOWN);
 	if (!path)
-		return;
-	k = c->blocks[path->block].first / HF_CHUNK_BITS;
-	for (dim = 0; dim < ret->n; dim++)
-		rte_prefetch0(&ret->row[dim][k]);
+		return NULL;
+	block = d ? d->blocks[path->block].older : path->block;
+	return block == HF_DELTA_GONE ? NULL : &c->blocks[block];
 }
 
-bool hf_classify_blind(const struct hf_classifier *c, const struct hf_key *key, struct hf_walk *w,
-	struct hf_decision *ret)
+void hf_classify_aim(const struct hf_classifier *c, const struct hf_delta *delta,
+	const struct hf_key *key, const struct hf_addr *src, const struct hf_addr *dst,
+	struct hf_walk *ret)
 {
-	return c->avx512 ? walk_avx512(w, c, key, true, ret) : walk_any(w, c, key, true, ret);
+	const struct hf_at_block *b = first_block(c, delta, key);
+	unsigned int dim;
+
+	begin(ret, c, key, src, dst, HF_CT_UNKNOWN);
+	for (dim = 0; b && dim < ret->n; dim++)
+		rte_prefetch0(&ret->row[dim][b->first / HF_CHUNK_BITS]);
+}
+
+bool hf_classify_blind(const struct hf_classifier *c, const struct hf_delta *delta,
+	const struct hf_key *key, struct hf_walk *w, struct hf_decision *ret)
+{
+	return run(c, delta, key, true, w, ret);
 }

@@ -16,6 +16,7 @@
 
 #pragma once
 
+#include "delta.h"
 #include "rows.h"
 #include "span.h"
 
@@ -71,6 +72,7 @@ struct hf_at_block {
 
 struct hf_classifier {
 	const struct hf_rules *rules;
+	uint32_t refs; /* for those who share it, all of one thread; hf_classifier_new() leaves 1 */
 	uint32_t n_bits;
 	struct hf_at *at; /* by bit */
 	struct hf_at_block *blocks;
@@ -99,23 +101,27 @@ struct hf_walk {
  */
 int hf_classifier_new(
 	const struct hf_rules *rules, uint32_t lanes_from, struct hf_classifier **ret);
+/* One reference less; freed with the last. */
 void hf_classifier_free(struct hf_classifier *classifier);
 /* Bytes in use. */
 size_t hf_classifier_size(const struct hf_classifier *classifier);
 
 /*
- * As hf_rules_lookup(). Source and destination of the key are of one family, and without DNAT it
- * has the same destination before and after.
+ * As hf_rules_lookup() on the rules of the delta, or, if that is NULL, of the classifier. Source
+ * and destination of the key are of one family, and without DNAT it has the same destination before
+ * and after.
  */
-struct hf_decision hf_classify(const struct hf_classifier *classifier, const struct hf_key *key);
+struct hf_decision hf_classify(const struct hf_classifier *classifier, const struct hf_delta *delta,
+	const struct hf_key *key);
 
 /*
  * The same without knowing key.ct, for packets that rules in front of connection tracking decide
  * and nothing rewrites. In two steps, so that the memory of a whole burst is on its way before the
  * first one needs it. src and dst are those of the key, which need not have them yet.
  */
-void hf_classify_aim(const struct hf_classifier *classifier, const struct hf_key *key,
-	const struct hf_addr *src, const struct hf_addr *dst, struct hf_walk *ret);
+void hf_classify_aim(const struct hf_classifier *classifier, const struct hf_delta *delta,
+	const struct hf_key *key, const struct hf_addr *src, const struct hf_addr *dst,
+	struct hf_walk *ret);
 /* False if the connection's state matters. */
-bool hf_classify_blind(const struct hf_classifier *classifier, const struct hf_key *key,
-	struct hf_walk *walk, struct hf_decision *ret);
+bool hf_classify_blind(const struct hf_classifier *classifier, const struct hf_delta *delta,
+	const struct hf_key *key, struct hf_walk *walk, struct hf_decision *ret);

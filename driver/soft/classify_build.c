@@ -273,6 +273,7 @@ int hf_classifier_new(const struct hf_rules *rules, uint32_t lanes_from, struct 
 	if (!b.c)
 		return -ENOMEM;
 	b.c->rules = rules;
+	b.c->refs = 1;
 #ifdef __x86_64__
 	b.c->avx512 = __builtin_cpu_supports("avx512f");
 #endif
@@ -301,7 +302,7 @@ void hf_classifier_free(struct hf_classifier *c)
 {
 	int dim;
 
-	if (!c)
+	if (!c || --c->refs > 0)
 		return;
 	for (dim = 0; dim < HF_N_DIMS; dim++) {
 		hf_spans_fini(&c->addrs[dim]);

@@ -67,3 +67,20 @@ int hf_dests_build(struct hf_spans *ret, const struct hf_rules *rules)
 	free(nets);
 	return rc;
 }
+
+bool hf_dests_same(const struct hf_rules *a, const struct hf_rules *b)
+{
+	size_t i, n = hf_rules_n_dests(a), n_dnats = hf_rules_n_dnats(a);
+
+	if (n != hf_rules_n_dests(b) || n_dnats != hf_rules_n_dnats(b))
+		return false;
+	for (i = 0; i < n; i++) {
+		if (!hf_prefix_equal(&hf_rules_dest(a, i)->net, &hf_rules_dest(b, i)->net))
+			return false;
+	}
+	for (i = 0; i < n_dnats; i++) {
+		if (!hf_addr_equal(&hf_rules_dnat(a, i)->addr, &hf_rules_dnat(b, i)->addr))
+			return false;
+	}
+	return true;
+}

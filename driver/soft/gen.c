@@ -287,6 +287,30 @@ static int make_counts(struct hf_gen *gen)
 	return 0;
 }
 
+/* Addresses of hosts and services change less often than policy. */
+static int share_dests(struct hf_gen *gen, const struct hf_gen *older)
+{
+	if (older && hf_dests_same(older->rules, gen->rules)) {
+		gen->dests = older->dests;
+		gen->dests_refs = older->dests_refs;
+		++*gen->dests_refs;
+		return 0;
+	}
+	gen->dests_refs = calloc(1, sizeof(*gen->dests_refs));
+	if (!gen->dests_refs)
+		return -ENOMEM;
+	*gen->dests_refs = 1;
+	return hf_dests_build(&gen->dests, gen->rules);
+}
+
+static void drop_dests(struct hf_gen *gen)
+{
+	if (!gen->dests_refs || --*gen->dests_refs > 0)
+		return;
+	hf_spans_fini(&gen->dests);
+	free(gen->dests_refs);
+}
+
 int hf_gen_new(const struct hf_soft *soft, const struct hf_rules *rules, struct hf_gen **ret,
 	struct hf_err *err)
 {
@@ -295,10 +319,11 @@ int hf_gen_new(const struct hf_soft *soft, const struct hf_rules *rules, struct 
 
 	if (rc == 0) {
 		gen->rules = rules;
+		gen->held = calloc(1, sizeof(*gen->held));
 		gen->n_workers = soft->n_workers;
 		gen->n_ifaces = hf_rules_n_ifaces(rules);
 		gen->ifaces = calloc(gen->n_ifaces + 1, sizeof(*gen->ifaces));
-		rc = gen->ifaces ? fill_wires(gen, soft) : -ENOMEM;
+		rc = gen->ifaces && gen->held ? fill_wires(gen, soft) : -ENOMEM;
 	}
 	if (rc == 0)
 		rc = mark_all_calm(gen);
@@ -309,11 +334,9 @@ int hf_gen_new(const struct hf_soft *soft, const struct hf_rules *rules, struct 
 	if (rc == 0)
 		rc = make_counts(gen);
 	if (rc == 0)
-		rc = hf_dests_build(&gen->dests, rules);
+		rc = share_dests(gen, soft->gen);
 	if (rc == 0)
-		rc = hf_classifier_new(rules, HF_LANES_FROM, &gen->classifier);
-	if (rc == -E2BIG)
-		rc = 0;
+		rc = hf_tables_new(soft, rules, &gen->tables);
 	if (rc < 0) {
 		hf_gen_free(gen);
 		return hf_fail(err, rc, "software path: out of memory for new rules");
@@ -330,8 +353,9 @@ void hf_gen_free(struct hf_gen *gen)
 		return;
 	for (w = 0; w < gen->n_workers; w++)
 		rte_free(gen->counts[w]);
-	hf_classifier_free(gen->classifier);
-	hf_spans_fini(&gen->dests);
+	hf_tables_free(gen->tables);
+	drop_dests(gen);
+	free(gen->held);
 	free(gen->carried);
 	free(gen->from_older);
 	free(gen->backends);

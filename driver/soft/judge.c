@@ -89,8 +89,9 @@ static struct hf_judged judged_of(
 static struct hf_judged judge_key(const struct hf_case *c, const struct hf_key *key)
 {
 	const struct hf_gen *gen = c->gen;
-	struct hf_decision d = gen->classifier ? hf_classify(gen->classifier, key)
-					       : hf_rules_lookup(gen->rules, key);
+	const struct hf_tables *t = c->tables;
+	struct hf_decision d = t->classifier ? hf_classify(t->classifier, t->delta, key)
+					     : hf_rules_lookup(gen->rules, key);
 
 	if (gen->logs && c->tap)
 		hf_logs_walk(c, key);
@@ -347,7 +348,7 @@ bool hf_judge_aim(const struct hf_case *c, struct hf_blind *blind)
 	const struct hf_dest *dest;
 	bool rewritten;
 
-	if (c->dir != HF_SOFT_IN || !c->gen->classifier)
+	if (c->dir != HF_SOFT_IN || !c->tables->classifier)
 		return false;
 	dest = hf_find_dest(c->gen, &c->pkt->dst, &rewritten);
 	if (rewritten)
@@ -355,7 +356,8 @@ bool hf_judge_aim(const struct hf_case *c, struct hf_blind *blind)
 	base_ports(c, c->iface, &blind->key);
 	leave_by(&blind->key, dest->out, dest->class);
 	/* Addresses are looked up where they are, and copied after that: nothing waits then. */
-	hf_classify_aim(c->gen->classifier, &blind->key, &c->pkt->src, &c->pkt->dst, &blind->walk);
+	hf_classify_aim(c->tables->classifier, c->tables->delta, &blind->key, &c->pkt->src,
+		&c->pkt->dst, &blind->walk);
 	base_addrs(c, &blind->key);
 	return true;
 }
@@ -364,7 +366,8 @@ bool hf_judge_blind(const struct hf_case *c, struct hf_blind *blind, struct hf_j
 {
 	struct hf_decision d;
 
-	if (!hf_classify_blind(c->gen->classifier, &blind->key, &blind->walk, &d) ||
+	if (!hf_classify_blind(
+		    c->tables->classifier, c->tables->delta, &blind->key, &blind->walk, &d) ||
 		(d.verdict != HF_VERDICT_DENY && d.verdict != HF_VERDICT_ALLOW_UNTRACKED))
 		return false;
 	if (c->gen->logs && c->tap)

@@ -24,6 +24,7 @@
 struct burst {
 	const struct hf_soft *soft;
 	const struct hf_gen *gen; /* NULL: nothing is published */
+	const struct hf_tables *tables;
 	const struct hf_gen_wire *wire;
 	struct hf_worker *worker;
 	struct hf_soft_count *origins; /* this worker's */
@@ -104,6 +105,7 @@ static void make_case(const struct burst *b, const struct slot *s, struct hf_cas
 {
 	ret->soft = b->soft;
 	ret->gen = b->gen;
+	ret->tables = b->tables;
 	ret->dir = b->dir;
 	ret->iface = s->iface;
 	ret->m = s->m;
@@ -423,6 +425,7 @@ uint16_t hf_soft_burst(struct hf_soft *soft, unsigned int worker, unsigned int w
 	if (b.gen && b.gen->wires[wire].used) {
 		b.wire = &b.gen->wires[wire];
 		b.origins = b.gen->counts[worker];
+		b.tables = __atomic_load_n(&b.gen->tables, __ATOMIC_ACQUIRE);
 	}
 	/* What passes moves to the front, never beyond what has been taken from there. */
 	for (i = 0; i < n; i += BATCH)

@@ -83,6 +83,7 @@ int hf_soft_new(const struct hf_soft_opts *opts, struct hf_soft **ret, struct hf
 	if (!soft)
 		return hf_fail(err, -ENOMEM, "software path: out of memory");
 	soft->hz = opts->hz ? opts->hz : rte_get_tsc_hz();
+	soft->aside_from = opts->aside_from ? opts->aside_from : HF_SOFT_ASIDE_FROM;
 	while (rc == 0 && soft->n_workers < opts->n_workers) {
 		rc = worker_new(opts, soft->hz, &soft->workers[soft->n_workers], err);
 		soft->n_workers++;
@@ -101,13 +102,19 @@ int hf_soft_new(const struct hf_soft_opts *opts, struct hf_soft **ret, struct hf
 void hf_soft_free(struct hf_soft *soft)
 {
 	struct hf_gen *gen, *older;
+	struct hf_held *held;
 	unsigned int w;
 
 	if (!soft)
 		return;
+	hf_tables_end(soft);
 	for (gen = soft->gen; gen; gen = older) {
 		older = gen->older;
 		hf_gen_free(gen);
+	}
+	while ((held = soft->held)) {
+		soft->held = held->next;
+		free(held);
 	}
 	for (w = 0; w < soft->n_workers; w++) {
 		if (!soft->workers[w])
@@ -217,8 +224,10 @@ static int link_origins(struct hf_gen *gen, const struct hf_gen *older)
 int hf_soft_publish(struct hf_soft *soft, const struct hf_rules *rules, struct hf_err *err)
 {
 	struct hf_gen *gen = NULL;
-	int rc = hf_gen_new(soft, rules, &gen, err);
+	int rc;
 
+	hf_tables_take(soft);
+	rc = hf_gen_new(soft, rules, &gen, err);
 	if (rc < 0)
 		return rc;
 	if (soft->gen && link_origins(gen, soft->gen) < 0) {
@@ -229,6 +238,7 @@ int hf_soft_publish(struct hf_soft *soft, const struct hf_rules *rules, struct h
 	__atomic_store_n(&soft->gen, gen, __ATOMIC_RELEASE);
 	if (gen->older)
 		gen->older->token = rte_rcu_qsbr_start(soft->qsbr);
+	hf_tables_build(soft);
 	return 0;
 }
 
@@ -240,31 +250,74 @@ static struct hf_gen *last_but_one(struct hf_gen *gen)
 	return gen && gen->older ? gen : NULL;
 }
 
-const struct hf_rules *hf_soft_reclaim(struct hf_soft *soft)
+/* Lets go of the oldest generation, which no worker uses. Its counts live on in the next. */
+static void drop_oldest(struct hf_soft *soft, struct hf_gen *newer)
 {
-	const struct hf_rules *rules;
-	struct hf_gen *newer, *old, *g;
-	bool in_use;
+	struct hf_gen *old = newer->older;
+	struct hf_held **end = &soft->held;
 	size_t i;
 
-	while ((newer = last_but_one(soft->gen))) {
-		old = newer->older;
-		if (!rte_rcu_qsbr_check(soft->qsbr, old->token, false))
-			return NULL;
-		for (i = 0; i < newer->n_origins; i++) {
-			if (newer->from_older[i] != HF_NO_ORIGIN)
-				newer->carried[i] = hf_gen_count(old, newer->from_older[i]);
+	for (i = 0; i < newer->n_origins; i++) {
+		if (newer->from_older[i] != HF_NO_ORIGIN)
+			newer->carried[i] = hf_gen_count(old, newer->from_older[i]);
+	}
+	while (*end)
+		end = &(*end)->next;
+	*end = old->held;
+	old->held->rules = old->rules;
+	old->held = NULL;
+	newer->older = NULL;
+	hf_gen_free(old);
+}
+
+static bool gens_use(const struct hf_soft *soft, const struct hf_rules *rules)
+{
+	const struct hf_gen *g;
+
+	for (g = soft->gen; g; g = g->older) {
+		if (g->rules == rules)
+			return true;
+	}
+	return false;
+}
+
+/* The first that nothing uses. Those that a generation has (again) will be held for that one. */
+static const struct hf_rules *take_held(struct hf_soft *soft)
+{
+	struct hf_held **at = &soft->held;
+	const struct hf_rules *rules;
+
+	while (*at) {
+		struct hf_held *held = *at;
+		bool again = gens_use(soft, held->rules);
+
+		if (!again && hf_tables_use(soft, held->rules)) {
+			at = &held->next;
+			continue;
 		}
-		newer->older = NULL;
-		rules = old->rules;
-		hf_gen_free(old);
-		in_use = false;
-		for (g = soft->gen; g; g = g->older)
-			in_use = in_use || g->rules == rules;
-		if (!in_use)
+		rules = held->rules;
+		*at = held->next;
+		free(held);
+		if (!again)
 			return rules;
 	}
 	return NULL;
+}
+
+const struct hf_rules *hf_soft_reclaim(struct hf_soft *soft)
+{
+	struct hf_gen *newer;
+
+	hf_tables_take(soft);
+	while ((newer = last_but_one(soft->gen)) &&
+		rte_rcu_qsbr_check(soft->qsbr, newer->older->token, false))
+		drop_oldest(soft, newer);
+	return take_held(soft);
+}
+
+bool hf_soft_is_settled(const struct hf_soft *soft)
+{
+	return !soft->behind.running && !(soft->gen && soft->gen->tables->delta);
 }
 
 int hf_soft_worker_start(struct hf_soft *soft, unsigned int worker)

@@ -20,7 +20,10 @@
  *
  * Generations: hf_soft_publish() makes rules valid for every burst that begins later.
  * hf_soft_reclaim() gives rules back once no worker can be using them. Connections survive: Calico
- * lets established ones go on whatever the new policy says (docs/semantics.md 7).
+ * lets established ones go on whatever the new policy says (docs/semantics.md 7). Of many rules
+ * only the difference to those before is worked out at once (delta.h); a thread of the library's
+ * own builds the whole table meanwhile, which a later hf_soft_publish() or hf_soft_reclaim() puts
+ * in force. Packets are judged by the newest rules all the time.
  *
  * Threads: hf_soft_burst(), hf_soft_poll() and the worker functions are for the worker's own
  * thread; they neither allocate, lock, log nor call the system (start and stop aside). Everything
@@ -50,7 +53,8 @@ struct rte_mbuf;
 #define HF_SOFT_CONNS	    65536 /* default; nf_conntrack_max of a host with 4 GiB */
 #define HF_SOFT_FRAGS	    1024  /* default; datagrams in the making */
 #define HF_SOFT_N_TIMERS    16
-#define HF_SOFT_FRAGS_HELD  256 /* fragments that wait for their first */
+#define HF_SOFT_ASIDE_FROM  1000 /* default; fewer take about a millisecond to build */
+#define HF_SOFT_FRAGS_HELD  256	 /* fragments that wait for their first */
 
 enum hf_soft_role {
 	HF_SOFT_UPLINK, /* a NIC's marks count on what comes in by it */
@@ -103,6 +107,7 @@ struct hf_soft_opts {
 	uint32_t timeouts[HF_SOFT_N_TIMERS]; /* seconds, by hf_soft_set_timeout(); 0: the default */
 	uint64_t hz;			     /* cycles a second; 0: those of the TSC */
 	int socket;			     /* NUMA node for the tables, or SOCKET_ID_ANY */
+	size_t aside_from;		     /* rules and nets; 0: HF_SOFT_ASIDE_FROM */
 };
 
 /*
@@ -132,10 +137,13 @@ void hf_soft_del_wire(struct hf_soft *soft, unsigned int wire);
  */
 int hf_soft_publish(struct hf_soft *soft, const struct hf_rules *rules, struct hf_err *err);
 /*
- * Rules that were replaced and that no worker uses any more, for the caller to free; NULL if there
- * are none for now. Does not wait.
+ * Rules that were replaced and that nothing uses any more, for the caller to free; NULL if there
+ * are none for now. Does not wait. To be called now and then, also when there is nothing to give
+ * back, as it puts in force what was built aside.
  */
 const struct hf_rules *hf_soft_reclaim(struct hf_soft *soft);
+/* Nothing is built aside any more: the current rules have a table of their own. */
+bool hf_soft_is_settled(const struct hf_soft *soft);
 
 /* A thread becomes, and ceases to be, worker number worker. */
 int hf_soft_worker_start(struct hf_soft *soft, unsigned int worker);

@@ -22,6 +22,8 @@
 #include <rte_common.h>
 #include <rte_rcu_qsbr.h>
 
+#include <pthread.h>
+
 #define HF_NO_ORIGIN UINT32_MAX
 #define HF_NO_IFACE  HF_IF_ANY
 
@@ -91,10 +93,29 @@ struct hf_backend {
 	const struct hf_dnat *dnat;
 };
 
+/*
+ * What rules are looked up in: a classifier of their own, or one of older rules with a delta until
+ * theirs is built. Constant, but replaced during the life of its generation.
+ */
+struct hf_tables {
+	struct hf_classifier *classifier; /* NULL: too large, the rules are walked */
+	struct hf_delta *delta;		  /* NULL: the classifier is of the rules themselves */
+	/* The control thread's, once replaced: */
+	struct hf_tables *older;
+	uint64_t token;
+};
+
+/* Rules that are to be given back, once nothing looks at them any more. */
+struct hf_held {
+	const struct hf_rules *rules;
+	struct hf_held *next;
+};
+
 struct hf_gen {
 	const struct hf_rules *rules;
-	struct hf_classifier *classifier; /* NULL: too large, the rules are walked */
-	struct hf_spans dests;		  /* dest.c */
+	struct hf_tables *tables; /* atomic: to be read once a burst */
+	struct hf_spans dests;	  /* dest.c */
+	uint32_t *dests_refs;	  /* generations that share them */
 	unsigned int n_workers;
 	size_t n_ifaces;
 	struct hf_gen_iface *ifaces;
@@ -106,6 +127,7 @@ struct hf_gen {
 	size_t n_origins;
 	struct hf_soft_count *counts[HF_SOFT_WORKERS_MAX]; /* by origin */
 	/* The control thread's: */
+	struct hf_held *held;	       /* for when it is gone */
 	struct hf_soft_count *carried; /* from generations that are gone */
 	struct hf_gen *older;	       /* replaced, and perhaps still in use */
 	uint32_t *from_older;	       /* index of an origin there, or HF_NO_ORIGIN */
@@ -129,8 +151,23 @@ struct hf_wire {
 	struct hf_soft_wire_counts base[HF_SOFT_N_DIRS];
 };
 
+/* A classifier that a thread builds aside. */
+struct hf_behind {
+	bool running;
+	bool done; /* atomic */
+	pthread_t thread;
+	const struct hf_rules *rules;
+	struct hf_classifier *classifier; /* once done, if rc is 0 */
+	int rc;
+};
+
 struct hf_soft {
 	struct hf_gen *gen; /* atomic: workers read it once a burst */
+	/* The control thread's: */
+	struct hf_tables *retired; /* replaced, and perhaps still in use */
+	struct hf_held *held;	   /* the oldest first */
+	struct hf_behind behind;
+	size_t aside_from; /* hf_soft_opts.aside_from */
 	struct rte_rcu_qsbr *qsbr;
 	struct hf_worker *workers[HF_SOFT_WORKERS_MAX];
 	unsigned int n_workers;
@@ -145,12 +182,29 @@ struct hf_soft {
 int hf_gen_new(const struct hf_soft *soft, const struct hf_rules *rules, struct hf_gen **ret,
 	struct hf_err *err);
 void hf_gen_free(struct hf_gen *gen);
+
+/*
+ * tables.c. For the control thread. Tables that hold at once: those of the current generation with
+ * a delta if they take long to build. -ENOMEM.
+ */
+int hf_tables_new(const struct hf_soft *soft, const struct hf_rules *rules, struct hf_tables **ret);
+void hf_tables_free(struct hf_tables *tables);
+/* Begins to build aside what the current generation lacks. */
+void hf_tables_build(struct hf_soft *soft);
+/* Puts in force what has been built aside, and frees what that has replaced. */
+void hf_tables_take(struct hf_soft *soft);
+/* Do tables, or the thread that builds them, look at the rules? */
+bool hf_tables_use(const struct hf_soft *soft, const struct hf_rules *rules);
+/* Ends the thread and frees what it has made. */
+void hf_tables_end(struct hf_soft *soft);
 int hf_backend_cmp(const struct hf_backend *a, const struct hf_backend *b);
 
 /*
  * dest.c. Who owns a destination, and whether services may rewrite it, as one table. 0 or -ENOMEM.
  */
 int hf_dests_build(struct hf_spans *ret, const struct hf_rules *rules);
+/* Would both have the same? */
+bool hf_dests_same(const struct hf_rules *a, const struct hf_rules *b);
 #define HF_DEST_REWRITTEN (UINT32_C(1) << 31)
 
 /* As hf_rules_find_dest(). *ret_rewritten (may be NULL): hf_rules_find_dnat() may find something.
@@ -178,6 +232,7 @@ int hf_logs_build(const struct hf_rules *rules, bool **ret);
 struct hf_case {
 	const struct hf_soft *soft;
 	const struct hf_gen *gen;
+	const struct hf_tables *tables; /* of the generation */
 	enum hf_soft_dir dir;
 	uint16_t iface; /* of the wire and the packet's tags */
 	const struct rte_mbuf *m;

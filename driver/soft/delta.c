@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "delta.h"
+
+#include "classify.h"
+
+#include <hepflow/base/vec.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WINDOW	 32 /* rules looked ahead for where both go on alike */
+#define NEAR_MIN 8  /* nets of a set that may pass for another one */
+#define NEAR_MAX 16 /* nets it may differ in */
+#define AT_ONCE	 64 /* nets compared as bytes */
+
+#define NONE	 UINT32_MAX
+
+struct diff {
+	const struct hf_classifier *c;
+	const struct hf_rules *from, *to;
+	struct hf_delta *d;
+	HF_VEC(uint32_t) shaky;
+	uint32_t *pair; /* by set of from: the one of to that is the same or nearly, or NONE */
+	uint32_t *miss; /* the one that it was found to be another than last */
+	bool *differs;	/* nearly */
+	uint32_t n_gone;
+	int rc;
+};
+
+/* Notes a net that one of two sets has. */
+static bool add_net(struct diff *x, const struct hf_prefix *net, size_t first)
+{
+	if (x->d->n_nets == HF_DELTA_NETS_MAX || x->d->n_nets - first == NEAR_MAX)
+		return false;
+	x->d->nets[x->d->n_nets++] = *net;
+	return true;
+}
+
+/* Nets are sorted and disjoint, so who is in one set only is in a net that one set only has. */
+static bool compare_nets(struct diff *x, const struct hf_set *a, const struct hf_set *b)
+{
+	size_t i = 0, k = 0, first = x->d->n_nets;
+	bool same = true;
+
+	while (same && (i < a->n_nets || k < b->n_nets)) {
+		int c;
+
+		if (a->n_nets - i >= AT_ONCE && b->n_nets - k >= AT_ONCE &&
+			memcmp(&a->nets[i], &b->nets[k], AT_ONCE * sizeof(*a->nets)) == 0) {
+			i += AT_ONCE;
+			k += AT_ONCE;
+			continue;
+		}
+		c = i == a->n_nets   ? 1
+		    : k == b->n_nets ? -1
+				     : hf_prefix_cmp(&a->nets[i], &b->nets[k]);
+		if (c)
+			same = add_net(x, c < 0 ? &a->nets[i] : &b->nets[k], first);
+		i += c <= 0;
+		k += c >= 0;
+	}
+	return same;
+}
+
+static bool sets_alike(struct diff *x, uint32_t a, uint32_t b)
+{
+	const struct hf_set *sa = hf_rules_set(x->from, a), *sb = hf_rules_set(x->to, b);
+	size_t first = x->d->n_nets;
+	bool alike;
+
+	if (x->pair[a] == b)
+		return true;
+	if (x->pair[a] != NONE || x->miss[a] == b)
+		return false;
+	if (sa->n_nets >= NEAR_MIN && sb->n_nets >= NEAR_MIN)
+		alike = compare_nets(x, sa, sb);
+	else
+		alike = sa->n_nets == sb->n_nets &&
+			(sa->n_nets == 0 ||
+				memcmp(sa->nets, sb->nets, sa->n_nets * sizeof(*sa->nets)) == 0);
+	if (!alike) {
+		x->d->n_nets = first;
+		x->miss[a] = b;
+		return false;
+	}
+	x->pair[a] = b;
+	x->differs[a] = x->d->n_nets > first;
+	return true;
+}
+
+static bool addrs_alike(struct diff *x, const struct hf_match *a, const struct hf_match *b)
+{
+	uint16_t i;
+
+	for (i = 0; i < a->n_addr; i++) {
+		const struct hf_addr_cond *ca = &a->addr[i], *cb = &b->addr[i];
+
+		if (ca->dst != cb->dst || ca->negate != cb->negate ||
+			!sets_alike(x, ca->set, cb->set))
+			return false;
+	}
+	return true;
+}
+
+/* Sets of members have no rows: they are looked at in the new rules (hf_at.verify). */
+static bool ports_alike(const struct hf_match *a, const struct hf_match *b)
+{
+	uint16_t i;
+
+	for (i = 0; i < a->n_port; i++) {
+		const struct hf_port_cond *ca = &a->port[i], *cb = &b->port[i];
+
+		if (ca->dst != cb->dst || !ca->n_sets != !cb->n_sets)
+			return false;
+		if (ca->n_sets)
+			continue;
+		if (ca->negate != cb->negate || ca->n_ranges != cb->n_ranges)
+			return false;
+		if (ca->n_ranges &&
+			memcmp(ca->ranges, cb->ranges, ca->n_ranges * sizeof(*ca->ranges)) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Do both hold for the same packets, as far as the rows and what is shaky go? */
+static bool rules_alike(struct diff *x, const struct hf_rule *ra, const struct hf_rule *rb)
+{
+	const struct hf_match *a = &ra->match, *b = &rb->match;
+
+	if ((ra->op == HF_OP_LOG) != (rb->op == HF_OP_LOG) || a->family != b->family ||
+		a->ct != b->ct || a->wire != b->wire || a->dnated_only != b->dnated_only ||
+		a->out != b->out || (a->wire_out == HF_IF_ANY) != (b->wire_out == HF_IF_ANY) ||
+		a->n_addr != b->n_addr || a->n_port != b->n_port || !a->n_icmp != !b->n_icmp ||
+		memcmp(a->proto, b->proto, sizeof(a->proto)) != 0)
+		return false;
+	return ports_alike(a, b) && addrs_alike(x, a, b);
+}
+
+static bool is_shaky(const struct diff *x, const struct hf_match *older)
+{
+	uint16_t i;
+
+	for (i = 0; i < older->n_addr; i++) {
+		if (x->differs[older->addr[i].set])
+			return true;
+	}
+	return false;
+}
+
+/* A pair of blocks, and how far both have been gone through. */
+struct blocks {
+	const struct hf_block *a, *b;
+	uint32_t i, n_a; /* of a */
+	uint32_t k, n_b; /* of b */
+	uint32_t *moved; /* of a */
+};
+
+static void keep(struct diff *x, struct blocks *p, uint32_t i, uint32_t k)
+{
+	p->moved[i] = k;
+	if (p->a->rules[i].op == HF_OP_LOG || !is_shaky(x, &p->a->rules[i].match))
+		return;
+	p->moved[i] |= HF_DELTA_SHAKY;
+	if (x->shaky.n == HF_DELTA_SHAKY_MAX)
+		x->rc = -E2BIG;
+	else if (hf_vec_push(&x->shaky, k) < 0)
+		x->rc = -ENOMEM;
+}
+
+static void add_fresh(struct diff *x, const struct hf_block *b, uint32_t k)
+{
+	if (b->rules[k].op == HF_OP_LOG)
+		return;
+	if (x->d->n_fresh == HF_DELTA_FRESH_MAX)
+		x->rc = -E2BIG;
+	else
+		x->d->fresh[x->d->n_fresh++] = k;
+}
+
+static bool alike_at(struct diff *x, const struct blocks *p, uint32_t i, uint32_t k)
+{
+	return i < p->n_a && k < p->n_b && rules_alike(x, &p->a->rules[i], &p->b->rules[k]);
+}
+
+/* The nearest place where both go on alike, or the ends. */
+static void find_alike(struct diff *x, const struct blocks *p, uint32_t *ret_i, uint32_t *ret_k)
+{
+	uint32_t sum, n;
+
+	for (sum = 1; sum <= WINDOW; sum++) {
+		for (n = 0; n <= sum; n++) {
+			*ret_i = p->i + n;
+			*ret_k = p->k + sum - n;
+			if (alike_at(x, p, *ret_i, *ret_k))
+				return;
+		}
+	}
+	*ret_i = p->n_a;
+	*ret_k = p->n_b;
+}
+
+static void skip(struct diff *x, struct blocks *p)
+{
+	uint32_t i, k;
+
+	find_alike(x, p, &i, &k);
+	for (; p->k < k; p->k++)
+		add_fresh(x, p->b, p->k);
+	x->n_gone += i - p->i;
+	if (x->n_gone > HF_DELTA_GONE_MAX)
+		x->rc = -E2BIG;
+	p->i = i;
+}
+
+/*
+ * The common end is told apart before what lies between is looked at, because there may be more of
+ * that than the window.
+ */
+static void diff_block(struct diff *x, uint32_t older, uint32_t block)
+{
+	struct blocks p = {
+		.a = hf_rules_block(x->from, older),
+		.b = hf_rules_block(x->to, block),
+		.moved = x->d->moved + x->c->blocks[older].first,
+	};
+	uint32_t n_end = 0;
+
+	p.n_a = p.a->n_rules;
+	p.n_b = p.b->n_rules;
+	for (; alike_at(x, &p, p.i, p.k); p.i++, p.k++)
+		keep(x, &p, p.i, p.k);
+	while (p.n_a > p.i && p.n_b > p.k && alike_at(x, &p, p.n_a - 1, p.n_b - 1)) {
+		p.n_a--;
+		p.n_b--;
+		n_end++;
+	}
+	while (x->rc == 0 && (p.i < p.n_a || p.k < p.n_b)) {
+		if (alike_at(x, &p, p.i, p.k)) {
+			keep(x, &p, p.i, p.k);
+			p.i++;
+			p.k++;
+		} else {
+			skip(x, &p);
+		}
+	}
+	for (; n_end > 0; n_end--)
+		keep(x, &p, p.n_a++, p.n_b++);
+}
+
+/* Blocks are paired by name, in their order. */
+static uint32_t find_older(const struct diff *x, uint32_t block, uint32_t from)
+{
+	const char *name = hf_rules_block(x->to, block)->name;
+	size_t n = hf_rules_n_blocks(x->from);
+	uint32_t i;
+
+	for (i = from; i < n && i - from < WINDOW; i++) {
+		if (strcmp(hf_rules_block(x->from, i)->name, name) == 0)
+			return i;
+	}
+	return HF_DELTA_GONE;
+}
+
+static void diff_blocks(struct diff *x)
+{
+	uint32_t block, k, next = 0;
+	size_t n = hf_rules_n_blocks(x->to);
+
+	for (block = 0; block < n && x->rc == 0; block++) {
+		struct hf_delta_block *b = &x->d->blocks[block];
+
+		*b = (struct hf_delta_block){
+			.older = find_older(x, block, next),
+			.fresh = (uint32_t)x->d->n_fresh,
+			.shaky = (uint32_t)x->shaky.n,
+		};
+		if (b->older != HF_DELTA_GONE) {
+			next = b->older + 1;
+			diff_block(x, b->older, block);
+		} else {
+			for (k = 0; k < hf_rules_block(x->to, block)->n_rules; k++)
+				add_fresh(x, hf_rules_block(x->to, block), k);
+		}
+		b->n_fresh = (uint32_t)x->d->n_fresh - b->fresh;
+		b->n_shaky = (uint32_t)x->shaky.n - b->shaky;
+	}
+}
+
+/* Rows and matches speak of interfaces by number. */
+static bool same_ifaces(const struct hf_rules *a, const struct hf_rules *b)
+{
+	size_t i, n = hf_rules_n_ifaces(a);
+
+	if (n != hf_rules_n_ifaces(b))
+		return false;
+	for (i = 0; i < n; i++) {
+		if (strcmp(hf_rules_iface(a, i)->name, hf_rules_iface(b, i)->name) != 0)
+			return false;
+	}
+	return true;
+}
+
+static int diff_init(struct diff *x)
+{
+	size_t n_sets = hf_rules_n_sets(x->from) + 1;
+	struct hf_delta *d = x->d;
+
+	d->blocks = calloc(hf_rules_n_blocks(x->to) + 1, sizeof(*d->blocks));
+	d->moved = malloc((x->c->n_bits + 1) * sizeof(*d->moved));
+	d->fresh = calloc(HF_DELTA_FRESH_MAX, sizeof(*d->fresh));
+	x->pair = malloc(n_sets * sizeof(*x->pair));
+	x->miss = malloc(n_sets * sizeof(*x->miss));
+	x->differs = calloc(n_sets, sizeof(*x->differs));
+	if (!d->blocks || !d->moved || !d->fresh || !x->pair || !x->miss || !x->differs)
+		return -ENOMEM;
+	memset(d->moved, 0xff, (x->c->n_bits + 1) * sizeof(*d->moved)); /* HF_DELTA_GONE */
+	memset(x->pair, 0xff, n_sets * sizeof(*x->pair));
+	memset(x->miss, 0xff, n_sets * sizeof(*x->miss));
+	return 0;
+}
+
+int hf_delta_new(
+	const struct hf_classifier *classifier, const struct hf_rules *rules, struct hf_delta **ret)
+{
+	struct hf_delta *d = calloc(1, sizeof(*d));
+	struct diff x = {.c = classifier, .from = classifier->rules, .to = rules, .d = d};
+
+	if (!d)
+		return -ENOMEM;
+	d->rules = rules;
+	x.rc = diff_init(&x);
+	if (x.rc == 0 && !same_ifaces(x.from, rules))
+		x.rc = -E2BIG;
+	if (x.rc == 0)
+		diff_blocks(&x);
+	d->shaky = x.shaky.v;
+	d->n_shaky = x.shaky.n;
+	free(x.pair);
+	free(x.miss);
+	free(x.differs);
+	if (x.rc < 0) {
+		hf_delta_free(d);
+		return x.rc;
+	}
+	*ret = d;
+	return 0;
+}
+
+void hf_delta_free(struct hf_delta *d)
+{
+	if (!d)
+		return;
+	free(d->blocks);
+	free(d->moved);
+	free(d->fresh);
+	free(d->shaky);
+	free(d);
+}
