@@ -11,6 +11,7 @@ static const char *const reasons[HF_SOFT_N_REASONS] = {
 	[HF_SOFT_NOT_IP] = "not-ip",
 	[HF_SOFT_MARKED] = "marked",
 	[HF_SOFT_MARKED_UNTRACKED] = "marked-untracked",
+	[HF_SOFT_OFFLOADED] = "offloaded",
 	[HF_SOFT_ESTABLISHED] = "established",
 	[HF_SOFT_RELATED] = "related",
 	[HF_SOFT_ALLOW] = "allow",

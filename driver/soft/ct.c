@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define ENTRIES_MIN   8
-#define ENTRIES_MAX   (1u << 28)
+#define ENTRIES_MAX   (1u << 28) /* a ticket has 29 bits for both families */
 #define HZ_MIN	      1000
 #define MAKE_ROOM     16 /* expired entries removed at once when the table is full */
 #define ORDER_SHIFT   10 /* ticks: an entry changes its place in a list at most once in so long */

@@ -185,6 +185,16 @@ struct hf_ct_note {
 int hf_ct_commit(struct hf_ct_table *ct, const struct hf_ct_view *view, uint64_t now,
 	uint32_t bytes, struct hf_ct_note note);
 
+/*
+ * For the entry of a view that hf_ct_commit() has kept: packets so far in the direction of the
+ * view's packet, the low 32 bits; and a ticket, by which hf_ct_read_ticket() finds both again. The
+ * bits of HF_CT_TICKET_SPARE are the caller's.
+ */
+#define HF_CT_TICKET_SPARE 30 /* the lowest one */
+#define HF_CT_TICKET_BITS  16
+uint32_t hf_ct_packets(const struct hf_ct_table *ct, const struct hf_ct_view *view);
+uint64_t hf_ct_ticket(const struct hf_ct_table *ct, const struct hf_ct_view *view);
+
 /* Removes at most max expired entries. Returns how many. */
 unsigned int hf_ct_expire(struct hf_ct_table *ct, uint64_t now, unsigned int max);
 
@@ -211,5 +221,8 @@ uint32_t hf_ct_count(const struct hf_ct_table *ct);
 uint32_t hf_ct_size(const struct hf_ct_table *ct); /* bound for the index of hf_ct_read() */
 /* False if there is no connection at this place. */
 bool hf_ct_read(const struct hf_ct_table *ct, uint32_t i, struct hf_ct_info *ret);
+/* As hf_ct_read(): false also if another connection is there now. *ret_reply: the direction. */
+bool hf_ct_read_ticket(
+	const struct hf_ct_table *ct, uint64_t ticket, struct hf_ct_info *ret, bool *ret_reply);
 void hf_ct_read_stats(const struct hf_ct_table *ct, struct hf_ct_stats *ret);
 bool hf_ct_filter_fits(const struct hf_ct_filter *filter, const struct hf_ct_info *info);

@@ -68,6 +68,35 @@ bool hf_ct_read(const struct hf_ct_table *ct, uint32_t i, struct hf_ct_info *ret
 	return HF_CT_GET(e->version) == version;
 }
 
+#define TICKET_VERSION 48
+#define TICKET_REPLY   (UINT64_C(1) << 47)
+static_assert(HF_CT_TICKET_SPARE + HF_CT_TICKET_BITS <= 47, "a ticket is one word");
+
+uint32_t hf_ct_packets(const struct hf_ct_table *ct, const struct hf_ct_view *view)
+{
+	return hf_ct_hot_at(&ct->pools[view->family == 6], view->at)->packets[view->reply];
+}
+
+uint64_t hf_ct_ticket(const struct hf_ct_table *ct, const struct hf_ct_view *view)
+{
+	const struct hf_ct_hot *e = hf_ct_hot_at(&ct->pools[view->family == 6], view->at);
+
+	return (uint64_t)e->version << TICKET_VERSION | (view->reply ? TICKET_REPLY : 0) |
+	       (view->at + (view->family == 6 ? ct->max : 0));
+}
+
+bool hf_ct_read_ticket(
+	const struct hf_ct_table *ct, uint64_t ticket, struct hf_ct_info *ret, bool *ret_reply)
+{
+	uint32_t i = ticket & ((1u << HF_CT_TICKET_SPARE) - 1);
+	const struct hf_ct_pool *p = &ct->pools[i >= ct->max];
+
+	if (!hf_ct_read(ct, i, ret))
+		return false;
+	*ret_reply = ticket & TICKET_REPLY;
+	return HF_CT_GET(hf_ct_hot_at(p, i % ct->max)->version) == ticket >> TICKET_VERSION;
+}
+
 bool hf_ct_filter_fits(const struct hf_ct_filter *f, const struct hf_ct_info *info)
 {
 	return (!f->zone || f->zone == info->zone) && (!f->proto || f->proto == info->proto) &&

@@ -69,6 +69,16 @@ static uint16_t find_iface(const struct hf_gen_wire *wire, const struct hf_pkt *
 	return HF_NO_IFACE;
 }
 
+/*
+ * The NIC has seen that the packet is of a connection it was given under these rules, which then
+ * let established packets of it pass. Whether it is established is for the table to say.
+ */
+static bool is_offloaded(const struct hf_case *c, uint32_t mark)
+{
+	return mark == c->gen->conn_mark && c->ct == HF_CT_ESTABLISHED && c->pkt->n_vlans == 0 &&
+	       c->pkt->frag == HF_FRAG_NONE;
+}
+
 /* Known to a connection, and nothing in the rules is about such packets. */
 static bool is_calm(const struct hf_case *c)
 {
@@ -87,6 +97,10 @@ static struct hf_judged judge(const struct hf_case *c, const struct hf_ct_view *
 	if (mark == HF_MARK_ALLOW && c->ct != HF_CT_INVALID) {
 		j.reason = HF_SOFT_MARKED;
 		j.forwarded = view->make && hf_is_forwarded(c->gen, &c->pkt->dst);
+		return j;
+	}
+	if (is_offloaded(c, mark)) {
+		j.reason = HF_SOFT_OFFLOADED;
 		return j;
 	}
 	if (!is_calm(c)) {
@@ -118,6 +132,21 @@ static void make_case(const struct burst *b, const struct slot *s, struct hf_cas
 	ret->origins = b->origins;
 }
 
+/* Is the connection one for the NIC, and has it waited for long enough? */
+static void offer(const struct burst *b, const struct slot *s, const struct hf_ct_view *view)
+{
+	uint32_t after = b->wire->offer_after;
+
+	if (!after || b->dir != HF_SOFT_IN || s->mark || s->pkt.n_vlans ||
+		s->pkt.frag != HF_FRAG_NONE || view->end)
+		return;
+	if (s->pkt.proto == HF_PROTO_TCP ? view->tcp.state != HF_TCP_ESTABLISHED
+					 : s->pkt.proto != HF_PROTO_UDP)
+		return;
+	if (hf_ct_packets(b->worker->ct, view) % after == 0)
+		hf_offers_add(b->worker, view, b->gen->conn_mark);
+}
+
 /* A packet with a transport header, of which the view knows the place in the table. */
 static void judge_packet(const struct burst *b, struct slot *s, struct hf_ct_view *view)
 {
@@ -137,6 +166,8 @@ static void judge_packet(const struct burst *b, struct slot *s, struct hf_ct_vie
 	note.forwarded = j.forwarded;
 	switch (hf_ct_commit(b->worker->ct, view, b->now, rte_pktmbuf_pkt_len(s->m), note)) {
 	case 0:
+		if (s->reason == HF_SOFT_ESTABLISHED)
+			offer(b, s, view);
 		break;
 	case -EDQUOT:
 		s->reason = HF_SOFT_SOURCE_FULL;
@@ -226,7 +257,8 @@ static bool may_be_untracked(const struct burst *b, const struct slot *s)
 {
 	const struct hf_gen_iface *iface;
 
-	if (s->decided || s->mark == HF_MARK_ALLOW || s->frag == HF_FRAG_LATER)
+	if (s->decided || s->mark == HF_MARK_ALLOW || s->mark == b->gen->conn_mark ||
+		s->frag == HF_FRAG_LATER)
 		return false;
 	iface = &b->gen->ifaces[s->iface];
 	return !(iface->calm[b->dir][hf_calm_group(s->pkt.proto)] & HF_CT_BIT(HF_CT_ESTABLISHED));

@@ -55,7 +55,7 @@ static int worker_new(
 	if (rc < 0)
 		return rc;
 	w->tap = hf_tap_new(opts->socket);
-	if (!w->tap)
+	if (!w->tap || hf_offers_new(opts->socket, &w->offers) < 0)
 		return hf_fail(err, -ENOMEM, "software path: out of memory");
 	return hf_frag_new(&frag, &w->frag, err);
 }
@@ -122,6 +122,7 @@ void hf_soft_free(struct hf_soft *soft)
 		hf_ct_free(soft->workers[w]->ct);
 		hf_frag_free(soft->workers[w]->frag);
 		hf_tap_free(soft->workers[w]->tap);
+		rte_free(soft->workers[w]->offers);
 		rte_free(soft->workers[w]);
 	}
 	hf_nat_free(soft->nat);
@@ -234,6 +235,7 @@ int hf_soft_publish(struct hf_soft *soft, const struct hf_rules *rules, struct h
 		hf_gen_free(gen);
 		return hf_fail(err, -ENOMEM, "software path: out of memory for new rules");
 	}
+	soft->conn_mark = gen->conn_mark = hf_offers_mark(gen, soft->conn_mark);
 	gen->older = soft->gen;
 	__atomic_store_n(&soft->gen, gen, __ATOMIC_RELEASE);
 	if (gen->older)

@@ -76,6 +76,7 @@ enum hf_soft_reason {
 	HF_SOFT_NOT_IP,		  /* not-ip: Calico polices IP only (docs/semantics.md 10) */
 	HF_SOFT_MARKED,		  /* marked: the NIC has allowed it */
 	HF_SOFT_MARKED_UNTRACKED, /* marked-untracked: the same, and it makes no connection */
+	HF_SOFT_OFFLOADED,	  /* offloaded: the NIC knows the connection, and so do we */
 	HF_SOFT_ESTABLISHED,	  /* established */
 	HF_SOFT_RELATED,	  /* related */
 	HF_SOFT_ALLOW,		  /* allow: by the rules */
@@ -127,6 +128,11 @@ void hf_soft_free(struct hf_soft *soft);
  */
 int hf_soft_add_wire(struct hf_soft *soft, const char *name, enum hf_soft_role role,
 	unsigned int *ret_wire, struct hf_err *err);
+/*
+ * Connections of the wire are offered to its NIC: each time that so many of its packets have come
+ * in by the wire unmarked, under the next rules to be published. 0, the default: never.
+ */
+void hf_soft_set_offers(struct hf_soft *soft, unsigned int wire, uint32_t after);
 /* No worker may use the wire any more. Its number may be given out again. */
 void hf_soft_del_wire(struct hf_soft *soft, unsigned int wire);
 
@@ -201,6 +207,31 @@ void hf_soft_capture(struct hf_soft *soft, uint64_t reasons, bool any_wire, unsi
 bool hf_soft_next_record(struct hf_soft *soft, struct hf_tap_record *ret);
 /* How many found no room. */
 uint64_t hf_soft_count_lost(const struct hf_soft *soft, enum hf_tap_kind kind);
+
+/*
+ * One direction of an established TCP or UDP connection, as its packets arrive, untagged. With the
+ * mark on exactly these packets the NIC says that rules need not be asked; the mark counts only
+ * while the connection is established and the same rules are in force, so that an entry that is
+ * still, or wrongly, in the NIC lets nothing pass.
+ */
+struct hf_soft_offer {
+	unsigned int wire;
+	unsigned int worker;
+	uint64_t ticket;
+	uint32_t mark; /* HF_MARK_CONN_MIN .. HF_MARK_CONN_MAX */
+	uint8_t proto;
+	struct hf_addr src;
+	struct hf_addr dst;
+	uint16_t sport;
+	uint16_t dport;
+};
+
+/* The next one, of any worker, or false. */
+bool hf_soft_next_offer(struct hf_soft *soft, struct hf_soft_offer *ret);
+/* Is the connection still established, and the mark that of the rules in force? */
+bool hf_soft_offer_holds(const struct hf_soft *soft, const struct hf_soft_offer *offer);
+/* How many found no room. */
+uint64_t hf_soft_count_offers_lost(const struct hf_soft *soft);
 
 struct hf_soft_count {
 	uint64_t packets;

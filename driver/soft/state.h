@@ -21,6 +21,7 @@
 
 #include <rte_common.h>
 #include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
 
 #include <pthread.h>
 
@@ -52,7 +53,8 @@ struct hf_gen_wire {
 	bool used;
 	enum hf_soft_role role;
 	uint32_t zone;
-	uint16_t iface; /* HF_NO_IFACE: the host has none of this name */
+	uint16_t iface;	      /* HF_NO_IFACE: the host has none of this name */
+	uint32_t offer_after; /* packets; 0: connections are not offered to the NIC */
 	uint32_t n_tagged;
 	const struct hf_tagged *tagged; /* few: looked through in order */
 };
@@ -121,7 +123,8 @@ struct hf_gen {
 	struct hf_gen_iface *ifaces;
 	struct hf_gen_wire wires[HF_SOFT_WIRES_MAX];
 	struct hf_tagged *tagged;
-	bool *logs; /* by block: it logs, or leads to one that does; NULL: none does */
+	uint32_t conn_mark; /* what packets of offered connections carry; offer.c */
+	bool *logs;	    /* by block: it logs, or leads to one that does; NULL: none does */
 	size_t n_backends;
 	struct hf_backend *backends; /* sorted by hf_backend_cmp() */
 	size_t n_origins;
@@ -138,6 +141,8 @@ struct hf_worker {
 	struct hf_ct_table *ct;
 	struct hf_frag_table *frag;
 	struct hf_tap *tap;
+	struct rte_ring *offers; /* tickets (ct.h) */
+	uint64_t offers_lost;
 	struct hf_soft_count reasons[HF_SOFT_N_REASONS];
 	struct hf_soft_wire_counts wires[HF_SOFT_WIRES_MAX][HF_SOFT_N_DIRS];
 } __rte_cache_aligned;
@@ -147,6 +152,7 @@ struct hf_wire {
 	char name[HF_IFNAME_SIZE];
 	enum hf_soft_role role;
 	uint32_t zone;
+	uint32_t offer_after;
 	/* Counts of an earlier wire in this place. */
 	struct hf_soft_wire_counts base[HF_SOFT_N_DIRS];
 };
@@ -174,7 +180,8 @@ struct hf_soft {
 	uint64_t hz;
 	struct hf_nat *nat;
 	uint32_t last_zone;
-	uint64_t capture; /* atomic: HF_CAPTURE_*; 0: nothing is captured */
+	uint32_t conn_mark; /* of the last generation */
+	uint64_t capture;   /* atomic: HF_CAPTURE_*; 0: nothing is captured */
 	struct hf_wire wires[HF_SOFT_WIRES_MAX];
 };
 
@@ -269,6 +276,16 @@ struct hf_blind {
 bool hf_judge_aim(const struct hf_case *c, struct hf_blind *blind);
 /* True: denied or allowed untracked, and *ret says by what. */
 bool hf_judge_blind(const struct hf_case *c, struct hf_blind *blind, struct hf_judged *ret);
+
+/*
+ * offer.c. Connections that the NIC is to know. The mark says under which rules: a generation that
+ * judges established packets on some uplink has one of its own.
+ */
+int hf_offers_new(int socket, struct rte_ring **ret);
+uint32_t hf_offers_mark(const struct hf_gen *gen, uint32_t before);
+/* The connection of the view, whose packet has just gone on as established by the rules of that
+ * mark. The worker's. */
+void hf_offers_add(struct hf_worker *worker, const struct hf_ct_view *view, uint32_t mark);
 
 /* Will the kernel forward what comes in for this destination, which nothing rewrites? */
 bool hf_is_forwarded(const struct hf_gen *gen, const struct hf_addr *dst);

@@ -32,6 +32,10 @@ struct hf_plan;
 /* Values of MARK on packets that hardware allowed; unmarked packets are punted ones. */
 #define HF_MARK_ALLOW		1
 #define HF_MARK_ALLOW_UNTRACKED 2
+/* Between these: packets of one connection that software has handed to the NIC (docs/operations.md,
+ * "Connections in the NIC"). */
+#define HF_MARK_CONN_MIN 0x10000
+#define HF_MARK_CONN_MAX 0x1ffff
 
 /* Where a punted packet goes; docs/architecture.md, "Fallback". */
 enum hf_fallback {

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* Connections that are offered to the NIC, and what its mark on their packets is worth. */
+
+#include "path_test.h"
+
+#include <hepflow/plan.h>
+
+#include <rte_mbuf.h>
+
+#include <string.h>
+
+TestSuite(offer, .init = hf_test_eal_init, .fini = path_fini);
+
+#define AFTER	       4
+#define CALL	       TO_HOST("proto=udp dport=80")
+#define ANSWER	       FROM_HOST("proto=udp sport=80")
+#define DIAL(flags)    "src=192.0.2.10 dst=" CLIENT " proto=tcp sport=4000 dport=443 flags=" flags
+#define PICK_UP(flags) "src=" CLIENT " dst=192.0.2.10 proto=tcp sport=443 dport=4000 flags=" flags
+/* Untracked policy is asked about every UDP packet: established ones are not calm. */
+#define TOUCHY WORLD UNTRACKED
+/* The same connection is now denied in front of conntrack. */
+#define HARSH                                                                                      \
+	WORLD POLICY("raw", "  doNotTrack: true\n  applyOnForward: true\n"                         \
+			    "  types: [Ingress]\n  ingress:\n"                                     \
+			    "    - {action: Deny, protocol: UDP, source: {ports: [5000]}}\n")
+
+static void begin(const char *yaml)
+{
+	path_init(yaml);
+	hf_soft_set_offers(soft, eth0, AFTER);
+	path_change(make_rules(yaml));
+}
+
+static enum hf_soft_reason send_marked(uint32_t mark, const char *line)
+{
+	struct rte_mbuf *m = line_mbuf(line, NULL);
+
+	m->ol_flags |= RTE_MBUF_F_RX_FDIR | RTE_MBUF_F_RX_FDIR_ID;
+	m->hash.fdir.hi = mark;
+	return send_mbuf(eth0, HF_SOFT_IN, m);
+}
+
+/* A connection that has come so far as to be offered. */
+static struct hf_soft_offer offered(void)
+{
+	struct hf_soft_offer offer;
+	int i;
+
+	IN(eth0, CALL, HF_SOFT_ALLOW);
+	OUT(eth0, ANSWER, HF_SOFT_ESTABLISHED);
+	for (i = 2; i < AFTER; i++)
+		IN(eth0, CALL, HF_SOFT_ESTABLISHED);
+	cr_assert(!hf_soft_next_offer(soft, &offer), "too early");
+	IN(eth0, CALL, HF_SOFT_ESTABLISHED);
+	cr_assert(hf_soft_next_offer(soft, &offer));
+	cr_assert(hf_soft_offer_holds(soft, &offer));
+	return offer;
+}
+
+Test(offer, is_made_after_some_packets_as_they_arrive)
+{
+	struct hf_soft_offer offer, more;
+	char src[HF_ADDRSTR_SIZE], dst[HF_ADDRSTR_SIZE];
+	int i;
+
+	begin(TOUCHY);
+	offer = offered();
+	cr_expect_eq(offer.wire, eth0);
+	cr_expect_eq(offer.proto, HF_PROTO_UDP);
+	cr_expect_str_eq(hf_addr_print(&offer.src, src), CLIENT);
+	cr_expect_str_eq(hf_addr_print(&offer.dst, dst), "192.0.2.10");
+	cr_expect_eq(offer.sport, 5000);
+	cr_expect_eq(offer.dport, 80);
+	/* Nobody has taken it: it is offered again, but not with every packet. */
+	for (i = 0; i < AFTER; i++) {
+		cr_expect(!hf_soft_next_offer(soft, &more));
+		IN(eth0, CALL, HF_SOFT_ESTABLISHED);
+	}
+	cr_expect(hf_soft_next_offer(soft, &more));
+	cr_expect_eq(more.ticket, offer.ticket);
+}
+
+Test(offer, replies_that_arrive_are_offered_and_what_leaves_is_not)
+{
+	struct hf_soft_offer offer;
+	int i;
+
+	begin(WORLD);
+	OUT(eth0, DIAL("S"), HF_SOFT_ALLOW);
+	IN(eth0, PICK_UP("SA"), HF_SOFT_ESTABLISHED);
+	for (i = 0; i < 2 * AFTER; i++)
+		OUT(eth0, DIAL("A"), HF_SOFT_ESTABLISHED);
+	cr_expect(!hf_soft_next_offer(soft, &offer));
+	for (i = 0; i < AFTER; i++)
+		IN(eth0, PICK_UP("A"), HF_SOFT_ESTABLISHED);
+	cr_assert(hf_soft_next_offer(soft, &offer));
+	cr_expect_eq(offer.sport, 443);
+	cr_expect_eq(offer.dport, 4000);
+	IN(eth0, PICK_UP("FA"), HF_SOFT_ESTABLISHED);
+	cr_expect(!hf_soft_offer_holds(soft, &offer), "it is ending");
+}
+
+Test(offer, is_not_made_for_tags_and_other_protocols_or_unless_asked_for)
+{
+	struct hf_soft_offer offer;
+	int i;
+
+	begin(WORLD POLICY("all", "  types: [Ingress]\n  ingress: [{action: Allow}]\n"));
+	for (i = 0; i < 4 * AFTER; i++) {
+		IN(eth0, TO_HOST("proto=sctp dport=80"), i ? HF_SOFT_ESTABLISHED : HF_SOFT_ALLOW);
+		if (!i)
+			OUT(eth0, FROM_HOST("proto=sctp sport=80"), HF_SOFT_ESTABLISHED);
+	}
+	cr_expect(!hf_soft_next_offer(soft, &offer));
+	hf_soft_set_offers(soft, eth0, 0);
+	path_change(make_rules(TOUCHY));
+	IN(eth0, CALL, HF_SOFT_ALLOW);
+	OUT(eth0, ANSWER, HF_SOFT_ESTABLISHED);
+	for (i = 0; i < 4 * AFTER; i++)
+		IN(eth0, CALL, HF_SOFT_ESTABLISHED);
+	cr_expect(!hf_soft_next_offer(soft, &offer));
+}
+
+Test(offer, mark_spares_the_rules_while_the_connection_is_known)
+{
+	struct hf_soft_offer offer;
+
+	begin(TOUCHY);
+	offer = offered();
+	cr_expect_eq(send_marked(offer.mark, CALL), HF_SOFT_OFFLOADED);
+	cr_expect_eq(send_marked(offer.mark, TO_HOST("proto=udp dport=81")), HF_SOFT_DENY,
+		"the mark on a packet of no connection");
+	cr_expect_eq(send_marked(offer.mark,
+			     "src=" CLIENT " dst=192.0.2.10 proto=udp sport=666 dport=80"),
+		HF_SOFT_DENY, "and where untracked policy denies");
+	cr_expect_eq(send_marked(offer.mark, TO_HOST("vlan=100 proto=udp dport=80")),
+		HF_SOFT_ESTABLISHED, "of another interface: judged");
+	now += 200 * HZ;
+	cr_expect_eq(send_marked(offer.mark, TO_HOST("proto=udp dport=81")), HF_SOFT_DENY);
+	cr_expect_eq(send_marked(offer.mark, CALL), HF_SOFT_ALLOW, "expired, so new, and judged");
+}
+
+Test(offer, mark_of_a_forgotten_connection_is_worth_nothing)
+{
+	const struct hf_soft_filter all = {.any_wire = true};
+	struct hf_soft_offer offer;
+	uint32_t at = 0;
+
+	begin(TOUCHY);
+	offer = offered();
+	while (hf_soft_forget(soft, 0, &all, &at))
+		;
+	cr_expect(!hf_soft_offer_holds(soft, &offer));
+	path_change(make_rules(FACTS("accept") PODS HEP));
+	cr_expect_eq(send_marked(offer.mark, CALL), HF_SOFT_DENY);
+}
+
+Test(offer, mark_of_older_rules_is_worth_nothing)
+{
+	struct hf_soft_offer offer, late;
+	int i;
+
+	begin(TOUCHY);
+	offer = offered();
+	for (i = 0; i < AFTER; i++)
+		IN(eth0, CALL, HF_SOFT_ESTABLISHED);
+	/* The next offer lies in the ring while the rules change. */
+	path_change(make_rules(HARSH));
+	cr_expect(!hf_soft_next_offer(soft, &late), "judged by older rules");
+	cr_expect(!hf_soft_offer_holds(soft, &offer));
+	cr_expect_eq(send_marked(offer.mark, CALL), HF_SOFT_DENY);
+	path_change(make_rules(TOUCHY));
+	cr_expect(!hf_soft_offer_holds(soft, &offer), "an old mark does not come back");
+	cr_expect_eq(send_marked(offer.mark, CALL), HF_SOFT_ESTABLISHED);
+}
+
+Test(offer, holds_over_rules_that_leave_established_packets_alone)
+{
+	struct hf_soft_offer offer;
+
+	begin(WORLD);
+	offer = offered();
+	path_change(make_rules(FACTS("accept") PODS HEP));
+	cr_expect(hf_soft_offer_holds(soft, &offer));
+	cr_expect_eq(send_marked(offer.mark, CALL), HF_SOFT_OFFLOADED);
+	path_change(make_rules(HARSH));
+	cr_expect(!hf_soft_offer_holds(soft, &offer));
+	cr_expect_eq(send_marked(offer.mark, CALL), HF_SOFT_DENY);
+}
+
+Test(offer, too_many_are_lost_and_counted)
+{
+	struct hf_soft_offer offer;
+	unsigned int i, n = 0;
+
+	begin(TOUCHY);
+	(void)offered();
+	for (i = 0; i < 2000 * AFTER; i++)
+		IN(eth0, CALL, HF_SOFT_ESTABLISHED);
+	while (hf_soft_next_offer(soft, &offer))
+		n++;
+	cr_expect_eq(n + hf_soft_count_offers_lost(soft), 2000);
+	cr_expect_gt(n, 0);
+	cr_expect_gt(hf_soft_count_offers_lost(soft), 0);
+}
