@@ -2,6 +2,8 @@
 
 #include "async.h"
 
+#include "handle.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,7 @@ int hf_vnic_info_get(struct rte_eth_dev *dev, struct rte_flow_port_info *port,
 		.max_nb_queues = HF_VNIC_FLOWQS_MAX,
 		.max_nb_counters = HF_VNIC_POOL_MAX,
 		.max_nb_aging_objects = HF_VNIC_POOL_MAX,
+		.supported_flags = RTE_FLOW_PORT_FLAG_STRICT_QUEUE,
 	};
 	*queue = (struct rte_flow_queue_info){.max_size = HF_VNIC_FLOWQ_SIZE_MAX};
 	return 0;
@@ -35,7 +38,7 @@ static void queues_free(struct hf_vnic_async *async)
 	async->n_queues = 0;
 }
 
-/* All of one size, as mlx5 wants them. */
+/* All of one size, as mlx5 wants them; and what ages is counted. */
 static int check_queues(
 	const struct rte_flow_port_attr *port, uint16_t n, const struct rte_flow_queue_attr *attr[])
 {
@@ -43,7 +46,8 @@ static int check_queues(
 
 	if (n == 0 || n > HF_VNIC_FLOWQS_MAX || port->nb_counters > HF_VNIC_POOL_MAX ||
 		port->nb_aging_objects > HF_VNIC_POOL_MAX || port->nb_meters ||
-		port->nb_conn_tracks || port->flags)
+		port->nb_conn_tracks || (port->flags & ~RTE_FLOW_PORT_FLAG_STRICT_QUEUE) ||
+		(port->nb_aging_objects && !port->nb_counters))
 		return -EINVAL;
 	for (q = 0; q < n; q++) {
 		if (!attr[q] || attr[q]->size < 1 || attr[q]->size > HF_VNIC_FLOWQ_SIZE_MAX ||
@@ -95,8 +99,12 @@ static int configure(struct hf_vnic *vnic, const struct rte_flow_port_attr *port
 	hf_vnic_async_forget(vnic);
 	hf_vnic_templates_free(vnic->async);
 	queues_free(vnic->async);
+	hf_vnic_handle_fini(vnic);
+	vnic->async->n_counted = 0;
+	vnic->async->n_aging = 0;
 	vnic->async->n_counters = port->nb_counters;
 	vnic->async->n_ages = port->nb_aging_objects;
+	vnic->async->strict = port->flags & RTE_FLOW_PORT_FLAG_STRICT_QUEUE;
 	return queues_new(vnic->async, n, attr[0]->size);
 }
 
@@ -125,10 +133,21 @@ static bool has(const struct rte_flow *rule, enum hf_act act)
 	return rule->acts & HF_ACT_BIT(act);
 }
 
+/* Of those that were reserved. What ages is counted, asked for or not. */
+static bool takes_counter(const struct rte_flow *rule)
+{
+	return (has(rule, HF_ACT_COUNT) || has(rule, HF_ACT_AGE)) && !rule->shared_counter;
+}
+
+static bool takes_age(const struct rte_flow *rule)
+{
+	return has(rule, HF_ACT_AGE) && !rule->shared_age;
+}
+
 static void remove_rule(struct hf_vnic *vnic, struct rte_flow *rule)
 {
-	vnic->async->n_counted -= has(rule, HF_ACT_COUNT);
-	vnic->async->n_aging -= has(rule, HF_ACT_AGE);
+	vnic->async->n_counted -= takes_counter(rule);
+	vnic->async->n_aging -= takes_age(rule);
 	rule->made_by->n_rules--;
 	hf_vnic_table_del(rule);
 }
@@ -149,13 +168,22 @@ static void fail_rule(struct hf_vnic *vnic, struct hf_vnic_flowq *queue, struct 
 	remove_rule(vnic, rule);
 }
 
+/* False: rules use it. Then it is as if nobody had asked. */
+static bool remove_handle(struct hf_vnic *vnic, struct rte_flow_action_handle *handle)
+{
+	handle->dying = false;
+	return hf_vnic_handle_free(vnic, handle);
+}
+
 /* Does what was put off. With the lock held. */
 static void push(struct hf_vnic *vnic, struct hf_vnic_flowq *queue)
 {
 	for (; queue->pushed < queue->end; queue->pushed++) {
 		struct hf_vnic_flow_op *op = op_at(queue, queue->pushed);
 
-		if (op->rule && op->destroys)
+		if (op->handle)
+			op->failed = !remove_handle(vnic, op->handle);
+		else if (op->rule && op->destroys)
 			remove_rule(vnic, op->rule);
 		else if (op->rule && hf_vnic_table_place(op->rule) < 0)
 			fail_rule(vnic, queue, op->rule);
@@ -164,12 +192,12 @@ static void push(struct hf_vnic *vnic, struct hf_vnic_flowq *queue)
 	}
 }
 
-/* The queue and room in it, or NULL and *error. */
-static struct hf_vnic_flowq *queue_of(
-	struct rte_eth_dev *dev, uint32_t q, const char *text, struct rte_flow_error *error)
+struct hf_vnic_flowq *hf_vnic_flowq_of(
+	struct rte_eth_dev *dev, uint32_t q, const char *full, struct rte_flow_error *error)
 {
 	struct hf_vnic_async *async = vnic_of(dev)->async;
 	struct hf_vnic_flowq *queue = q < async->n_queues ? &async->queue[q] : NULL;
+	const char *text = full;
 	int err = 0;
 
 	if (!queue) {
@@ -187,7 +215,7 @@ static struct hf_vnic_flowq *queue_of(
 	return NULL;
 }
 
-static void enqueue(struct hf_vnic *vnic, struct hf_vnic_flowq *queue,
+void hf_vnic_flowq_add(struct hf_vnic *vnic, struct hf_vnic_flowq *queue,
 	const struct rte_flow_op_attr *attr, const struct hf_vnic_flow_op *op)
 {
 	*op_at(queue, queue->end++) = *op;
@@ -224,6 +252,9 @@ static int check_wish(struct rte_eth_dev *dev, const struct wish *w, struct hf_v
 		rc = hf_vnic_template_actions(t->actions[w->action], w->actions, actions, error);
 	if (rc == 0)
 		rc = hf_vnic_flow_check(dev, &t->attr.flow_attr, items, actions, ret, error);
+	if (rc == 0 && !hf_vnic_template_fits(t->actions[w->action], &ret->flow))
+		rc = hf_vnic_flow_fail(error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION,
+			"the indirect actions are not those of the template");
 	return rc;
 }
 
@@ -238,13 +269,14 @@ static struct rte_flow *make_rule(
 	if (check_wish(dev, w, &r, error) < 0)
 		return NULL;
 	r.ask.later = true;
+	r.ask.flow_queue = q;
 	if (hf_vnic_flow_add(dev, &r, &rule, error) < 0)
 		return NULL;
 	rule->made_by = w->table;
 	rule->flow_queue = q;
 	w->table->n_rules++;
-	async->n_counted += has(rule, HF_ACT_COUNT);
-	async->n_aging += has(rule, HF_ACT_AGE);
+	async->n_counted += takes_counter(rule);
+	async->n_aging += takes_age(rule);
 	if (async->n_counted > async->n_counters || async->n_aging > async->n_ages) {
 		remove_rule(vnic_of(dev), rule);
 		hf_vnic_flow_fail(
@@ -267,11 +299,11 @@ struct rte_flow *hf_vnic_async_create(struct rte_eth_dev *dev, uint32_t q,
 	if (hf_vnic_flow_enter(dev, HF_VNIC_OP_CREATE, error) < 0)
 		return NULL;
 	pthread_mutex_lock(vnic->lock);
-	queue = queue_of(dev, q, "fail to create rte flow", error);
+	queue = hf_vnic_flowq_of(dev, q, "fail to create rte flow", error);
 	if (queue)
 		op.rule = make_rule(dev, &w, q, error);
 	if (op.rule)
-		enqueue(vnic, queue, attr, &op);
+		hf_vnic_flowq_add(vnic, queue, attr, &op);
 	pthread_mutex_unlock(vnic->lock);
 	/* Once executed a failed creation's handle is dead; its completion says so. */
 	return op.rule;
@@ -288,7 +320,7 @@ int hf_vnic_async_destroy(struct rte_eth_dev *dev, uint32_t q, const struct rte_
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(vnic->lock);
-	queue = queue_of(dev, q, "fail to destroy rte flow", error);
+	queue = hf_vnic_flowq_of(dev, q, "fail to destroy rte flow", error);
 	if (!queue) {
 		rc = -rte_errno;
 	} else if (!hf_vnic_has_rule(vnic, rule) || !rule->made_by || rule->dying) {
@@ -298,7 +330,7 @@ int hf_vnic_async_destroy(struct rte_eth_dev *dev, uint32_t q, const struct rte_
 			"the rule was made by another flow queue");
 	} else {
 		rule->dying = true;
-		enqueue(vnic, queue, attr, &op);
+		hf_vnic_flowq_add(vnic, queue, attr, &op);
 	}
 	pthread_mutex_unlock(vnic->lock);
 	return rc;
@@ -368,6 +400,7 @@ void hf_vnic_async_settle(struct hf_vnic *vnic)
 
 void hf_vnic_async_forget(struct hf_vnic *vnic)
 {
+	const struct rte_flow_action_handle *handle;
 	struct rte_flow_template_table *t;
 
 	if (!vnic->async)
@@ -376,6 +409,10 @@ void hf_vnic_async_forget(struct hf_vnic *vnic)
 		t->n_rules = 0;
 	vnic->async->n_counted = 0;
 	vnic->async->n_aging = 0;
+	for (handle = vnic->handles; handle; handle = handle->next) {
+		vnic->async->n_counted += handle->act == HF_ACT_COUNT;
+		vnic->async->n_aging += handle->act == HF_ACT_AGE;
+	}
 }
 
 void hf_vnic_async_fini(struct hf_vnic *vnic)

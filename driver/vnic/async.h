@@ -47,7 +47,8 @@ struct rte_flow_template_table {
 /* One operation of a flow queue. */
 struct hf_vnic_flow_op {
 	void *user_data;
-	struct rte_flow *rule; /* until it is executed */
+	struct rte_flow *rule;		       /* until it is executed */
+	struct rte_flow_action_handle *handle; /* to be destroyed, until then */
 	bool destroys;
 	bool failed;
 	uint64_t ready; /* the pull that may see it */
@@ -65,12 +66,13 @@ struct hf_vnic_flowq {
 };
 
 struct hf_vnic_async {
-	uint16_t n_queues;
+	uint16_t n_queues; /* 0: not configured */
 	struct hf_vnic_flowq queue[HF_VNIC_FLOWQS_MAX];
+	bool strict;	     /* what ages is each queue's own business */
 	uint32_t n_counters; /* reserved */
-	uint32_t n_counted;  /* rules with one */
+	uint32_t n_counted;  /* in use, by rules and shared actions */
 	uint32_t n_ages;     /* reserved for AGE */
-	uint32_t n_aging;    /* rules with it */
+	uint32_t n_aging;    /* so too */
 	struct rte_flow_pattern_template *patterns;
 	struct rte_flow_actions_template *actions;
 	struct rte_flow_template_table *tables;
@@ -109,6 +111,8 @@ int hf_vnic_template_items(const struct rte_flow_pattern_template *t,
 int hf_vnic_template_actions(const struct rte_flow_actions_template *t,
 	const struct rte_flow_action given[], struct rte_flow_action *ret,
 	struct rte_flow_error *error);
+/* Whether its indirect actions are what the template says. */
+bool hf_vnic_template_fits(const struct rte_flow_actions_template *t, const struct hf_flow *flow);
 
 /* async.c: what rte_flow calls. */
 int hf_vnic_info_get(struct rte_eth_dev *dev, struct rte_flow_port_info *port,
@@ -124,6 +128,30 @@ int hf_vnic_async_destroy(struct rte_eth_dev *dev, uint32_t q, const struct rte_
 int hf_vnic_push(struct rte_eth_dev *dev, uint32_t q, struct rte_flow_error *error);
 int hf_vnic_pull(struct rte_eth_dev *dev, uint32_t q, struct rte_flow_op_result res[],
 	uint16_t n_res, struct rte_flow_error *error);
+
+/*
+ * The queue, with room for one more operation, or NULL and *error, with this text when it is full.
+ * Then the operation goes in and, unless it is postponed, is executed with all before it. Lock
+ * held.
+ */
+struct hf_vnic_flowq *hf_vnic_flowq_of(
+	struct rte_eth_dev *dev, uint32_t q, const char *full, struct rte_flow_error *error);
+void hf_vnic_flowq_add(struct hf_vnic *vnic, struct hf_vnic_flowq *queue,
+	const struct rte_flow_op_attr *attr, const struct hf_vnic_flow_op *op);
+
+/* async_handle.c: indirect actions by flow queues. */
+struct rte_flow_action_handle *hf_vnic_async_handle_create(struct rte_eth_dev *dev, uint32_t q,
+	const struct rte_flow_op_attr *attr, const struct rte_flow_indir_action_conf *conf,
+	const struct rte_flow_action *action, void *user_data, struct rte_flow_error *error);
+int hf_vnic_async_handle_destroy(struct rte_eth_dev *dev, uint32_t q,
+	const struct rte_flow_op_attr *attr, struct rte_flow_action_handle *handle, void *user_data,
+	struct rte_flow_error *error);
+int hf_vnic_async_handle_update(struct rte_eth_dev *dev, uint32_t q,
+	const struct rte_flow_op_attr *attr, struct rte_flow_action_handle *handle,
+	const void *update, void *user_data, struct rte_flow_error *error);
+int hf_vnic_async_handle_query(struct rte_eth_dev *dev, uint32_t q,
+	const struct rte_flow_op_attr *attr, const struct rte_flow_action_handle *handle,
+	void *data, void *user_data, struct rte_flow_error *error);
 
 /* Also async.c, for ports with and without; all with the lock held but fini. */
 /* All rules are about to go at once: what waits is executed first. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
+#include "age.h"
 #include "async.h"
 #include "handle.h"
 #include "kernel.h"
@@ -209,6 +210,7 @@ void hf_vnic_dev_fini(struct rte_eth_dev *dev, bool removing)
 	dev->data->nb_rx_queues = 0;
 	dev->data->nb_tx_queues = 0;
 	hf_vnic_fault_fini(dev);
+	hf_vnic_age_fini(dev);
 	hf_vnic_sub_close(&vnic->sub, removing);
 	hf_vnic_kernel_close(vnic, removing);
 	hf_vnic_async_fini(vnic);

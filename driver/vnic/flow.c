@@ -2,6 +2,7 @@
 
 #include "flow.h"
 
+#include "age.h"
 #include "handle.h"
 #include "switch.h"
 
@@ -205,5 +206,7 @@ int hf_vnic_flow_add(struct rte_eth_dev *dev, struct hf_vnic_request *r, struct 
 	if (rc < 0)
 		return hf_vnic_flow_refuse(vnic->nic, reject, &r->flow, error);
 	hf_vnic_fault_taken(dev);
+	if ((*ret)->age == &(*ret)->own_age)
+		hf_vnic_age_watch(dev);
 	return 0;
 }

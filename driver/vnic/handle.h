@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Counters and ages that several rules share (indirect actions), and which rules are old. */
+/* Counters and ages that several rules share: indirect actions. */
 
 #pragma once
 
@@ -12,12 +12,24 @@
  */
 int hf_vnic_handle_resolve(struct hf_vnic *vnic, const struct rte_flow_action actions[],
 	struct rte_flow_action *ret, struct hf_vnic_ask *ask, struct rte_flow_error *error);
-/* The last rule is gone. */
+/* All of them; the last rule is gone. */
 void hf_vnic_handle_fini(struct hf_vnic *vnic);
 
 /* Of a rule or a shared action. */
 void hf_vnic_query_counter(struct hf_vnic_counter *counter, struct rte_flow_query_count *ret);
-void hf_vnic_query_age(struct hf_vnic_age *age, struct rte_flow_query_age *ret);
+
+/* The same for calls and for flow queues, with the lock held: 0, or a negative errno and *error. */
+/* flow_queue makes it; HF_VNIC_NO_FLOWQ: a call. NULL and *error. */
+struct rte_flow_action_handle *hf_vnic_handle_new(struct rte_eth_dev *dev,
+	const struct rte_flow_action *action, uint32_t flow_queue, struct rte_flow_error *error);
+/* Whether it is one of the port's, and not about to go. */
+int hf_vnic_handle_check(const struct hf_vnic *vnic, const struct rte_flow_action_handle *handle,
+	struct rte_flow_error *error);
+/* What follows is for those that are. False: rules use it, and it stays. */
+bool hf_vnic_handle_free(struct hf_vnic *vnic, struct rte_flow_action_handle *handle);
+void hf_vnic_handle_read(struct rte_flow_action_handle *handle, void *data);
+int hf_vnic_handle_change(
+	struct rte_flow_action_handle *handle, const void *update, struct rte_flow_error *error);
 
 /* What rte_flow calls. */
 struct rte_flow_action_handle *hf_vnic_handle_create(struct rte_eth_dev *dev,
@@ -25,7 +37,7 @@ struct rte_flow_action_handle *hf_vnic_handle_create(struct rte_eth_dev *dev,
 	struct rte_flow_error *error);
 int hf_vnic_handle_destroy(struct rte_eth_dev *dev, struct rte_flow_action_handle *handle,
 	struct rte_flow_error *error);
+int hf_vnic_handle_update(struct rte_eth_dev *dev, struct rte_flow_action_handle *handle,
+	const void *update, struct rte_flow_error *error);
 int hf_vnic_handle_query(struct rte_eth_dev *dev, const struct rte_flow_action_handle *handle,
 	void *data, struct rte_flow_error *error);
-int hf_vnic_get_aged_flows(
-	struct rte_eth_dev *dev, void **contexts, uint32_t n, struct rte_flow_error *error);

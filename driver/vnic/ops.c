@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
+#include "age.h"
 #include "async.h"
 #include "handle.h"
 #include "switch.h"
@@ -264,56 +265,6 @@ static int pick_transfer_proxy(
 		error, ENODEV, RTE_FLOW_ERROR_TYPE_UNSPECIFIED, "unable to find a proxy port");
 }
 
-/* Applications call these without asking whether they are there. */
-static int no_handles(struct rte_flow_error *error)
-{
-	return hf_vnic_flow_fail(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ACTION,
-		"net_vnic has no indirect actions on flow queues");
-}
-
-static struct rte_flow_action_handle *async_handle_create(struct rte_eth_dev *dev, uint32_t q,
-	const struct rte_flow_op_attr *attr, const struct rte_flow_indir_action_conf *conf,
-	const struct rte_flow_action *action, void *user_data, struct rte_flow_error *error)
-{
-	RTE_SET_USED(dev);
-	RTE_SET_USED(q);
-	RTE_SET_USED(attr);
-	RTE_SET_USED(conf);
-	RTE_SET_USED(action);
-	RTE_SET_USED(user_data);
-	no_handles(error);
-	return NULL;
-}
-
-static int async_handle_destroy(struct rte_eth_dev *dev, uint32_t q,
-	const struct rte_flow_op_attr *attr, struct rte_flow_action_handle *handle, void *user_data,
-	struct rte_flow_error *error)
-{
-	RTE_SET_USED(dev);
-	RTE_SET_USED(q);
-	RTE_SET_USED(attr);
-	RTE_SET_USED(handle);
-	RTE_SET_USED(user_data);
-	return no_handles(error);
-}
-
-static int async_handle_update(struct rte_eth_dev *dev, uint32_t q,
-	const struct rte_flow_op_attr *attr, struct rte_flow_action_handle *handle,
-	const void *update, void *user_data, struct rte_flow_error *error)
-{
-	RTE_SET_USED(update);
-	return async_handle_destroy(dev, q, attr, handle, user_data, error);
-}
-
-static int async_handle_query(struct rte_eth_dev *dev, uint32_t q,
-	const struct rte_flow_op_attr *attr, const struct rte_flow_action_handle *handle,
-	void *data, void *user_data, struct rte_flow_error *error)
-{
-	RTE_SET_USED(handle);
-	RTE_SET_USED(data);
-	return async_handle_destroy(dev, q, attr, NULL, user_data, error);
-}
-
 #define FLOW_OPS                                                                                   \
 	.validate = flow_validate, .create = flow_create, .destroy = flow_destroy,                 \
 	.flush = flow_flush, .query = flow_query, .isolate = flow_isolate,                         \
@@ -334,12 +285,14 @@ const struct rte_flow_ops hf_vnic_async_flow_ops = {
 	.actions_template_destroy = hf_vnic_actions_template_destroy,
 	.template_table_create = hf_vnic_template_table_create,
 	.template_table_destroy = hf_vnic_template_table_destroy,
+	.action_handle_update = hf_vnic_handle_update,
+	.get_q_aged_flows = hf_vnic_get_q_aged_flows,
 	.async_create = hf_vnic_async_create,
 	.async_destroy = hf_vnic_async_destroy,
 	.push = hf_vnic_push,
 	.pull = hf_vnic_pull,
-	.async_action_handle_create = async_handle_create,
-	.async_action_handle_destroy = async_handle_destroy,
-	.async_action_handle_update = async_handle_update,
-	.async_action_handle_query = async_handle_query,
+	.async_action_handle_create = hf_vnic_async_handle_create,
+	.async_action_handle_destroy = hf_vnic_async_handle_destroy,
+	.async_action_handle_update = hf_vnic_async_handle_update,
+	.async_action_handle_query = hf_vnic_async_handle_query,
 };

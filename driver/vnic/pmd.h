@@ -111,6 +111,10 @@ struct hf_vnic {
 	struct hf_vnic_kernel kernel;
 	struct hf_vnic_faults faults;
 	struct hf_vnic_fault_state fault;
+	struct {
+		bool watched; /* somebody looks now and then */
+		bool told;    /* by an event, since the application last asked */
+	} aging;
 	bool isolated;
 	uint16_t port;
 	uint16_t n_rx;

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 static struct hf_vnic_root *root_new(enum hf_vnic_dir dir)
 {
@@ -145,7 +146,9 @@ static void use_shared(const struct hf_vnic_ask *ask, struct rte_flow *rule)
 		rule->shared_age->n_users++;
 	} else if (ask->age) {
 		hf_vnic_age_init(&rule->own_age, ask->age, rule);
+		rule->own_age.flow_queue = ask->flow_queue;
 		rule->age = &rule->own_age;
+		DL_APPEND2(rule->table->aging, rule, age_prev, age_next);
 	}
 }
 
@@ -155,6 +158,8 @@ static void rule_free(struct rte_flow *rule)
 		rule->shared_counter->n_users--;
 	if (rule->shared_age)
 		rule->shared_age->n_users--;
+	if (rule->age == &rule->own_age)
+		DL_DELETE2(rule->table->aging, rule, age_prev, age_next);
 	free(rule);
 }
 
@@ -295,8 +300,8 @@ int hf_vnic_table_add(struct hf_vnic_table *table, const struct hf_vnic_ask *ask
 	if (!rule)
 		return -ENOMEM;
 	hf_vnic_cook(table->nic, ask, rule);
-	use_shared(ask, rule);
 	rule->table = table;
+	use_shared(ask, rule);
 	rule->owner = ask->owner;
 	rule->out = ask->out;
 	rule->group_id = group_id(ask);

@@ -102,6 +102,32 @@ static bool is_fixed(const struct rte_flow_action *mask)
 	}
 }
 
+/* What an action of the template stands for: of an indirect one the mask tells. */
+static enum rte_flow_action_type type_of(const struct rte_flow_actions_template *t, size_t i)
+{
+	bool indirect = t->actions[i].type == RTE_FLOW_ACTION_TYPE_INDIRECT;
+
+	return indirect ? t->masks[i].type : t->actions[i].type;
+}
+
+bool hf_vnic_template_fits(const struct rte_flow_actions_template *t, const struct hf_flow *flow)
+{
+	size_t i, n = 0;
+
+	for (i = 0; t->actions[i].type != RTE_FLOW_ACTION_TYPE_END; i++) {
+		enum hf_act want =
+			type_of(t, i) == RTE_FLOW_ACTION_TYPE_AGE ? HF_ACT_AGE : HF_ACT_COUNT;
+
+		if (t->actions[i].type == RTE_FLOW_ACTION_TYPE_VOID)
+			continue;
+		if (t->actions[i].type == RTE_FLOW_ACTION_TYPE_INDIRECT &&
+			flow->actions[n].act != want)
+			return false;
+		n++;
+	}
+	return true;
+}
+
 int hf_vnic_template_actions(const struct rte_flow_actions_template *t,
 	const struct rte_flow_action given[], struct rte_flow_action *ret,
 	struct rte_flow_error *error)
@@ -119,7 +145,10 @@ int hf_vnic_template_actions(const struct rte_flow_actions_template *t,
 		if (n == HF_FLOW_ACTIONS_MAX)
 			return hf_vnic_flow_fail(error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION,
 				"too many actions for net_vnic");
-		ret[n++] = given && !is_fixed(&t->masks[i]) ? *given : t->actions[i];
+		ret[n] = given && !is_fixed(&t->masks[i]) ? *given : t->actions[i];
+		if (!given) /* any of its kind */
+			ret[n].type = type_of(t, i);
+		n++;
 		if (given)
 			given++;
 	}
@@ -239,15 +268,74 @@ int hf_vnic_pattern_template_destroy(
 	return rc;
 }
 
-static bool has_action(const struct rte_flow_actions_template *t, enum rte_flow_action_type type)
-{
-	size_t i;
+/* Counters and ages, shared or not (mlx5_flow_hw.c, flow_hw_validate_action_indirect and others).
+ */
+struct meters {
+	bool count;
+	bool age;
+	bool fixed_count; /* all rules have the template's */
+};
 
-	for (i = 0; t->actions[i].type != RTE_FLOW_ACTION_TYPE_END; i++) {
-		if (t->actions[i].type == type)
-			return true;
+static int fail_action(struct rte_flow_error *error, const char *text)
+{
+	return hf_vnic_flow_fail(error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION, text);
+}
+
+static int check_count(const struct hf_vnic_async *async, bool fixed, struct meters *m,
+	struct rte_flow_error *error)
+{
+	if (!async->n_counters)
+		return fail_action(error, "counters pool not initialized");
+	if (m->count)
+		return fail_action(error, "duplicate count actions set");
+	if (m->age && fixed)
+		return fail_action(error, "AGE and fixed COUNT combination is not supported");
+	m->count = true;
+	m->fixed_count = fixed;
+	return 0;
+}
+
+static int check_age(
+	const struct hf_vnic_async *async, struct meters *m, struct rte_flow_error *error)
+{
+	if (!async->n_ages)
+		return fail_action(error, "aging pool not initialized");
+	if (m->age)
+		return fail_action(error, "duplicate AGE actions set");
+	if (m->fixed_count)
+		return fail_action(error, "AGE and fixed COUNT combination is not supported");
+	m->age = true;
+	return 0;
+}
+
+static int check_meters(const struct hf_vnic_async *async,
+	const struct rte_flow_actions_template *t, struct rte_flow_error *error)
+{
+	struct meters m = {};
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && t->actions[i].type != RTE_FLOW_ACTION_TYPE_END; i++) {
+		bool indirect = t->actions[i].type == RTE_FLOW_ACTION_TYPE_INDIRECT;
+		bool fixed = indirect && t->actions[i].conf && t->masks[i].conf;
+
+		switch ((int)type_of(t, i)) {
+		case RTE_FLOW_ACTION_TYPE_COUNT:
+			rc = check_count(async, fixed, &m, error);
+			break;
+		case RTE_FLOW_ACTION_TYPE_AGE:
+			rc = fixed ? hf_vnic_flow_fail(error, ENOTSUP, RTE_FLOW_ERROR_TYPE_ACTION,
+					     "Fixed indirect age action is not supported")
+				   : check_age(async, &m, error);
+			break;
+		default:
+			if (indirect)
+				rc = hf_vnic_flow_fail(error, ENOTSUP,
+					RTE_FLOW_ERROR_TYPE_UNSPECIFIED,
+					"Unsupported indirect action type");
+		}
 	}
-	return false;
+	return rc;
 }
 
 /* Only kinds count here: values may come with the rules. */
@@ -265,6 +353,8 @@ static int check_actions(struct hf_vnic *vnic, const struct rte_flow_actions_tem
 			{.type = t->actions[i].type, .conf = t->actions[i].conf},
 			{.type = RTE_FLOW_ACTION_TYPE_END}};
 
+		if (t->actions[i].type == RTE_FLOW_ACTION_TYPE_INDIRECT)
+			continue; /* see check_meters() */
 		if (t->masks[i].type != t->actions[i].type)
 			return hf_vnic_flow_fail(error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION,
 				"mask type does not match action type");
@@ -277,13 +367,7 @@ static int check_actions(struct hf_vnic *vnic, const struct rte_flow_actions_tem
 		if (e == nic->n_engines)
 			return hf_vnic_flow_refuse(nic, HF_REJECT_ACTION, &flow, error);
 	}
-	if (has_action(t, RTE_FLOW_ACTION_TYPE_COUNT) && !vnic->async->n_counters)
-		return hf_vnic_flow_fail(
-			error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION, "counters pool not initialized");
-	if (has_action(t, RTE_FLOW_ACTION_TYPE_AGE) && !vnic->async->n_ages)
-		return hf_vnic_flow_fail(
-			error, EINVAL, RTE_FLOW_ERROR_TYPE_ACTION, "aging pool not initialized");
-	return 0;
+	return check_meters(vnic->async, t, error);
 }
 
 static void actions_free(struct rte_flow_actions_template *t)

@@ -32,6 +32,7 @@ struct rte_mbuf;
 #define HF_VNIC_PORTS_MAX  16 /* of an e-switch */
 #define HF_VNIC_BLOCKS_MAX (2 * HF_VNIC_PORTS_MAX)
 #define HF_VNIC_JUMPS_MAX  64 /* groups one packet may visit: a bound for the packet path */
+#define HF_VNIC_NO_FLOWQ   UINT32_MAX
 #define HF_VNIC_WORDS	   (sizeof(struct hf_hdr) / sizeof(uint64_t))
 static_assert(sizeof(struct hf_hdr) % sizeof(uint64_t) == 0, "headers are compared as words");
 
@@ -79,16 +80,19 @@ struct hf_vnic_counter {
 /* Times are of the TSC. */
 struct hf_vnic_age {
 	atomic_ullong last_hit; /* or when it was made */
-	uint64_t timeout;
+	uint64_t timeout;	/* 0: it does not age */
 	void *context;
 	uint64_t reported; /* the last_hit that rte_flow_get_aged_flows() has told of */
+	uint32_t flow_queue;
 };
 
 /* An indirect action; rte_flow.h leaves the name to drivers. */
 struct rte_flow_action_handle {
 	struct rte_flow_action_handle *next;
-	enum hf_act act;  /* COUNT or AGE */
-	uint32_t n_users; /* rules */
+	enum hf_act act;     /* COUNT or AGE */
+	uint32_t n_users;    /* rules */
+	uint32_t flow_queue; /* that made it, or HF_VNIC_NO_FLOWQ */
+	bool dying;	     /* its destruction is on a queue */
 	struct hf_vnic_counter counter;
 	struct hf_vnic_age age;
 	struct rte_flow_action_age age_conf;
@@ -118,6 +122,7 @@ struct rte_flow {
 	struct hf_vnic_age *age;	 /* so too; NULL: it does not age */
 	struct hf_vnic_counter own_counter;
 	struct hf_vnic_age own_age;
+	struct rte_flow *age_prev, *age_next; /* of those that use it */
 
 	/* Control thread only. */
 	uint32_t layers;
@@ -164,6 +169,7 @@ struct hf_vnic_table {
 	const struct hf_nic *nic;
 	_Atomic(struct hf_vnic_root *) root[HF_VNIC_DIRS];
 	struct rte_flow *rules; /* all of them, oldest first */
+	struct rte_flow *aging; /* those with an age of their own */
 	uint64_t seq;
 	struct hf_vnic_engine engine[HF_NIC_ENGINES_MAX];
 	/* Readers, in blocks of HF_VNIC_QUEUES_MAX; of each block only the first ones are used. */
@@ -184,6 +190,7 @@ struct hf_vnic_ask {
 	struct rte_flow_action_handle *shared_counter; /* NULL: one of its own */
 	struct rte_flow_action_handle *shared_age;
 	const struct rte_flow_action_age *age; /* NULL: it does not age */
+	uint32_t flow_queue;		       /* that it is for */
 	bool lost;  /* it is on the books, and never where packets come by */
 	bool later; /* on the books for now; see hf_vnic_table_place() */
 };
@@ -245,7 +252,7 @@ int hf_vnic_table_flush(struct hf_vnic_table *table);
 /* Returns when no burst is under way any more that was when it was called. */
 void hf_vnic_wait_for_readers(struct hf_vnic_table *table);
 
-/* handle.c: it is hit now. */
+/* age.c: it is hit now. */
 void hf_vnic_age_init(
 	struct hf_vnic_age *age, const struct rte_flow_action_age *conf, void *default_context);
 

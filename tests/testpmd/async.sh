@@ -71,3 +71,53 @@ END
 expect 1 'a fault that net_vnic was told: No space left on device'
 expect 1 'Queue #0 pulled 0 operations (0 failed, 0 succeeded)'
 expect 1 'Queue #0 pulled 1 operations (0 failed, 1 succeeded)'
+
+# Indirect actions by a flow queue: a counter for all rules of a table, an age of one's own for each; and who
+# is old. testpmd says so as soon as it is told.
+testpmd profile=mlx5-cx6dx-hws,dev=net_ring0 <<-END
+	port stop 0
+	flow configure 0 queues_number 1 queues_size 16 counters_number 8 aging_counters_number 4 meters_number 0 flags 0
+	port start 0
+	flow queue 0 indirect_action 0 create postpone yes action_id 5 ingress action count / end
+	flow pull 0 queue 0
+	flow push 0 queue 0
+	flow pull 0 queue 0
+	flow pattern_template 0 create pattern_template_id 1 ingress template eth / ipv4 dst mask 255.255.255.255 / udp / end
+	flow actions_template 0 create ingress actions_template_id 2 template indirect 5 / drop / end mask count / drop / end
+	flow template_table 0 create table_id 3 group 0 priority 0 ingress rules_number 4 pattern_template 1 actions_template 2
+	flow queue 0 create 0 $rule postpone no pattern eth / ipv4 dst is 198.18.0.2 / udp / end actions indirect 5 / drop / end
+	flow queue 0 create 0 $rule postpone no pattern eth / ipv4 dst is 198.18.0.3 / udp / end actions indirect 5 / drop / end
+	flow pull 0 queue 0
+	start tx_first
+	stop
+	flow indirect_action 0 query 5
+	flow queue 0 indirect_action 0 query 5 postpone no
+	flow pull 0 queue 0
+	flow queue 0 indirect_action 0 create postpone no action_id 6 ingress action age timeout 1 / end
+	flow queue 0 indirect_action 0 update 6 postpone no action age_update timeout 1 touch 1 / end
+	flow pull 0 queue 0
+	flow indirect_action 0 query 6
+	flow actions_template 0 create ingress actions_template_id 4 template indirect 6 / drop / end mask age / drop / end
+	flow actions_template 0 create ingress actions_template_id 5 template age timeout 1 / drop / end mask age / drop / end
+	flow template_table 0 create table_id 4 group 0 priority 1 ingress rules_number 4 pattern_template 1 actions_template 5
+	flow queue 0 create 0 template_table 4 pattern_template 0 actions_template 0 postpone no pattern eth / ipv4 dst is 198.18.0.4 / udp / end actions age timeout 1 / drop / end
+	flow pull 0 queue 0
+	flow aged 0
+	flow queue 0 indirect_action 0 destroy postpone no action_id 5 action_id 6
+	flow pull 0 queue 0
+	quit
+END
+expect 1 'Indirect action #5 creation queued'
+expect 1 'Queue #0 pulled 0 operations (0 failed, 0 succeeded)'
+expect 3 'Queue #0 pulled 1 operations (0 failed, 1 succeeded)'
+expect 2 ' hits: 32'
+expect 1 'Indirect action #6 creation queued'
+expect 2 'Queue #0 pulled 2 operations (0 failed, 2 succeeded)'
+expect 1 'Indirect AGE action:'
+expect 1 ' aged: 0'
+expect 1 'Fixed indirect age action is not supported: Operation not supported'
+expect 1 'Flow rule #2 creation enqueued'
+expect 1 'Port 0 total aged flows: 0'
+# Rules still have the first.
+expect 1 'Indirect action #6 destruction queued'
+expect 1 'Queue #0 pulled 2 operations (1 failed, 1 succeeded)'
