@@ -190,37 +190,9 @@ static size_t n_covers(const struct hf_diff *d)
 	return n;
 }
 
-static bool is_put(const struct hf_diff_op *op)
-{
-	return op->kind == HF_DIFF_ADD || op->kind == HF_DIFF_COVER;
-}
-
 static bool is_cover(const struct hf_diff_op *op)
 {
 	return op->kind == HF_DIFF_COVER || op->kind == HF_DIFF_UNCOVER;
-}
-
-static void print_op(const struct hf_diff_op *op)
-{
-	const struct hf_entry *e = &op->entry;
-	const struct hf_table *t = hf_plan_table(op->plan, e->table);
-	const char *origin = hf_plan_origin(op->plan, e->origin);
-	char match[LINE_SIZE], reason[64];
-
-	(void)hf_pattern_print(&e->match, match, sizeof(match));
-	printf("%c table %" PRIu32 " \"%s\" priority %" PRIu32 ": %s -> %s", is_put(op) ? '+' : '-',
-		t->group, t->name, e->priority, match, hf_fate_name(e->fate));
-	if (e->fate == HF_FATE_JUMP)
-		printf(" %" PRIu32, hf_plan_table(op->plan, e->jump)->group);
-	if (e->sets_tag)
-		printf(" tag 0x%" PRIx32, e->tag);
-	if (e->fate == HF_FATE_PUNT && !is_cover(op))
-		printf(" (%s)", hf_reason_print(e->reason, e->detail, reason));
-	if (is_cover(op))
-		printf(" (cover)");
-	else if (origin[0])
-		printf("  # %s", origin);
-	putchar('\n');
 }
 
 static const char *answer_name(enum hf_check_answer answer)
@@ -270,7 +242,7 @@ static void print_uplink(const struct report *r, const struct uplink *u)
 	printf("plan %s on %s, fallback %s\n", u->name, r->profile,
 		r->opts.fallback == HF_FALLBACK_KERNEL ? "kernel" : "software");
 	for (i = 0; i < hf_diff_n_ops(u->diff); i++)
-		print_op(hf_diff_op(u->diff, i));
+		hf_diff_op_print(hf_diff_op(u->diff, i), stdout);
 	printf("adds %zu deletes %zu keeps %zu capacity %zu/%zu", hf_diff_n_adds(u->diff),
 		hf_diff_n_deletes(u->diff), hf_diff_n_keeps(u->diff), n_entries(u->old),
 		n_entries(u->new));

@@ -25,6 +25,7 @@
 #define REPLY_MAX      (1u << 30) /* bytes: a dump of millions of flows */
 #define EXIT_TRANSPORT 1
 #define EXIT_SERVER    2
+#define EXIT_DIFFERENT 3 /* of plan: an apply would change something */
 
 struct args {
 	const char *target;
@@ -185,7 +186,18 @@ static int send_request(int fd, const json_t *request)
 	return rc;
 }
 
-static int print_reply(const json_t *reply, const char *target)
+/* What plan says of changes, in either form. */
+static bool changes(const char *text)
+{
+	json_t *j = json_loads(text, 0, NULL);
+	bool same = j ? json_is_false(json_object_get(j, "changes"))
+		      : strcmp(text, "no changes\n") == 0;
+
+	json_decref(j);
+	return !same;
+}
+
+static int print_reply(const json_t *reply, const char *target, const char *command)
 {
 	const json_t *error = json_object_get(reply, "error");
 	const json_t *result = json_object_get(reply, "result");
@@ -200,7 +212,8 @@ static int print_reply(const json_t *reply, const char *target)
 	fputs(json_string_value(result), stdout);
 	if (ferror(stdout) | fflush(stdout))
 		return fail("standard output: %s", strerror(errno));
-	return 0;
+	return strcmp(command, "plan") == 0 && changes(json_string_value(result)) ? EXIT_DIFFERENT
+										  : 0;
 }
 
 static int transact(const struct args *args, const char *path, int argc, char **argv)
@@ -221,7 +234,7 @@ static int transact(const struct args *args, const char *path, int argc, char **
 			rc = fail("%s: transaction error (%s)", path,
 				rc == -ENODATA ? "End of file" : strerror(-rc));
 		else
-			rc = print_reply(reply, target);
+			rc = print_reply(reply, target, argv[0]);
 	}
 	json_decref(request);
 	json_decref(reply);

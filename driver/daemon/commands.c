@@ -26,22 +26,6 @@ static int cmd_version(void *, const struct hf_rpc_call *call, struct hf_err *)
 	return 0;
 }
 
-static int cmd_plan(void *arg, const struct hf_rpc_call *call, struct hf_err *)
-{
-	struct hf_daemon *d = arg;
-	size_t i, n = 0;
-
-	for (i = 0; i < d->n_wires; i++) {
-		if (!d->now->plans[i])
-			continue;
-		hf_plan_print(d->now->plans[i], call->out);
-		n++;
-	}
-	if (n == 0)
-		fputs("no uplink\n", call->out);
-	return 0;
-}
-
 static void print_force(const struct hf_daemon *d, FILE *out)
 {
 	size_t i;
@@ -158,11 +142,14 @@ static const struct hf_rpc_command commands[] = {
 	{"list-commands", "", 0, 0, false, cmd_list},
 	{"memory/show", "", 0, 0, false, cmd_memory_show},
 	{"offload/stats-show", "", 0, 0, false, cmd_offload_stats},
-	{"plan", "", 0, 0, false, cmd_plan},
+	{"plan", "[-f PATH]...", 0, HF_RPC_ARGS_MAX, true, cmd_plan},
+	{"plan/show", "", 0, 0, false, cmd_plan_show},
 	{"policy/dump", "[--format=json]", 0, 0, true, cmd_policy_dump},
 	{"port/list", "", 0, 0, false, cmd_port_list},
+	{"profile/probe", "[PORT]", 0, 1, true, cmd_profile_probe},
 	{"profile/show", "[PORT]", 0, 1, false, cmd_profile_show},
 	{"rollback", "[GENERATION]", 0, 1, false, cmd_rollback},
+	{"set-options", "[--format text|json]", 1, 2, false, hf_rpc_set_options},
 	{"status", "[--format=json]", 0, 0, true, cmd_status},
 	{"verify", "", 0, 0, false, cmd_verify},
 	{"version", "", 0, 0, false, cmd_version},

@@ -28,6 +28,9 @@ int cmd_capture_show(void *arg, const struct hf_rpc_call *call, struct hf_err *e
 int cmd_capture_stop(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_status(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_port_list(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_plan(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_plan_show(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_profile_probe(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_verify(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_failsafe_check(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_profile_show(void *arg, const struct hf_rpc_call *call, struct hf_err *err);

@@ -28,6 +28,7 @@ struct conn {
 	struct hf_ctl *ctl;
 	struct bufferevent *bev;
 	struct hf_rpc_scan scan;
+	struct hf_rpc_session session;
 	struct conn *prev, *next;
 };
 
@@ -54,7 +55,7 @@ static int answer(struct conn *c, struct evbuffer *in, size_t n)
 	const char *text = (const char *)evbuffer_pullup(in, (ev_ssize_t)n);
 	char *reply;
 	size_t size;
-	int rc = text ? hf_rpc_answer(c->ctl->rpc, text, n, &reply, &size) : -ENOMEM;
+	int rc = text ? hf_rpc_answer(c->ctl->rpc, &c->session, text, n, &reply, &size) : -ENOMEM;
 
 	if (rc < 0)
 		return rc;

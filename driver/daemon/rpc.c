@@ -74,9 +74,9 @@ static int read_params(const struct hf_rpc_command *cmd, const json_t *params, c
 		if (!text)
 			return hf_fail(
 				err, -EINVAL, "\"%s\" command has non-string argument", cmd->name);
-		if (cmd->json && strcmp(text, "--format=json") == 0)
+		if (strcmp(text, "--format=json") == 0)
 			*ret_json = true;
-		else if (cmd->json && strcmp(text, "--format=text") == 0)
+		else if (strcmp(text, "--format=text") == 0)
 			*ret_json = false;
 		else if (n < HF_RPC_ARGS_MAX)
 			args[n++] = text;
@@ -93,41 +93,66 @@ static int read_params(const struct hf_rpc_command *cmd, const json_t *params, c
 	return 0;
 }
 
-static int run(const struct hf_rpc *rpc, const char *name, const json_t *params, FILE *out,
-	struct hf_err *err)
+static int run(const struct hf_rpc *rpc, const struct hf_rpc_command *cmd, const json_t *params,
+	struct hf_rpc_call *call, struct hf_err *err)
 {
-	const struct hf_rpc_command *cmd = find(rpc, name);
 	const char *args[HF_RPC_ARGS_MAX];
-	struct hf_rpc_call call = {.args = args, .out = out};
-	int rc;
+	bool json = call->json;
+	int rc = read_params(cmd, params, args, &call->n_args, &json, err);
 
-	if (!cmd)
-		return hf_fail(err, -ENOENT,
-			"\"%s\" is not a valid command (use \"list-commands\" to see a list of "
-			"valid commands)",
-			name);
-	rc = read_params(cmd, params, args, &call.n_args, &call.json, err);
-	return rc < 0 ? rc : cmd->run(rpc->arg, &call, err);
+	if (rc < 0)
+		return rc;
+	call->args = args;
+	call->json = json && cmd->json;
+	rc = cmd->run(rpc->arg, call, err);
+	call->args = NULL;
+	call->json = json;
+	return rc;
 }
 
 /* Text as the protocol wants it: never empty-handed about the last newline. */
 static json_t *text_value(const char *text, size_t len)
 {
-	if (len == 0 || text[len - 1] == '\n')
-		return json_stringn(text, len);
-	return json_sprintf("%.*s\n", (int)len, text);
+	json_t *v = len == 0 || text[len - 1] == '\n' ? json_stringn(text, len)
+						      : json_sprintf("%.*s\n", (int)len, text);
+
+	/* Policy names are checked; what else is not UTF-8 cannot be said in JSON. */
+	return v ? v : json_string("(the text is not UTF-8)\n");
+}
+
+/* What a command without a JSON form has said. */
+static json_t *plain_value(const char *text, size_t len)
+{
+	return json_pack("{s:s, s:o}", "reply-format", "plain", "reply", text_value(text, len));
+}
+
+static json_t *printed(json_t *take_value)
+{
+	char *text = take_value ? json_dumps(take_value, JSON_INDENT(2)) : NULL;
+	json_t *v = text ? text_value(text, strlen(text)) : NULL;
+
+	free(text);
+	json_decref(take_value);
+	return v;
+}
+
+static json_t *result_value(const struct hf_rpc_command *cmd, const struct hf_rpc_call *call,
+	const char *text, size_t len)
+{
+	if (!call->json)
+		return text_value(text, len);
+	if (call->session->json)
+		return cmd->json ? json_loadb(text, len, 0, NULL) : plain_value(text, len);
+	return cmd->json ? text_value(text, len) : printed(plain_value(text, len));
 }
 
 static int reply(
-	const json_t *id, int rc, const char *text, size_t len, char **ret, size_t *ret_size)
+	const json_t *id, const char *kind, json_t *take_value, char **ret, size_t *ret_size)
 {
-	json_t *value = text_value(text, len), *message;
+	bool ok = strcmp(kind, "result") == 0;
+	json_t *message = json_pack("{s:O, s:o, s:o}", "id", id, "result",
+		ok ? take_value : json_null(), "error", ok ? json_null() : take_value);
 
-	/* Policy names are checked; what else is not UTF-8 cannot be said in JSON. */
-	if (!value)
-		value = json_string("(the text is not UTF-8)\n");
-	message = rc < 0 ? json_pack("{s:O, s:n, s:o}", "id", id, "result", "error", value)
-			 : json_pack("{s:O, s:o, s:n}", "id", id, "result", value, "error");
 	*ret = message ? json_dumps(message, JSON_COMPACT) : NULL;
 	json_decref(message);
 	if (!*ret)
@@ -136,44 +161,65 @@ static int reply(
 	return 0;
 }
 
-static int answer(const struct hf_rpc *rpc, const json_t *request, char **ret, size_t *ret_size)
+static int answer(const struct hf_rpc *rpc, struct hf_rpc_session *session, const json_t *request,
+	char **ret, size_t *ret_size)
 {
 	const json_t *id = json_object_get(request, "id");
 	const char *method = json_string_value(json_object_get(request, "method"));
 	const json_t *params = json_object_get(request, "params");
+	struct hf_rpc_call call = {.session = session, .json = session->json};
+	const struct hf_rpc_command *cmd;
 	struct hf_err err = {0};
 	char *text = NULL;
 	size_t len = 0;
-	FILE *out;
 	int rc;
 
 	if (!method || !id || json_is_null(id) || !json_is_array(params))
 		return -EBADMSG;
-	out = open_memstream(&text, &len);
-	if (!out)
+	call.out = open_memstream(&text, &len);
+	if (!call.out)
 		return -ENOMEM;
-	rc = run(rpc, method, params, out, &err);
-	if (fclose(out) != 0)
+	cmd = find(rpc, method);
+	if (cmd)
+		rc = run(rpc, cmd, params, &call, &err);
+	else
+		rc = hf_fail(&err, -ENOENT,
+			"\"%s\" is not a valid command (use \"list-commands\" to see a list of "
+			"valid commands)",
+			method);
+	if (fclose(call.out) != 0)
 		rc = hf_fail(&err, -ENOMEM, "out of memory");
 	if (rc < 0)
-		rc = reply(id, rc, err.text, strlen(err.text), ret, ret_size);
+		rc = reply(id, "error", text_value(err.text, strlen(err.text)), ret, ret_size);
 	else
-		rc = reply(id, rc, text, len, ret, ret_size);
+		rc = reply(id, "result", result_value(cmd, &call, text, len), ret, ret_size);
 	free(text);
 	return rc;
 }
 
-int hf_rpc_answer(
-	const struct hf_rpc *rpc, const char *text, size_t size, char **ret, size_t *ret_size)
+int hf_rpc_answer(const struct hf_rpc *rpc, struct hf_rpc_session *session, const char *text,
+	size_t size, char **ret, size_t *ret_size)
 {
 	json_t *request = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
 	int rc;
 
 	if (!request)
 		return -EBADMSG;
-	rc = answer(rpc, request, ret, ret_size);
+	rc = answer(rpc, session, request, ret, ret_size);
 	json_decref(request);
 	return rc;
+}
+
+int hf_rpc_set_options(void *, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	const char *format = call->n_args == 2 ? call->args[1] : "";
+
+	if (strcmp(call->args[0], "--format") != 0)
+		return hf_fail(err, -EINVAL, "unknown option '%.80s'", call->args[0]);
+	if (strcmp(format, "json") != 0 && strcmp(format, "text") != 0)
+		return hf_fail(err, -EINVAL, "--format is text or json");
+	call->session->json = strcmp(format, "json") == 0;
+	return 0;
 }
 
 void hf_rpc_list(const struct hf_rpc *rpc, FILE *out)

@@ -9,7 +9,9 @@
  * for the texts that clients know. Stock ovs-appctl is a client.
  *
  * Commands are a table. The argument "--format=json" is taken out of the parameters and given to
- * the command as a flag where it has a JSON form.
+ * the command as a flag where it has a JSON form; where it has none, the text becomes
+ * {"reply-format": "plain", "reply": TEXT}, as in Open vSwitch. After "set-options --format json",
+ * which clients since Open vSwitch 3.4 send, results on that connection are JSON values, no texts.
  */
 
 #pragma once
@@ -23,7 +25,13 @@ struct hf_err;
 #define HF_RPC_SIZE_MAX (64u << 10) /* bytes of a request: a packet line has a few hundred */
 #define HF_RPC_ARGS_MAX 32u
 
+/* What a client has asked of its connection. Starts as {0}. */
+struct hf_rpc_session {
+	bool json;
+};
+
 struct hf_rpc_call {
+	struct hf_rpc_session *session;
 	size_t n_args;
 	const char *const *args;
 	bool json;
@@ -64,8 +72,9 @@ long hf_rpc_find_end(struct hf_rpc_scan *scan, const char *buf, size_t n);
  * Answers one request. *ret is the reply, to be freed. -EBADMSG: it is no request, and the peer
  * deserves no answer but a closed connection; -ENOMEM.
  */
-int hf_rpc_answer(
-	const struct hf_rpc *rpc, const char *text, size_t size, char **ret, size_t *ret_size);
+int hf_rpc_answer(const struct hf_rpc *rpc, struct hf_rpc_session *session, const char *text,
+	size_t size, char **ret, size_t *ret_size);
 
-/* The command list-commands, for tables. arg must be the struct hf_rpc. */
+/* The commands set-options and list-commands, for tables. */
+int hf_rpc_set_options(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 void hf_rpc_list(const struct hf_rpc *rpc, FILE *out);

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct hf_err;
 struct hf_diff;
@@ -64,4 +65,6 @@ size_t hf_diff_peak(const struct hf_diff *diff);
 /* Whether all packets are punted meanwhile, for lack of room for the careful order. */
 bool hf_diff_covers_all(const struct hf_diff *diff);
 
+/* One line: "+ table 1 "host" priority 3: eth / ipv4 ... -> deny  # ORIGIN". */
+void hf_diff_op_print(const struct hf_diff_op *op, FILE *out);
 const char *hf_diff_kind_name(enum hf_diff_kind kind); /* add, delete, cover, uncover */

@@ -265,6 +265,77 @@ def telemetry(d, dir):
         assert ask(bad) is None, bad
 
 
+def planned(d, dir):
+    """plan says what apply will do, and does nothing."""
+    web, other = f'{dir}/policy/web.yaml', f'{dir}/other'
+    assert d.ask('plan') == 'no changes\n'
+    assert json.loads(d.ask('--format=json', 'plan'))['changes'] is False
+    os.makedirs(other, exist_ok=True)
+    with open(f'{other}/all.yaml', 'w') as f:
+        f.write(HOST + '---\n' + POLICY.replace('[PORT]', '[80, 443]') +
+                '    - {action: Deny, protocol: UDP, destination: {ports: [53]}}\n')
+    before = d.status()
+    got = d.run('plan', '-f', other)
+    assert got.returncode == 3 and got.stderr == '', got
+    lines = got.stdout.splitlines()
+    assert lines[0] == '+ default/gnp:web/ingress/1', lines
+    assert lines[1] == 'plan eth0 on mlx5-cx6dx' and lines[-1] == 'changes: yes', lines
+    assert [line for line in lines if re.match(r'\+ table .* tcp dst 443 -> allow', line)], lines
+    assert d.status() == before
+    got = d.run('--format', 'json', 'plan', f'-f={other}')
+    said = json.loads(got.stdout)
+    assert got.returncode == 3 and said['added'] == ['default/gnp:web/ingress/1'], said
+    port = said['ports'][0]
+    assert port['adds'] > 0 and port['before'] == before['ports'][0]['entries'], said
+    # What it said is what happens.
+    replace(web, POLICY.replace('[PORT]', '[80, 443]') +
+            '    - {action: Deny, protocol: UDP, destination: {ports: [53]}}\n')
+    opened(d, 443)
+    assert d.status()['ports'][0]['entries'] == port['after'], (port, d.status())
+    assert d.ask('plan') == 'no changes\n'
+    replace(web, POLICY.replace('PORT', '80'))
+    wait(lambda: not is_open(d, 443), 'port 443 is closed again')
+    assert d.refused('plan', '-f', 'policy') == "'policy': an absolute path is needed"
+    assert d.refused('plan', '-x') == "plan: unknown argument '-x'"
+    assert 'No such file' in d.refused('plan', '-f', f'{dir}/nothing')
+
+
+def probed(d, dir):
+    at, entries = d.inserted(), d.status()['ports'][0]['entries']
+    text = d.ask('profile/probe')
+    m = re.fullmatch(r'eth0 on mlx5-cx6dx: (\d+) of (\d+) rules made and removed, as the profile says\n',
+                     text)
+    assert m and 0 < int(m.group(1)) < int(m.group(2)), text
+    said = json.loads(d.ask('--format=json', 'profile/probe', 'eth0'))['ports'][0]
+    assert (said['taken'], said['left'], said['differences']) == (int(m.group(1)), 0, []), said
+    assert d.refused('profile/probe', 'eth9') == 'no uplink eth9'
+    assert (at, entries) == (d.inserted(), d.status()['ports'][0]['entries'])
+
+
+def stock(d, dir):
+    """Every command that only looks: Open vSwitch's client and ours get the same bytes."""
+    names = [line.split()[0] for line in d.ask('list-commands').splitlines()[1:]]
+    assert names == sorted(names) and {
+        'apply', 'capture', 'confirm', 'conntrack/dump', 'conntrack/flush', 'coverage/show',
+        'dpctl/dump-flows', 'dpctl/offload-stats-show', 'exit', 'explain', 'failsafe/check',
+        'flow/dump', 'list-commands', 'memory/show', 'offload/stats-show', 'plan', 'policy/dump',
+        'port/list', 'profile/probe', 'profile/show', 'rollback', 'status', 'verify', 'version',
+        'vlog/list', 'vlog/reopen', 'vlog/set'} <= set(names), names
+    looks = [n for n in names if n.endswith(('/dump', '/show', '/list', '/check', '-show', '-flows'))
+             and n not in ('memory/show', 'coverage/show')]  # they count the asking itself
+    for words in [[n] for n in looks] + [['status'], ['version'], ['plan'], ['explain', *tcp(80).split()],
+                                         ['flow/dump', '-m', 'type=offloaded'], ['bogus'], ['explain'],
+                                         ['version', 'x']]:
+        json.loads(d.run('--format', 'json', *words).stdout or '{}')
+        if not shutil.which('ovs-appctl'):
+            continue
+        ours = d.run(*words)
+        theirs = subprocess.run(['ovs-appctl', '-t', f'{dir}/run/hepflowd.{d.process.pid}.ctl', *words],
+                                capture_output=True, text=True)
+        assert (ours.stdout, ours.returncode) == (theirs.stdout, theirs.returncode), words
+        assert ours.stderr.splitlines()[:-1] == theirs.stderr.splitlines()[:-1], words
+
+
 def trusted(d, dir):
     text = d.ask('verify')
     assert re.fullmatch(r'eth0 by the rules: proven\neth0 on mlx5-cx6dx, \d+ entries: proven\n',
@@ -335,7 +406,7 @@ def main():
         os.environ['RUNTIME_DIRECTORY'] = dir  # where DPDK's sockets are
         with Daemon(dir) as d:
             for step in (files, confirmed, not_confirmed, back_and_forth, watched, telemetry,
-                         trusted, odd, unprivileged, completed):
+                         planned, probed, stock, trusted, odd, unprivileged, completed):
                 step(d, dir)
             d.stop()
             left = [f for _, _, files in os.walk(f'{dir}/dpdk') for f in files]

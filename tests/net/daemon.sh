@@ -222,7 +222,8 @@ assert s["schema"] == 1 and s["generation"] == 1 and s["error"] is None, s' || b
 	ask policy/dump | expect policy/dump '^default/gnp:web/ingress/1 '
 	ask counters | expect counters '^  established +pass +[1-9]'
 	ask conntrack/dump | expect conntrack/dump '^tcp,orig=\(src=192.0.2.1,dst=192.0.2.10,'
-	ask plan | expect plan '^plan eth0 on '
+	ask plan | expect plan '^no changes$'
+	ask plan/show | expect plan/show '^plan eth0 on '
 	ask offload/stats-show | expect offload/stats-show '^   Total +Inserted offloads: +[0-9]+$'
 	ask explain in=eth0 src=192.0.2.1 dst=192.0.2.10 proto=tcp dport=3000 |
 		expect explain '^verdict: deny$'

@@ -23,6 +23,12 @@ static int cmd_echo(void *, const struct hf_rpc_call *call, struct hf_err *)
 	return 0;
 }
 
+static int cmd_json(void *, const struct hf_rpc_call *call, struct hf_err *)
+{
+	fputs(call->json ? "{\"a\":[1]}" : "one", call->out);
+	return 0;
+}
+
 static int cmd_fail(void *, const struct hf_rpc_call *call, struct hf_err *err)
 {
 	fputs("lost", call->out);
@@ -32,18 +38,22 @@ static int cmd_fail(void *, const struct hf_rpc_call *call, struct hf_err *err)
 static const struct hf_rpc_command commands[] = {
 	{"echo", "[ARG...]", 1, 3, true, cmd_echo},
 	{"fail", "", 0, 0, false, cmd_fail},
+	{"json", "", 0, 0, true, cmd_json},
 	{"quiet", "", 0, 2, false, cmd_echo},
+	{"set-options", "", 1, 2, false, hf_rpc_set_options},
 };
 
-static const struct hf_rpc rpc = {.n = 3, .commands = commands};
+static const struct hf_rpc rpc = {.n = 5, .commands = commands};
+
+static struct hf_rpc_session session;
 
 static void answers(const char *request, const char *want)
 {
 	char *reply;
 	size_t size;
 
-	cr_assert_eq(
-		hf_rpc_answer(&rpc, request, strlen(request), &reply, &size), 0, "%s", request);
+	cr_assert_eq(hf_rpc_answer(&rpc, &session, request, strlen(request), &reply, &size), 0,
+		"%s", request);
 	cr_assert_str_eq(reply, want);
 	cr_assert_eq(size, strlen(want));
 	free(reply);
@@ -81,8 +91,34 @@ Test(rpc, format_is_no_argument_of_commands_that_know_json)
 {
 	answers("{\"id\":0,\"method\":\"echo\",\"params\":[\"--format=json\",\"a\"]}",
 		"{\"id\":0,\"result\":\"a+json\\n\",\"error\":null}");
-	answers("{\"id\":0,\"method\":\"quiet\",\"params\":[\"--format=json\"]}",
-		"{\"id\":0,\"result\":\"--format=json\\n\",\"error\":null}");
+}
+
+/* As Open vSwitch has it since 3.4. */
+Test(rpc, what_has_no_json_form_is_wrapped)
+{
+	answers("{\"id\":0,\"method\":\"quiet\",\"params\":[\"--format=json\",\"a\"]}",
+		"{\"id\":0,\"result\":\"{\\n  \\\"reply-format\\\": \\\"plain\\\",\\n  "
+		"\\\"reply\\\": "
+		"\\\"a\\\\n\\\"\\n}\\n\",\"error\":null}");
+}
+
+Test(rpc, a_connection_can_be_turned_to_json)
+{
+	answers("{\"id\":0,\"method\":\"set-options\",\"params\":[\"--format\",\"yaml\"]}",
+		"{\"id\":0,\"result\":null,\"error\":\"--format is text or json\\n\"}");
+	answers("{\"id\":0,\"method\":\"set-options\",\"params\":[\"--colour\"]}",
+		"{\"id\":0,\"result\":null,\"error\":\"unknown option '--colour'\\n\"}");
+	answers("{\"id\":0,\"method\":\"json\",\"params\":[]}",
+		"{\"id\":0,\"result\":\"one\\n\",\"error\":null}");
+	answers("{\"id\":0,\"method\":\"set-options\",\"params\":[\"--format\",\"json\"]}",
+		"{\"id\":0,\"result\":\"\",\"error\":null}");
+	answers("{\"id\":0,\"method\":\"json\",\"params\":[]}",
+		"{\"id\":0,\"result\":{\"a\":[1]},\"error\":null}");
+	answers("{\"id\":0,\"method\":\"quiet\",\"params\":[\"a\"]}",
+		"{\"id\":0,\"result\":{\"reply-format\":\"plain\",\"reply\":\"a\\n\"},\"error\":"
+		"null}");
+	answers("{\"id\":0,\"method\":\"json\",\"params\":[\"--format=text\"]}",
+		"{\"id\":0,\"result\":\"one\\n\",\"error\":null}");
 }
 
 Test(rpc, more_arguments_than_there_is_room_for_are_too_many)
@@ -113,8 +149,8 @@ Test(rpc, what_is_no_request_gets_no_answer)
 	size_t size, i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		cr_assert_eq(hf_rpc_answer(&rpc, bad[i], strlen(bad[i]), &reply, &size), -EBADMSG,
-			"%s", bad[i]);
+		cr_assert_eq(hf_rpc_answer(&rpc, &session, bad[i], strlen(bad[i]), &reply, &size),
+			-EBADMSG, "%s", bad[i]);
 }
 
 Test(rpc, end_is_found_whatever_the_pieces)
@@ -160,6 +196,8 @@ Test(rpc, list_has_the_form_of_ovs)
 	cr_assert_str_eq(text, "The available commands are:\n"
 			       "  echo                    [ARG...]\n"
 			       "  fail                    \n"
-			       "  quiet                   \n");
+			       "  json                    \n"
+			       "  quiet                   \n"
+			       "  set-options             \n");
 	free(text);
 }
