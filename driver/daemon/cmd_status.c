@@ -70,7 +70,8 @@ static void print_wire(const struct hf_daemon *d, size_t i, FILE *out)
 		w->nic->name, w->assumed ? " (none known)" : "", s.whole, s.relevant, s.part,
 		w->sync ? hf_sync_n_rules(w->sync) : 0);
 	if (w->reject[0])
-		fprintf(out, "    not offloaded: pmd-reject:%s\n", w->reject);
+		fprintf(out, "    not offloaded: pmd-reject:%s; tried again every %u s\n",
+			w->reject, w->retry_s);
 	if (w->sync && hf_sync_n_stuck(w->sync) > 0)
 		fprintf(out, "    %zu old entries cannot be removed from the NIC\n",
 			hf_sync_n_stuck(w->sync));
@@ -180,8 +181,8 @@ int cmd_status(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 		stamp(d->now->built, at));
 	print_pending(d, call->out);
 	if (d->error[0])
-		fprintf(call->out, "last apply: failed %s: %s\n", stamp(d->error_time, at),
-			d->error);
+		fprintf(call->out, "last apply: failed %s: %s%s\n", stamp(d->error_time, at),
+			d->error, d->retry_at ? "; it is tried again" : "");
 	else
 		fputs("last apply: ok\n", call->out);
 	print_felix(d, call->out);

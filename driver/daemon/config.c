@@ -203,6 +203,26 @@ static int read_strict_invalid(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
+static int read_refused(struct reader *r, const struct hf_yaml *v)
+{
+	static const char *const words[] = {"software", "keep"};
+	int rc = read_word(r, v, "refused", words, N(words));
+
+	if (rc < 0)
+		return rc;
+	r->c->keep_refused = rc == 1;
+	return 0;
+}
+
+static int read_changes(struct reader *r, const struct hf_yaml *v)
+{
+	static const struct key keys[] = {
+		{"refused", false, read_refused},
+	};
+
+	return read_map(r, v, keys, N(keys), "changes");
+}
+
 /* A port, meant on loopback, or ADDRESS:PORT. */
 static int read_metrics(struct reader *r, const struct hf_yaml *v)
 {
@@ -566,6 +586,7 @@ static int read_spec(struct reader *r, const struct hf_yaml *v)
 		{"statedir", false, read_statedir},
 		{"fallback", false, read_fallback},
 		{"strict-invalid", false, read_strict_invalid},
+		{"changes", false, read_changes},
 		{"rundir", false, read_rundir},
 		{"eal", false, read_eal},
 		{"calicoVersion", false, read_calico},

@@ -99,6 +99,7 @@ struct hf_config {
 	unsigned int n_workers; /* at most n_wires */
 	struct hf_place workers_at;
 	bool strict_invalid; /* hf_plan_opts */
+	bool keep_refused;   /* a NIC that refuses a change undoes it everywhere */
 	size_t n_ports;
 	struct hf_conf_port *ports;
 	size_t n_wires; /* in the order of their outer sides */

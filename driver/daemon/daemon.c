@@ -2,6 +2,7 @@
 
 #include "daemon.h"
 
+#include "enforce.h"
 #include "feed.h"
 #include "kernel.h"
 #include "log.h"
@@ -188,109 +189,6 @@ static int start_workers(struct hf_daemon *d, struct hf_err *err)
 	return 0;
 }
 
-/* The NICs follow what is in force in software already. */
-static void program(struct hf_daemon *d)
-{
-	size_t i;
-
-	for (i = 0; i < d->n_wires; i++) {
-		struct hf_wire *w = &d->wires[i];
-		struct hf_err err = {0};
-
-		if (!w->sync)
-			continue;
-		w->reject[0] = '\0';
-		if (hf_sync_apply(w->sync, d->now->plans[i], &err) == 0)
-			continue;
-		memcpy(w->reject, err.text, sizeof(w->reject));
-		hf_log(HF_LOG_ERROR, "offload",
-			"%s: not offloaded, everything is judged in software: pmd-reject:%s",
-			w->outer_conf->name, w->reject);
-	}
-}
-
-static void log_generation(const struct hf_daemon *d)
-{
-	size_t i;
-
-	for (i = 0; i < hf_model_n_warnings(d->now->model); i++)
-		hf_log(HF_LOG_WARN, "policy", "%s", hf_model_warning(d->now->model, i));
-	hf_log(HF_LOG_INFO, "engine", "generation %u in force", d->now->number);
-	for (i = 0; i < d->n_wires; i++) {
-		if (d->wires[i].sync)
-			hf_log(HF_LOG_INFO, "offload", "%s: %zu rules in the NIC, profile %s",
-				d->wires[i].outer_conf->name, hf_sync_n_rules(d->wires[i].sync),
-				d->wires[i].nic->name);
-	}
-}
-
-/* Frees what only waited for the software path; the rest stays for later. */
-static void sweep(struct hf_daemon *d)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < d->n_gone; i++) {
-		if (d->gone[i]->lent)
-			d->gone[n++] = d->gone[i];
-		else
-			hf_generation_free(d->gone[i]);
-	}
-	d->n_gone = n;
-}
-
-static void unlend(struct hf_generation *const *v, size_t n, const struct hf_rules *rules)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		if (v[i]->rules == rules)
-			v[i]->lent = false;
-	}
-}
-
-static void reclaim(struct hf_daemon *d)
-{
-	const struct hf_rules *rules;
-
-	while ((rules = hf_soft_reclaim(d->soft))) {
-		unlend(d->old, d->n_old, rules);
-		unlend(d->gone, d->n_gone, rules);
-	}
-	sweep(d);
-}
-
-/* The oldest makes room; the software path lets go of it within a round of its loop. */
-static void remember(struct hf_daemon *d, struct hf_generation *take_old)
-{
-	if (!take_old)
-		return;
-	if (d->n_old == HF_HISTORY)
-		d->gone[d->n_gone++] = d->old[--d->n_old];
-	memmove(&d->old[1], &d->old[0], d->n_old * sizeof(d->old[0]));
-	d->old[0] = take_old;
-	d->n_old++;
-}
-
-/* Takes over a whole generation. On failure the old one stays, and this one is the caller's. */
-static int put_in_force(struct hf_daemon *d, struct hf_generation *take_next, struct hf_err *err)
-{
-	int rc;
-
-	reclaim(d);
-	if (d->n_gone == HF_GONE_MAX)
-		return hf_fail(err, -EBUSY,
-			"the packet path has not let go of %d older generations", HF_GONE_MAX);
-	rc = hf_soft_publish(d->soft, take_next->rules, err);
-	if (rc < 0)
-		return rc;
-	remember(d, d->now);
-	take_next->lent = true;
-	d->now = take_next;
-	program(d);
-	log_generation(d);
-	return 0;
-}
-
 static int start_all(struct hf_daemon *d, struct hf_generation **first, struct hf_err *err)
 {
 	size_t i;
@@ -305,7 +203,7 @@ static int start_all(struct hf_daemon *d, struct hf_generation **first, struct h
 	for (i = 0; i < d->n_wires && rc == 0; i++)
 		rc = start_wire(d, &d->wires[i], err);
 	if (rc == 0)
-		rc = put_in_force(d, *first, err);
+		rc = hf_enforce(d, *first, err);
 	if (rc < 0)
 		return rc;
 	d->last_number = (*first)->number;
@@ -368,6 +266,15 @@ static int fail_apply(struct hf_daemon *d, const struct hf_err *err, int rc)
 {
 	(void)snprintf(d->error, sizeof(d->error), "%s", err->text); /* the same size */
 	d->error_time = time(NULL);
+	if (!d->refused) {
+		d->retry_at = 0;
+	} else {
+		d->retry_s = d->retry_at ? 2 * d->retry_s : HF_RETRY_FIRST_S;
+		if (d->retry_s > HF_RETRY_MAX_S)
+			d->retry_s = HF_RETRY_MAX_S;
+		d->retry_at = hf_daemon_ms() + 1000ull * d->retry_s;
+	}
+	d->refused = false;
 	hf_log(HF_LOG_ERROR, "engine", "generation %u stays in force: %s",
 		d->now ? d->now->number : 0, err->text);
 	return rc;
@@ -377,6 +284,7 @@ static void succeed(struct hf_daemon *d, const struct hf_felix *felix)
 {
 	d->error[0] = '\0';
 	d->held = d->missed = false;
+	d->retry_at = 0;
 	d->save = felix && d->config->statedir;
 	report(d);
 }
@@ -397,9 +305,9 @@ int hf_daemon_apply(struct hf_daemon *d, struct hf_err *err)
 	rc = hf_generation_build(&in, d->last_number + 1, d->now, &next, err);
 	if (rc < 0)
 		return fail_apply(d, err, rc);
-	rc = put_in_force(d, next, err);
+	rc = hf_enforce(d, next, err);
 	if (rc < 0) {
-		hf_generation_free(next);
+		hf_enforce_drop(d, next);
 		return fail_apply(d, err, rc);
 	}
 	d->last_number = next->number;
@@ -420,23 +328,17 @@ void hf_daemon_changed(struct hf_daemon *d)
 	(void)hf_daemon_apply(d, &(struct hf_err){0}); /* logged and kept there */
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* is there on Linux */
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 int hf_daemon_apply_confirm(struct hf_daemon *d, unsigned int seconds, struct hf_err *err)
 {
 	unsigned int back_to = d->now->number;
 	int rc = hf_daemon_apply(d, err);
 
-	if (rc < 0)
+	if (rc < 0) {
+		d->retry_at = 0; /* nobody would be there to confirm it */
 		return rc;
+	}
 	d->back_to = back_to;
-	d->confirm_by = now_ms() + 1000ull * seconds;
+	d->confirm_by = hf_daemon_ms() + 1000ull * seconds;
 	hf_log(HF_LOG_WARN, "engine", "generation %u is undone in %u s unless it is confirmed",
 		d->now->number, seconds);
 	return 0;
@@ -468,9 +370,10 @@ int hf_daemon_rollback(struct hf_daemon *d, unsigned int number, struct hf_err *
 	g = d->old[i];
 	d->n_old--;
 	memmove(&d->old[i], &d->old[i + 1], (d->n_old - i) * sizeof(d->old[0]));
-	rc = put_in_force(d, g, err);
+	rc = hf_enforce(d, g, err);
 	if (rc < 0) {
-		remember(d, g); /* there is room: it just left */
+		d->refused = false;
+		hf_enforce_remember(d, g); /* there is room: it just left */
 		return rc;
 	}
 	d->confirm_by = 0;
@@ -485,7 +388,7 @@ static void check_confirm(struct hf_daemon *d)
 	unsigned int number = d->now->number;
 	struct hf_err err;
 
-	if (!d->confirm_by || now_ms() < d->confirm_by)
+	if (!d->confirm_by || hf_daemon_ms() < d->confirm_by)
 		return;
 	if (hf_daemon_rollback(d, d->back_to, &err) < 0) {
 		hf_log(HF_LOG_ERROR, "engine", "generation %u is not confirmed and stays: %s",
@@ -555,34 +458,15 @@ static void check_moving(struct hf_daemon *d)
 
 void hf_daemon_tick(struct hf_daemon *d)
 {
-	size_t i;
-
 	check_workers(d);
 	check_moving(d);
 	hf_packets_poll(d);
 	check_confirm(d);
 	save(d);
-	for (i = 0; i < d->n_wires; i++) {
-		if (d->wires[i].sync)
-			hf_sync_poll(d->wires[i].sync);
-	}
-	reclaim(d);
-}
-
-static void unprogram(struct hf_wire *w)
-{
-	struct hf_err err = {0};
-	size_t n;
-
-	if (!w->sync)
-		return;
-	if (hf_sync_apply(w->sync, NULL, &err) < 0)
-		hf_log(HF_LOG_ERROR, "offload", "%s: %s", w->outer_conf->name, err.text);
-	n = hf_sync_n_rules(w->sync);
-	hf_log(n ? HF_LOG_ERROR : HF_LOG_INFO, "offload", "%s: %zu rules left in the NIC",
-		w->outer_conf->name, n);
-	hf_sync_free(w->sync);
-	w->sync = NULL;
+	hf_enforce_tick(d);
+	if (d->retry_at && hf_daemon_ms() >= d->retry_at)
+		hf_daemon_changed(d);
+	hf_enforce_reclaim(d);
 }
 
 void hf_daemon_stop(struct hf_daemon *d)
@@ -591,7 +475,7 @@ void hf_daemon_stop(struct hf_daemon *d)
 
 	save(d);
 	for (i = 0; i < d->n_wires; i++)
-		unprogram(&d->wires[i]);
+		hf_enforce_withdraw(&d->wires[i]);
 	stop_workers(d);
 	free(d->workers);
 	d->workers = NULL;

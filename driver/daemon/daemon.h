@@ -5,9 +5,10 @@
  * programmed into the NICs.
  *
  * A new generation is built aside. Once it is whole, its rules are published to the software path,
- * and only then the NICs are changed (driver/flow/sync.h). On any error before that the last good
- * generation stays in force and the error is kept for "status". A NIC that refuses rules is no
- * error of the policy: its wire goes on in software, and "status" says why.
+ * and only then the NICs are changed (enforce.h). On any error before that the last good generation
+ * stays in force and the error is kept for "status". A NIC that refuses rules is no error of the
+ * policy: its wire goes on in software, and "status" says why; unless the configuration has it that
+ * the whole change is taken back then, on all NICs. Either way it is tried again.
  *
  * Threads: the control thread, except for the workers' lcores.
  */
@@ -49,6 +50,8 @@ struct hf_wire {
 	struct hf_sync *sync;	  /* NULL: the profile takes no rules, or not an uplink */
 	uint16_t sync_port;
 	char reject[HF_ERR_SIZE]; /* why nothing is offloaded although it could be; "" */
+	uint64_t retry_at;	  /* hf_daemon_ms(), with reject */
+	unsigned int retry_s;	  /* how long was waited for it */
 };
 
 struct hf_daemon {
@@ -85,6 +88,9 @@ struct hf_daemon {
 	bool missed;	     /* a change that was not applied for one of these reasons */
 	char error[HF_ERR_SIZE]; /* of the last apply; "": it succeeded */
 	time_t error_time;
+	bool refused;	   /* a NIC refused, so the policy before was kept */
+	uint64_t retry_at; /* hf_daemon_ms(): then it is tried again; 0: not for that reason */
+	unsigned int retry_s;
 	bool exiting;
 	void (*on_exit)(void *arg); /* asked for by a command */
 	void *on_exit_arg;

@@ -17,11 +17,13 @@
 /* What is in the NIC, in the order in which it was put there. */
 struct hf_sync {
 	struct hf_sync_opts opts;
-	struct hf_held_list rules; /* of the plan in force, in its order */
-	struct hf_held_list stuck; /* refused to go */
-	bool tables;		   /* the plan in force has jumps */
-	struct hf_held *cover;	   /* NULL: not in the NIC */
-	struct hf_flow cover_flow; /* as the last plan with tables would have it */
+	struct hf_held_list rules;  /* of the plan in force, in its order */
+	struct hf_held_list stuck;  /* refused to go */
+	struct hf_held_list fresh;  /* prepared: of the plan to come, those that stay included */
+	const struct hf_plan *plan; /* prepared; lent */
+	bool tables;		    /* the plan in force has jumps */
+	struct hf_held *cover;	    /* NULL: not in the NIC */
+	struct hf_flow cover_flow;  /* as the last plan with tables would have it */
 	struct hf_tally *tallies;
 	struct hf_sync_stats stats;
 	double m2; /* sum of squared differences from the mean (Welford) */
@@ -61,6 +63,7 @@ void hf_sync_free(struct hf_sync *sync)
 {
 	if (!sync)
 		return;
+	hf_sync_cancel(sync);
 	hf_held_fini(&sync->rules);
 	hf_held_fini(&sync->stuck);
 	hf_held_free(sync->cover);
@@ -211,7 +214,7 @@ static void keep_stuck(struct hf_sync *s, struct hf_held *r, bool tables, struct
 		hf_held_free(r);
 		return;
 	}
-	(void)hf_held_push(&s->stuck, r); /* hf_sync_apply() made room */
+	(void)hf_held_push(&s->stuck, r); /* hf_sync_prepare() made room */
 }
 
 /*
@@ -263,13 +266,27 @@ static void forget_fresh(struct hf_sync *s, struct hf_held_list *fresh)
 		s->rules.v[i]->wanted = false;
 }
 
+/*
+ * Stuck rules are in the order in which they should have gone, the opposite of the one in which
+ * drop_all() takes them. A table must not be seen half empty, so what was not hidden before is now.
+ */
 static int retry_stuck(struct hf_sync *s, struct hf_err *err)
 {
-	struct hf_held_list again = s->stuck, room = {0};
-	int rc = hf_held_reserve(&room, again.n);
+	struct hf_held_list again = {0}, room = {0};
+	int rc = s->tables ? cover(s, err) : 0;
 
 	if (rc < 0)
+		return rc;
+	rc = hf_held_reserve(&room, s->stuck.cap);
+	if (rc == 0)
+		rc = hf_held_reserve(&again, s->stuck.n);
+	if (rc < 0) {
+		hf_held_fini_shallow(&room);
 		return hf_fail(err, rc, "offload: out of memory");
+	}
+	while (s->stuck.n > 0)
+		(void)hf_held_push(&again, s->stuck.v[--s->stuck.n]); /* there is room */
+	hf_held_fini_shallow(&s->stuck);
 	s->stuck = room;
 	rc = drop_all(s, &again, s->tables, NULL, err);
 	hf_held_fini(&again);
@@ -425,37 +442,78 @@ static void settle(struct hf_sync *s, struct hf_held_list *fresh)
 	}
 }
 
-int hf_sync_apply(struct hf_sync *sync, const struct hf_plan *plan, struct hf_err *err)
+int hf_sync_prepare(struct hf_sync *sync, const struct hf_plan *plan, struct hf_err *err)
 {
-	struct hf_held_list fresh = {0};
+	int rc;
+
+	hf_sync_cancel(sync);
+	rc = make_fresh(sync, plan, &sync->fresh);
+	if (rc == 0)
+		rc = hf_held_reserve(&sync->stuck, sync->stuck.n + sync->rules.n + sync->fresh.n);
+	if (rc < 0) {
+		hf_sync_cancel(sync);
+		return hf_fail(err, rc, "offload: out of memory");
+	}
+	sync->plan = plan;
+	return 0;
+}
+
+void hf_sync_cancel(struct hf_sync *sync)
+{
+	forget_fresh(sync, &sync->fresh);
+	sync->plan = NULL;
+}
+
+/* All that the plan asks for is in the NIC, and nothing else. */
+static bool is_same(const struct hf_sync *s, const struct hf_held_list *fresh)
+{
+	size_t i;
+
+	for (i = 0; i < fresh->n && fresh->v[i]->in; i++)
+		;
+	return i == fresh->n && fresh->n == s->rules.n && !s->cover;
+}
+
+static int commit(struct hf_sync *s, struct hf_err *err)
+{
+	struct hf_held_list fresh = s->fresh;
+	int rc;
+
+	s->fresh = (struct hf_held_list){0};
+	if (has_tables(s->plan))
+		make_cover(s, s->plan);
+	settle(s, &fresh);
+	if (is_same(s, &fresh)) {
+		hf_held_fini_shallow(&s->rules);
+		s->rules = fresh;
+		return 0;
+	}
+	rc = replace(s, &fresh, s->plan, has_tables(s->plan), err);
+	hf_held_fini(&fresh);
+	return rc;
+}
+
+int hf_sync_commit(struct hf_sync *sync, struct hf_err *err)
+{
 	size_t i;
 	int rc = sync->stuck.n > 0 ? retry_stuck(sync, err) : 0;
 
-	if (rc < 0)
-		return rc;
-	rc = make_fresh(sync, plan, &fresh);
-	if (rc == 0)
-		rc = hf_held_reserve(&sync->stuck, sync->rules.n + fresh.n);
 	if (rc < 0) {
-		forget_fresh(sync, &fresh);
-		return hf_fail(err, rc, "offload: out of memory");
+		hf_sync_cancel(sync);
+		return rc;
 	}
-	if (has_tables(plan))
-		make_cover(sync, plan);
-	settle(sync, &fresh);
-	for (i = 0; i < fresh.n && fresh.v[i]->in; i++)
-		;
-	if (i == fresh.n && fresh.n == sync->rules.n && !sync->cover) {
-		hf_held_fini_shallow(&sync->rules);
-		sync->rules = fresh;
-		rc = 0;
-	} else {
-		rc = replace(sync, &fresh, plan, has_tables(plan), err);
-		hf_held_fini(&fresh);
-	}
+	rc = commit(sync, err);
 	for (i = 0; i < sync->rules.n; i++)
 		sync->rules.v[i]->wanted = false;
+	sync->plan = NULL;
 	return rc;
+}
+
+int hf_sync_apply(struct hf_sync *sync, const struct hf_plan *plan, struct hf_err *err)
+{
+	int rc = hf_sync_prepare(sync, plan, err);
+
+	return rc < 0 ? rc : hf_sync_commit(sync, err);
 }
 
 size_t hf_sync_n_rules(const struct hf_sync *sync)

@@ -69,6 +69,14 @@ void hf_sync_free(struct hf_sync *sync);
  */
 int hf_sync_apply(struct hf_sync *sync, const struct hf_plan *plan, struct hf_err *err);
 
+/*
+ * The same in two steps. hf_sync_prepare() takes the memory and says nothing to the NIC; the plan
+ * must be there until hf_sync_commit(), or hf_sync_cancel(), which forgets it.
+ */
+int hf_sync_prepare(struct hf_sync *sync, const struct hf_plan *plan, struct hf_err *err);
+int hf_sync_commit(struct hf_sync *sync, struct hf_err *err);
+void hf_sync_cancel(struct hf_sync *sync);
+
 /* Rules in the NIC, stuck ones and the cover included. */
 size_t hf_sync_n_rules(const struct hf_sync *sync);
 /* Those that could not be removed. */

@@ -53,7 +53,7 @@ FLOORS = {
     'driver/flow': (ANY, ['driver/port/*'], DPDK),
     'driver/soft': (ANY, ['driver/port/*'], DPDK),
     'driver/vnic': (ANY, [], PMD | {'mnl'}),
-    'driver/txn.': (BASE | {'backend', 'plan'}, [], set()),
+    'driver/txn.': (BASE | {'plan'}, [], set()),
     'driver/daemon': (ANY, ['driver/*'], DPDK | {'event', 'verbs', 'mnl'}),
     # Programs are users like any other: public headers only.
     'flowgen/main.c': (ANY, ['flowgen/cli.h'], set()),

@@ -71,6 +71,7 @@ Test(config, everything_is_read)
 		     "  connections: {max: 4096, timeouts: {udp: 5, tcp-established: 3600}}\n"
 		     "  poll: adaptive\n"
 		     "  strict-invalid: true\n"
+		     "  changes: {refused: keep}\n"
 		     "  telemetry: true\n"
 		     "  ports:\n"
 		     "    - {name: cali1, role: workload, devargs: net_null2}\n"
@@ -93,6 +94,7 @@ Test(config, everything_is_read)
 	cr_expect_eq(c->timeouts[0], 0);
 	cr_assert_eq(c->poll, HF_POLL_ADAPTIVE);
 	cr_assert(c->strict_invalid);
+	cr_assert(c->keep_refused);
 	cr_assert(c->telemetry);
 	cr_assert_eq(c->n_wires, 2);
 	cr_assert_eq(c->wires[0].outer, 0);
