@@ -34,6 +34,7 @@ struct cli {
 	const char *host;
 	const char *profile;
 	const char *fallback;
+	const char *eswitch;
 	const char *format;
 	const char *packets;
 	const char *calico;

@@ -66,6 +66,24 @@ static int parse_capacity(const char *text, uint32_t *ret)
 	return 0;
 }
 
+/* "0:1" */
+static int parse_eswitch(const char *text, struct hf_eswitch *ret)
+{
+	unsigned long wire, host;
+	char *end;
+
+	if (!isdigit(text[0]))
+		return -EINVAL;
+	wire = strtoul(text, &end, 10);
+	if (end[0] != ':' || !isdigit(end[1]))
+		return -EINVAL;
+	host = strtoul(end + 1, &end, 10);
+	if (end[0] != '\0' || wire > UINT16_MAX || host > UINT16_MAX || wire == host)
+		return -EINVAL;
+	*ret = (struct hf_eswitch){true, (uint16_t)wire, (uint16_t)host};
+	return 0;
+}
+
 int cli_plan_opts(const struct cli *cli, struct hf_plan_opts *ret)
 {
 	ret->strict_invalid = cli->strict_invalid;
@@ -73,6 +91,8 @@ int cli_plan_opts(const struct cli *cli, struct hf_plan_opts *ret)
 		return cli_usage("--fallback: '%s' is not software or kernel", cli->fallback);
 	if (cli->capacity && parse_capacity(cli->capacity, &ret->capacity) < 0)
 		return cli_usage("--capacity: '%s' is not a number of entries", cli->capacity);
+	if (cli->eswitch && parse_eswitch(cli->eswitch, &ret->eswitch) < 0)
+		return cli_usage("--eswitch: '%s' is not two port numbers like 0:1", cli->eswitch);
 	return cli->weights ? cli_weights(cli->weights, ret) : CLI_OK;
 }
 

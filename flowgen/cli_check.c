@@ -162,7 +162,8 @@ static int check_plan(const struct cli_built *built, const struct hf_plan *plan)
 		.n_tables = hf_plan_n_tables(plan),
 		.n_entries = n,
 		.entries = entries,
-		.drops_only = hf_plan_fallback(plan) == HF_FALLBACK_KERNEL};
+		.drops_only = hf_plan_fallback(plan) == HF_FALLBACK_KERNEL,
+		.eswitch = *hf_plan_eswitch(plan)};
 	struct hf_check_opts opts = {0};
 	struct hf_check check;
 	struct hf_err err = {0};

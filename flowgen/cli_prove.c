@@ -90,7 +90,11 @@ int cli_prove_steps(const struct cli_prove *p, struct hf_check_steps *ret, struc
 					      (p->new ? hf_plan_n_tables(p->new) : 0) + 1,
 				      sizeof(*g.v))};
 	struct hf_check_plan_steps all = {
-		.from = {.nic = p->nic, .iface = p->iface, .n_entries = n, .entries = entries},
+		.from = {.nic = p->nic,
+			.iface = p->iface,
+			.n_entries = n,
+			.entries = entries,
+			.eswitch = *hf_plan_eswitch(p->new ? p->new : p->old)},
 		.n_steps = n_steps,
 		.steps = steps};
 	struct hf_check_opts opts = {0};

@@ -69,6 +69,7 @@ static int verify_plan(const struct hf_daemon *d, const struct hf_wire *w,
 		.n_tables = hf_plan_n_tables(plan),
 		.n_entries = n,
 		.entries = entries,
+		.eswitch = *hf_plan_eswitch(plan),
 	};
 	struct hf_check check;
 	char what[128];

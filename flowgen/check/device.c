@@ -15,6 +15,7 @@
 struct parser {
 	struct dd *dd;
 	const struct hf_engine *engine;
+	struct hf_eswitch eswitch;
 	BDD frag;  /* seen to be a fragment */
 	BDD deep;  /* the transport header is seen */
 	BDD scope; /* of patterns that stop at IP */
@@ -31,26 +32,31 @@ static BDD either(struct dd *dd, BDD cond, BDD yes, BDD no)
 }
 
 /* The engine that policy is put into: it can drop, and match a destination. */
-const struct hf_engine *hf_device_engine(const struct hf_nic *nic)
+const struct hf_engine *hf_device_engine(const struct hf_check_view *view)
 {
+	unsigned int dir = view->eswitch.on ? HF_DIR_TRANSFER : HF_DIR_INGRESS;
 	size_t i;
 
-	for (i = 0; i < nic->n_engines; i++) {
-		if (nic->engine[i].actions & HF_ACT_BIT(HF_ACT_DROP) &&
-			nic->engine[i].field[HF_F_IP4_DST] != HF_MASK_NONE)
-			return &nic->engine[i];
+	for (i = 0; i < view->nic->n_engines; i++) {
+		const struct hf_engine *e = &view->nic->engine[i];
+
+		if (!(e->directions ? e->directions & dir : !view->eswitch.on))
+			continue;
+		if (e->actions & HF_ACT_BIT(HF_ACT_DROP) && e->field[HF_F_IP4_DST] != HF_MASK_NONE)
+			return e;
 	}
 	return NULL;
 }
 
-static void parser_init(struct parser *p, struct dd *dd, const struct hf_nic *nic)
+static void parser_init(struct parser *p, struct dd *dd, const struct hf_check_view *view)
 {
+	const struct hf_nic *nic = view->nic;
 	BDD ext = hf_dd_is(dd, DD_EXT, 1), behind = hf_dd_is(dd, DD_DEEP, 1);
 	BDD frag = hf_dd_is(dd, DD_FRAG, 1), no_l4 = frag, ports = hf_dd_none();
 	static const uint8_t protos[] = {HF_PROTO_TCP, HF_PROTO_UDP, HF_PROTO_SCTP};
 	size_t i;
 
-	*p = (struct parser){.dd = dd, .engine = hf_device_engine(nic)};
+	*p = (struct parser){.dd = dd, .engine = hf_device_engine(view), .eswitch = view->eswitch};
 	if (nic->fragments_match_l4)
 		no_l4 = hf_dd_is(dd, DD_LATER, 1);
 	p->frag = hf_dd_minus(dd, frag, hf_dd_minus(dd, ext, behind));
@@ -96,11 +102,12 @@ static BDD layer_has(const struct parser *p, enum hf_layer l)
 		return hf_dd_and(p->dd, p->deep, hf_dd_is(p->dd, DD_PROTO, protos[l]));
 	case HF_LAYER_TAG: /* every packet has one; what it says: struct tags */
 		return hf_dd_all();
+	case HF_LAYER_PORT_ID:
+	case HF_LAYER_REPRESENTED_PORT: /* which: port_has() */
+		return whether(p->eswitch.on);
 	case HF_LAYER_MARK: /* nothing sets these before the first group */
 	case HF_LAYER_META:
-	case HF_LAYER_PORT_ID: /* plans are not for e-switches */
-	case HF_LAYER_REPRESENTED_PORT:
-	case HF_LAYER_PORT_REPRESENTOR:
+	case HF_LAYER_PORT_REPRESENTOR: /* what the application sends */
 	case HF_LAYER_OTHER:
 	case HF_LAYER_MAX_:
 		break;
@@ -155,7 +162,9 @@ static bool asks_more(const struct hf_hdr *mask)
 	memset(rest.sport, 0, sizeof(rest.sport));
 	memset(rest.dport, 0, sizeof(rest.dport));
 	memset(rest.eth_type, 0, sizeof(rest.eth_type));
-	memset(rest.tag, 0, sizeof(rest.tag)); /* tag_may(), tag_must() */
+	memset(rest.tag, 0, sizeof(rest.tag));	       /* tag_has() */
+	memset(rest.port_id, 0, sizeof(rest.port_id)); /* port_has() */
+	memset(rest.represented_port, 0, sizeof(rest.represented_port));
 	rest.icmp_type = rest.icmp_code = rest.ip_proto = 0;
 	rest.has_vlan = rest.ip_frag = 0;
 	rest.tcp_flags &= (uint8_t) ~(HF_TCP_SYN | HF_TCP_ACK);
@@ -171,13 +180,27 @@ static bool type_has(const struct parser *p, const struct hf_pattern *m)
 	       ((type[1] ^ m->spec.eth_type[1]) & m->mask.eth_type[1]) == 0;
 }
 
+/* All packets of the uplink come from what the wire's port stands for. */
+static bool port_has(const struct parser *p, const struct hf_pattern *m)
+{
+	const uint8_t wire[4] = {[2] = (uint8_t)(p->eswitch.wire >> 8), (uint8_t)p->eswitch.wire};
+	uint8_t differ = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(wire); i++)
+		differ |= (wire[i] ^ m->spec.port_id[i]) & m->mask.port_id[i];
+	for (i = 0; i < sizeof(m->spec.represented_port); i++)
+		differ |= (wire[2 + i] ^ m->spec.represented_port[i]) & m->mask.represented_port[i];
+	return !differ;
+}
+
 /* Packets that a pattern matches, whatever its other fields are. */
 static BDD pattern_has(const struct parser *p, const struct hf_pattern *m)
 {
 	BDD set = hf_dd_all();
 	unsigned int l;
 
-	if (!type_has(p, m))
+	if (!type_has(p, m) || !port_has(p, m))
 		return hf_dd_none();
 	for (l = 0; l < HF_LAYER_MAX_; l++) {
 		if (m->layers & HF_LAYER_BIT(l))
@@ -499,7 +522,7 @@ int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
 	int rc = 0;
 
 	*dev = (struct device){0}; /* libbdd's false is 0 */
-	parser_init(&parser, dd, view->nic);
+	parser_init(&parser, dd, view);
 	if (!places || !w.reach || !w.tags || !w.outs || !run.starts || !run.out_of || !run.exits)
 		rc = -ENOMEM;
 	else if (n && !parser.engine)
@@ -526,11 +549,11 @@ int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
 	return rc;
 }
 
-BDD hf_device_match(struct dd *dd, const struct hf_nic *nic, const struct hf_pattern *match)
+BDD hf_device_match(struct dd *dd, const struct hf_check_view *view, const struct hf_pattern *match)
 {
 	struct parser parser;
 
-	parser_init(&parser, dd, nic);
+	parser_init(&parser, dd, view);
 	return parser.engine ? pattern_has(&parser, match) : hf_dd_none();
 }
 

@@ -41,7 +41,7 @@ void hf_pol_packet(const struct pol *pol, const struct dd_packet *p, struct hf_p
 enum hf_verdict hf_pol_verdict(const struct pol *pol, const struct hf_packet *pkt);
 
 /* The engine that policy is put into, or NULL. */
-const struct hf_engine *hf_device_engine(const struct hf_nic *nic);
+const struct hf_engine *hf_device_engine(const struct hf_check_view *view);
 /*
  * Of all, what the NIC could decide with room for everything: policy has one verdict whatever the
  * fields say that the profile does not match.
@@ -50,7 +50,8 @@ BDD hf_device_knowable(
 	struct dd *dd, const struct hf_check_view *view, BDD all, const struct fates *certain);
 
 /* What a pattern matches on that NIC. */
-BDD hf_device_match(struct dd *dd, const struct hf_nic *nic, const struct hf_pattern *match);
+BDD hf_device_match(
+	struct dd *dd, const struct hf_check_view *view, const struct hf_pattern *match);
 
 /*
  * Turns a packet that is wrong into one that can be printed, in a state and with a backend in which

@@ -114,7 +114,7 @@ BDD hf_device_knowable(
 		uint8_t family; /* 0: both */
 	} l4[] = {{HF_LAYER_TCP, 0}, {HF_LAYER_UDP, 0}, {HF_LAYER_SCTP, 0}, {HF_LAYER_ICMP, 4},
 		{HF_LAYER_ICMP6, 6}};
-	const struct hf_engine *e = hf_device_engine(view->nic);
+	const struct hf_engine *e = hf_device_engine(view);
 	bool v4 = dd->family == 4;
 	BDD rest = all, ret = hf_dd_none();
 	unsigned int hidden, i;
@@ -128,7 +128,7 @@ BDD hf_device_knowable(
 
 		if (!(e->layers & p.layers) || (l4[i].family && l4[i].family != dd->family))
 			continue;
-		s.set = hf_dd_and(dd, all, hf_device_match(dd, view->nic, &p));
+		s.set = hf_dd_and(dd, all, hf_device_match(dd, view, &p));
 		s.hidden = hidden | hidden_of_l4(e, v4, l4[i].layer) |
 			   hide(FIELD(DD_FRAG), sees_frags(e, v4)) |
 			   hide(FIELD(DD_EXT) | FIELD(DD_NEXT), sees(e, HF_F_IP6_PROTO));

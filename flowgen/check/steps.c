@@ -44,7 +44,7 @@ static bool same_entry(const struct hf_entry *a, const struct hf_entry *b)
 						     (!a->sets_tag || a->tag == b->tag));
 
 	return a->table == b->table && a->priority == b->priority && a->fate == b->fate && to &&
-	       memcmp(&a->match, &b->match, sizeof(a->match)) == 0;
+	       a->forward == b->forward && memcmp(&a->match, &b->match, sizeof(a->match)) == 0;
 }
 
 /*
@@ -119,7 +119,7 @@ static int look(struct job *job, const struct sides *s, const struct hf_entry *c
 	view.entries = job->entries;
 	view.n_entries = job->n_entries;
 	if (changed) {
-		region = hf_dd_and(dd, region, hf_device_match(dd, view.nic, &changed->match));
+		region = hf_dd_and(dd, region, hf_device_match(dd, &view, &changed->match));
 		view.entries = job->near;
 		for (i = view.n_entries = 0; i < job->n_entries; i++) {
 			if (!apart(&job->entries[i].match, &changed->match))

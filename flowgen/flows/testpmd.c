@@ -46,6 +46,8 @@ static const struct {
 	{HF_F_ICMP6_TYPE, "type", false},
 	{HF_F_ICMP6_CODE, "code", false},
 	{HF_F_TAG, "data", false},
+	{HF_F_PORT_ID, "id", false},
+	{HF_F_REPRESENTED_PORT, "ethdev_port_id", false},
 };
 
 static void put_value(
@@ -144,6 +146,8 @@ static void put_action(struct hf_text *t, const struct hf_flow_action *a)
 		[HF_ACT_JUMP] = {"jump group", true},
 		[HF_ACT_COUNT] = {"count", false},
 		[HF_ACT_PASSTHRU] = {"passthru", false},
+		[HF_ACT_PORT_ID] = {"port_id id", true},
+		[HF_ACT_REPRESENTED_PORT] = {"represented_port ethdev_port_id", true},
 	};
 	uint32_t q;
 

@@ -204,20 +204,42 @@ int hf_build_miss_all(struct builder *b, enum hf_reason reason)
 	return 0;
 }
 
+/* Group 0 needs two priorities: that of the root entry and a stronger one. */
+static bool has_groups(const struct hf_engine *e)
+{
+	return e->groups > 1 && e->order == HF_PRIO_LOWER && e->prios > 256 && e->prio_first == 0 &&
+	       e->prios_root > 1 && e->actions & HF_ACT_BIT(HF_ACT_JUMP);
+}
+
+/* What an e-switch is used for here: rules between ports, in groups, that know where from. */
+static int check_eswitch(
+	const struct builder *b, const struct hf_plan_opts *opts, struct hf_err *err)
+{
+	const uint32_t items =
+		HF_LAYER_BIT(HF_LAYER_REPRESENTED_PORT) | HF_LAYER_BIT(HF_LAYER_PORT_ID);
+	const uint32_t acts = HF_ACT_BIT(HF_ACT_REPRESENTED_PORT) | HF_ACT_BIT(HF_ACT_PORT_ID);
+
+	if (!opts->eswitch.on)
+		return 0;
+	if (!b->engine || !has_groups(b->engine) || !(b->engine->layers & items) ||
+		!(b->engine->actions & acts))
+		return hf_fail(err, -ENOTSUP, "profile %s has no e-switch", b->nic->name);
+	if (opts->fallback != HF_FALLBACK_SOFTWARE)
+		return hf_fail(err, -ENOTSUP, "e-switch plans need fallback software");
+	if (opts->eswitch.wire == opts->eswitch.host)
+		return hf_fail(err, -EINVAL, "the e-switch's wire and host are one port");
+	return 0;
+}
+
 static int lower(struct builder *b)
 {
 	if (!b->engine)
 		return hf_build_miss_all(b, HF_REASON_NO_ENGINE);
 	b->plan->order = b->engine->order;
 	b->plan->type_scope = b->engine->type_scope;
-	/*
-	 * Beyond group 0 nothing can be handed back to the kernel, so its fallback is a flat set of
-	 * drops. Group 0 needs two priorities: that of the root entry and a stronger one.
-	 */
-	if (b->items.fallback == HF_FALLBACK_SOFTWARE && b->engine->groups > 1 &&
-		b->engine->order == HF_PRIO_LOWER && b->engine->prios > 256 &&
-		b->engine->prio_first == 0 && b->engine->prios_root > 1 &&
-		b->engine->actions & HF_ACT_BIT(HF_ACT_JUMP))
+	/* Beyond group 0 nothing can be handed back to the kernel, so its fallback is a flat set of
+	 * drops. */
+	if (b->items.fallback == HF_FALLBACK_SOFTWARE && has_groups(b->engine))
 		return hf_lower_grouped(b);
 	return hf_lower_flat(b);
 }
@@ -254,6 +276,7 @@ static int build(struct builder *b, struct hf_err *err)
 	p->iface = hf_arena_strdup(p->arena, hf_rules_iface(b->rules, b->in)->name);
 	p->nic = hf_arena_strdup(p->arena, b->nic->name);
 	p->fallback = b->items.fallback;
+	p->eswitch = b->eswitch;
 	p->capacity = b->capacity;
 	p->fragments_match_l4 = b->nic->fragments_match_l4;
 	rc = p->iface && p->nic ? lower(b) : -ENOMEM;
@@ -307,13 +330,17 @@ int hf_plan_build(const struct hf_rules *rules, const struct hf_nic *nic,
 		.nic = nic,
 		.items = {opts->fallback, opts->strict_invalid},
 		.classify_from = opts->classify_from,
+		.eswitch = opts->eswitch,
 		.previous = opts->previous};
 	int rc = find_uplink(rules, opts->iface, err);
 
 	if (rc < 0)
 		return rc;
 	b.in = (uint16_t)rc;
-	b.engine = hf_plan_engine(nic);
+	b.engine = hf_plan_engine(nic, opts->eswitch.on);
+	rc = check_eswitch(&b, opts, err);
+	if (rc < 0)
+		return rc;
 	b.capacity = capacity_of(&b, opts);
 	b.plan = calloc(1, sizeof(*b.plan));
 	if (!b.plan)
@@ -392,6 +419,11 @@ const struct hf_account *hf_plan_account(const struct hf_plan *plan, size_t i)
 const char *hf_plan_place(const struct hf_plan *plan, size_t i)
 {
 	return i < plan->n_origins ? plan->places[i] : "";
+}
+
+const struct hf_eswitch *hf_plan_eswitch(const struct hf_plan *plan)
+{
+	return &plan->eswitch;
 }
 
 const char *hf_plan_origin(const struct hf_plan *plan, size_t i)

@@ -33,6 +33,7 @@ struct hf_plan {
 	const char *iface;
 	const char *nic;
 	enum hf_fallback fallback;
+	struct hf_eswitch eswitch;
 	size_t n_tables;
 	const struct hf_table *tables;
 	size_t n_entries;
@@ -58,6 +59,7 @@ struct builder {
 	struct items_opts items;
 	uint32_t capacity; /* UINT32_MAX = no limit */
 	uint32_t classify_from;
+	struct hf_eswitch eswitch;
 	uint64_t *weights; /* packets by origin, or NULL */
 	const struct hf_plan *previous;
 	struct hf_plan *plan;
@@ -68,8 +70,9 @@ struct builder {
 	size_t fitted;	       /* items before that */
 };
 
-/* The engine policy goes to: the first that can drop and match addresses. NULL: none. */
-const struct hf_engine *hf_plan_engine(const struct hf_nic *nic);
+/* The engine policy goes to: the first that can drop and match addresses, of packets that arrive
+ * or, where that is asked for, of the e-switch. NULL: none. */
+const struct hf_engine *hf_plan_engine(const struct hf_nic *nic, bool eswitch);
 /* Returns 0 or -ENOMEM. */
 int hf_build_entry(struct builder *b, const struct hf_entry *entry);
 /* Tallies something that is not in hardware. */

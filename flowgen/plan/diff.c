@@ -45,6 +45,7 @@ struct telling {
 	uint32_t fate;
 	uint32_t jump; /* group */
 	uint32_t sets_tag, tag;
+	uint32_t forward;
 };
 #define KEY_SIZE   offsetof(struct telling, fate)
 #define COVER_SIZE offsetof(struct telling, priority) /* a cover's priority is always 0 */
@@ -94,6 +95,7 @@ static struct telling tell(const struct hf_plan *plan, const struct hf_entry *e)
 	t.jump = e->fate == HF_FATE_JUMP ? plan->tables[e->jump].group : 0;
 	t.sets_tag = e->sets_tag;
 	t.tag = e->tag;
+	t.forward = e->forward;
 	return t;
 }
 
@@ -106,6 +108,7 @@ static void put_op(struct work *w, enum hf_diff_kind kind, const struct change *
 		op.entry.priority = 0;
 		op.entry.jump = 0;
 		op.entry.sets_tag = false;
+		op.entry.forward = false;
 		op.entry.reason = HF_REASON_NONE;
 		op.entry.detail = HF_F_MAX_;
 	}
@@ -147,7 +150,8 @@ static bool told_same(const struct work *w, size_t old, size_t new)
 	const struct hf_table *from = w->from->tables, *to = w->to->tables;
 
 	return a->priority == b->priority && a->fate == b->fate && a->sets_tag == b->sets_tag &&
-	       a->tag == b->tag && from[a->table].group == to[b->table].group &&
+	       a->tag == b->tag && a->forward == b->forward &&
+	       from[a->table].group == to[b->table].group &&
 	       (a->fate != HF_FATE_JUMP || from[a->jump].group == to[b->jump].group) &&
 	       memcmp(&a->match, &b->match, sizeof(a->match)) == 0;
 }

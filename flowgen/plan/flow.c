@@ -21,6 +21,37 @@ static void add_receive(struct hf_flow *f, const struct hf_engine *engine, uint1
 		add_action(f, HF_ACT_QUEUE, 0);
 }
 
+/* The same in an e-switch: where no rule of a later group decides, software has the packet. */
+static void add_software(struct hf_flow *f, const struct hf_engine *engine)
+{
+	add_action(f, HF_ACT_JUMP, engine->groups - 1);
+}
+
+static void add_forward(
+	struct hf_flow *f, const struct hf_plan *plan, const struct hf_engine *engine)
+{
+	add_action(f,
+		engine->actions & HF_ACT_BIT(HF_ACT_REPRESENTED_PORT) ? HF_ACT_REPRESENTED_PORT
+								      : HF_ACT_PORT_ID,
+		plan->eswitch.host);
+}
+
+static void add_allowed(struct hf_flow *f, const struct hf_plan *plan, const struct hf_entry *e,
+	const struct hf_engine *engine, uint16_t n_queues)
+{
+	uint32_t mark = e->fate == HF_FATE_ALLOW ? HF_MARK_ALLOW : HF_MARK_ALLOW_UNTRACKED;
+
+	if (e->forward) {
+		add_forward(f, plan, engine);
+	} else if (plan->eswitch.on) {
+		add_action(f, HF_ACT_MARK, mark);
+		add_software(f, engine);
+	} else {
+		add_receive(f, engine, n_queues);
+		add_action(f, HF_ACT_MARK, mark);
+	}
+}
+
 static void add_actions(struct hf_flow *f, const struct hf_plan *plan, const struct hf_entry *e,
 	const struct hf_engine *engine, uint16_t n_queues)
 {
@@ -36,48 +67,65 @@ static void add_actions(struct hf_flow *f, const struct hf_plan *plan, const str
 		add_action(f, HF_ACT_DROP, 0);
 		break;
 	case HF_FATE_PUNT:
-		add_receive(f, engine, n_queues);
+		if (plan->eswitch.on)
+			add_software(f, engine);
+		else
+			add_receive(f, engine, n_queues);
 		break;
 	case HF_FATE_ALLOW:
-		add_receive(f, engine, n_queues);
-		add_action(f, HF_ACT_MARK, HF_MARK_ALLOW);
-		break;
 	case HF_FATE_ALLOW_UNTRACKED:
-		add_receive(f, engine, n_queues);
-		add_action(f, HF_ACT_MARK, HF_MARK_ALLOW_UNTRACKED);
+		add_allowed(f, plan, e, engine, n_queues);
 		break;
 	}
 }
 
-const struct hf_engine *hf_plan_engine(const struct hf_nic *nic)
+const struct hf_engine *hf_plan_engine(const struct hf_nic *nic, bool eswitch)
 {
+	unsigned int dir = eswitch ? HF_DIR_TRANSFER : HF_DIR_INGRESS;
 	size_t i;
 
 	for (i = 0; i < nic->n_engines; i++) {
 		const struct hf_engine *e = &nic->engine[i];
 
-		if (e->actions & HF_ACT_BIT(HF_ACT_DROP) && e->field[HF_F_IP4_DST] != HF_MASK_NONE)
-			return e;
+		if ((!e->directions && !eswitch) || e->directions & dir) {
+			if (e->actions & HF_ACT_BIT(HF_ACT_DROP) &&
+				e->field[HF_F_IP4_DST] != HF_MASK_NONE)
+				return e;
+		}
 	}
 	return NULL;
+}
+
+/* Items that name a port come first, as people write them. */
+static void list_items(struct hf_flow *f, uint32_t layers)
+{
+	const uint32_t ports =
+		HF_LAYER_BIT(HF_LAYER_PORT_ID) | HF_LAYER_BIT(HF_LAYER_REPRESENTED_PORT);
+	unsigned int l;
+
+	for (l = 0; l < HF_LAYER_MAX_; l++) {
+		if (layers & ports & HF_LAYER_BIT(l))
+			f->items[f->n_items++] = (uint8_t)l;
+	}
+	for (l = 0; l < HF_LAYER_MAX_; l++) {
+		if (layers & ~ports & HF_LAYER_BIT(l))
+			f->items[f->n_items++] = (uint8_t)l;
+	}
 }
 
 void hf_plan_flow(const struct hf_plan *plan, const struct hf_nic *nic, size_t i, uint16_t n_queues,
 	struct hf_flow *ret)
 {
 	const struct hf_entry *e = &plan->entries[i];
-	const struct hf_engine *engine = hf_plan_engine(nic);
-	unsigned int l;
+	const struct hf_engine *engine = hf_plan_engine(nic, plan->eswitch.on);
 
 	memset(ret, 0, sizeof(*ret));
-	ret->ingress = true;
+	ret->ingress = !plan->eswitch.on;
+	ret->transfer = plan->eswitch.on;
 	ret->group = plan->tables[e->table].group;
 	ret->priority = e->priority;
 	ret->pattern = e->match;
-	for (l = 0; l < HF_LAYER_MAX_; l++) {
-		if (e->match.layers & HF_LAYER_BIT(l))
-			ret->items[ret->n_items++] = (uint8_t)l;
-	}
+	list_items(ret, e->match.layers);
 	if (e->match.mask.ip_frag && e->match.layers & HF_LAYER_BIT(HF_LAYER_IPV4))
 		ret->frag = (uint8_t)hf_nic_frag_form(engine, e->match.spec.ip_frag);
 	add_actions(ret, plan, e, engine, n_queues);

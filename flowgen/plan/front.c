@@ -111,18 +111,31 @@ static int class_dests(struct builder *b, const struct path_table *pts, size_t n
 				HF_REASON_PROTOCOL);
 }
 
-/* Priority 0 is free for an entry that hides all others while they are exchanged (driver/flow). */
+/*
+ * Priority 0 is free for an entry that hides all others while they are exchanged (driver/flow). Of
+ * an e-switch's packets only those of the uplink are let in.
+ */
 static int root_entry(struct builder *b)
 {
+	const uint32_t port = HF_LAYER_BIT(HF_LAYER_REPRESENTED_PORT);
+	const uint8_t wire[4] = {0, 0, (uint8_t)(b->eswitch.wire >> 8), (uint8_t)b->eswitch.wire};
+	static const uint8_t all[4] = {0xff, 0xff, 0xff, 0xff};
+	struct shape s;
 	struct hf_entry e = {
 		.priority = 1,
-		.match.layers = HF_LAYER_BIT(HF_LAYER_ETH),
 		.fate = HF_FATE_JUMP,
 		.jump = 1,
 		.origin = UINT32_MAX,
 		.detail = HF_F_MAX_,
 	};
 
+	hf_shape_init(&s, b->engine, 4);
+	s.pattern.layers = HF_LAYER_BIT(HF_LAYER_ETH);
+	if (b->eswitch.on && b->engine->layers & port)
+		hf_shape_put(&s, HF_F_REPRESENTED_PORT, &wire[2], all);
+	else if (b->eswitch.on)
+		hf_shape_put(&s, HF_F_PORT_ID, wire, all);
+	e.match = s.pattern;
 	return hf_build_entry(b, &e);
 }
 

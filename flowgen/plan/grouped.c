@@ -91,6 +91,19 @@ static bool one_fate(const struct lower *l, const struct item *item, const struc
 	return fate != HF_FATE_PUNT && hf_sight_behind(l->items, l->at, &reach);
 }
 
+/*
+ * How what is allowed gets to the host: untracked packets the e-switch delivers itself; others
+ * software must see, because without a connection of its own it would take replies for new.
+ */
+static void carry(const struct builder *b, struct hf_entry *e)
+{
+	e->forward = b->eswitch.on && e->fate == HF_FATE_ALLOW_UNTRACKED;
+	if (e->forward || b->engine->actions & HF_ACT_BIT(HF_ACT_MARK))
+		return;
+	e->fate = HF_FATE_PUNT;
+	e->reason = HF_REASON_CARRIER;
+}
+
 /* One entry as asked by fate; wider ones become punts. */
 static int emit(struct lower *l, const struct item *item, const struct shape *s, unsigned int proto,
 	enum hf_fate fate)
@@ -111,6 +124,8 @@ static int emit(struct lower *l, const struct item *item, const struct shape *s,
 		e.detail = s->detail;
 	} else if (fate == HF_FATE_PUNT) {
 		e.reason = item->reason ? item->reason : HF_REASON_STATEFUL;
+	} else if (fate != HF_FATE_DENY) {
+		carry(l->b, &e);
 	}
 	return hf_build_entry(l->b, &e);
 }

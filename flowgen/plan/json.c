@@ -42,6 +42,8 @@ static json_t *entry_json(const struct hf_plan *plan, size_t i)
 		json_object_set_new(o, "jump", json_integer(plan->tables[e->jump].group));
 	if (e->sets_tag)
 		json_object_set_new(o, "tag", json_integer(e->tag));
+	if (e->forward)
+		json_object_set_new(o, "delivered", json_true());
 	if (e->fate == HF_FATE_PUNT)
 		json_object_set_new(
 			o, "reason", json_string(hf_reason_print(e->reason, e->detail, buf)));
@@ -81,6 +83,10 @@ int hf_plan_print_json(const struct hf_plan *plan, FILE *out)
 	json_object_set_new(root, "offloaded", sum_json(plan));
 	json_object_set_new(root, "capacity",
 		plan->capacity == UINT32_MAX ? json_null() : json_integer(plan->capacity));
+	if (plan->eswitch.on)
+		json_object_set_new(root, "eswitch",
+			json_pack("{s:i, s:i}", "wire", (int)plan->eswitch.wire, "host",
+				(int)plan->eswitch.host));
 	for (i = 0; i < plan->n_accounts; i++)
 		json_array_append_new(
 			json_object_get(root, "rules"), account_json(plan, &plan->accounts[i]));

@@ -34,6 +34,11 @@ uint32_t hf_judge_parse(const struct hf_plan *plan, const struct hf_packet *pkt,
 	bool v4 = pkt->src.family == 4;
 
 	memset(h, 0, sizeof(*h));
+	if (plan->eswitch.on) {
+		layers |= HF_LAYER_BIT(HF_LAYER_REPRESENTED_PORT) | HF_LAYER_BIT(HF_LAYER_PORT_ID);
+		put16(h->represented_port, plan->eswitch.wire);
+		put16(&h->port_id[2], plan->eswitch.wire);
+	}
 	put16(h->eth_type, v4 ? 0x0800 : 0x86dd);
 	layers |= HF_LAYER_BIT(v4 ? HF_LAYER_IPV4 : HF_LAYER_IPV6);
 	if (pkt->vlan) {

@@ -389,13 +389,19 @@ static int label_groups(struct builder *b, const struct hf_plan *previous)
 	return 0;
 }
 
+static bool same_ports(const struct hf_eswitch *a, const struct hf_eswitch *b)
+{
+	return a->on == b->on && a->wire == b->wire && a->host == b->host;
+}
+
 /* Whether numbers of the plan before mean the same now. */
 static bool fits(const struct builder *b, const struct hf_plan *previous)
 {
 	uint64_t groups = b->tables.n + previous->n_tables;
 	size_t i;
 
-	if (previous->first_path != b->plan->first_path || groups > b->engine->groups ||
+	if (previous->first_path != b->plan->first_path || groups >= b->engine->groups ||
+		!same_ports(&previous->eswitch, &b->eswitch) ||
 		strcmp(previous->nic, b->plan->nic) != 0 ||
 		strcmp(previous->iface, b->plan->iface) != 0)
 		return false;

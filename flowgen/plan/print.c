@@ -35,6 +35,7 @@ static const char *const reasons[HF_REASON_MAX_] = {
 	[HF_REASON_NEGATION] = "negation",
 	[HF_REASON_EXPANSION] = "expansion",
 	[HF_REASON_PMD_REJECT] = "pmd-reject",
+	[HF_REASON_CARRIER] = "no-carrier",
 };
 
 enum hf_reason hf_reason_find(const char *name)
@@ -205,6 +206,8 @@ static void print_entry(const struct hf_plan *plan, size_t i, FILE *out)
 		fprintf(out, " %" PRIu32, plan->tables[e->jump].group);
 	if (e->sets_tag)
 		fprintf(out, " tag 0x%" PRIx32, e->tag);
+	if (e->forward)
+		fprintf(out, " (delivered)");
 	if (e->fate == HF_FATE_PUNT)
 		fprintf(out, " (%s)", hf_reason_print(e->reason, e->detail, reason));
 	if (e->origin < plan->n_origins)
@@ -278,8 +281,12 @@ void hf_plan_print(const struct hf_plan *plan, FILE *out)
 	struct hf_plan_sum sum;
 	size_t i, k;
 
-	fprintf(out, "plan %s on %s, fallback %s\n", plan->iface, plan->nic,
+	fprintf(out, "plan %s on %s, fallback %s", plan->iface, plan->nic,
 		plan->fallback == HF_FALLBACK_KERNEL ? "kernel" : "software");
+	if (plan->eswitch.on)
+		fprintf(out, ", e-switch from port %u to %u", plan->eswitch.wire,
+			plan->eswitch.host);
+	fputc('\n', out);
 	if (hf_plan_sum(plan, &sum) == 0)
 		print_sum(plan, &sum, out);
 	fprintf(out, "rules:\n");
@@ -334,7 +341,7 @@ void hf_plan_explain(
 	fprintf(out, "%s", fate == HF_FATE_PUNT ? "software: " : "hardware: ");
 	if (fate == HF_FATE_PUNT)
 		fprintf(out, "%s; ", hf_reason_print(e->reason, e->detail, reason));
-	fprintf(out, "entry %zu of %s, table %" PRIu32 " \"%s\" priority %" PRIu32 ": %s -> %s\n",
+	fprintf(out, "entry %zu of %s, table %" PRIu32 " \"%s\" priority %" PRIu32 ": %s -> %s%s\n",
 		i, plan->iface, plan->tables[e->table].group, plan->tables[e->table].name,
-		e->priority, match, hf_fate_name(fate));
+		e->priority, match, hf_fate_name(fate), e->forward ? " (delivered)" : "");
 }

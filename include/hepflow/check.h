@@ -36,6 +36,7 @@ struct hf_check_view {
 	size_t n_entries;
 	const struct hf_entry *entries;
 	bool drops_only; /* what is allowed is punted as well: fallback kernel */
+	struct hf_eswitch eswitch;
 };
 
 /* Time and stop are looked at between steps of a proof, which last a second at most. */

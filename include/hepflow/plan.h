@@ -51,6 +51,19 @@ enum hf_fate {
 	HF_FATE_JUMP,
 };
 
+/*
+ * Rules between what the ports of an e-switch stand for (transfer) instead of rules of one port.
+ * Packets of the uplink come from what wire stands for; that must be the port which speaks for the
+ * switch, because what no rule of a later group decides is received there. What the NIC delivers
+ * by itself goes to what host stands for: the host's own end of the uplink. Numbers of ethdev
+ * ports.
+ */
+struct hf_eswitch {
+	bool on;
+	uint16_t wire;
+	uint16_t host;
+};
+
 /* Why something is not in hardware. The names are stable; docs/reasons.md has them all. */
 enum hf_reason {
 	HF_REASON_NONE,
@@ -78,6 +91,7 @@ enum hf_reason {
 	HF_REASON_NEGATION,    /* negation: would need an entry per thing that is not meant */
 	HF_REASON_EXPANSION,   /* expansion: more entries than one rule may take */
 	HF_REASON_PMD_REJECT,  /* pmd-reject: the driver would refuse the entry */
+	HF_REASON_CARRIER,     /* no-carrier: the NIC cannot tell software that it has allowed */
 	HF_REASON_MAX_,
 };
 
@@ -91,9 +105,11 @@ struct hf_entry {
 	uint32_t priority; /* as the NIC counts them */
 	struct hf_pattern match;
 	enum hf_fate fate;
-	uint32_t jump;	       /* HF_FATE_JUMP: table index */
-	bool sets_tag;	       /* HF_FATE_JUMP: and gives the packet this tag, */
-	uint32_t tag;	       /* which entries of later tables match */
+	uint32_t jump; /* HF_FATE_JUMP: table index */
+	bool sets_tag; /* HF_FATE_JUMP: and gives the packet this tag, */
+	uint32_t tag;  /* which entries of later tables match */
+	/* Of what is allowed: the e-switch delivers it; software does not see it. */
+	bool forward;
 	uint32_t origin;       /* index for hf_plan_origin() */
 	enum hf_reason reason; /* HF_FATE_PUNT: why */
 	uint32_t detail;       /* enum hf_field, or HF_F_MAX_ */
@@ -124,6 +140,7 @@ struct hf_weight {
 struct hf_plan_opts {
 	const char *iface; /* the uplink the NIC serves; NULL: the only one, or the first */
 	enum hf_fallback fallback;
+	struct hf_eswitch eswitch; /* only with fallback software */
 	/* Use at most so many entries. 0 = as the profile says, HF_CAPACITY_NONE = none at all. */
 	uint32_t capacity;
 	/*
@@ -153,7 +170,9 @@ struct hf_plan_opts {
 
 #define HF_CAPACITY_NONE UINT32_MAX
 
-/* Errors: -ENOENT for an interface that the host does not have, -ENOMEM. "Cannot offload" is none.
+/*
+ * Errors: -ENOENT for an interface that the host does not have, -ENOTSUP for an e-switch that the
+ * NIC does not have, -ENOMEM. "Cannot offload" is none.
  */
 int hf_plan_build(const struct hf_rules *rules, const struct hf_nic *nic,
 	const struct hf_plan_opts *opts, struct hf_plan **ret, struct hf_err *err);
@@ -162,6 +181,7 @@ void hf_plan_free(struct hf_plan *plan);
 const char *hf_plan_iface(const struct hf_plan *plan);
 const char *hf_plan_nic(const struct hf_plan *plan);
 enum hf_fallback hf_plan_fallback(const struct hf_plan *plan);
+const struct hf_eswitch *hf_plan_eswitch(const struct hf_plan *plan); /* lent; on or not */
 /* Entries that it may have; 0: no known limit. */
 uint32_t hf_plan_capacity(const struct hf_plan *plan);
 size_t hf_plan_n_tables(const struct hf_plan *plan);
@@ -195,7 +215,8 @@ int hf_plan_sum(const struct hf_plan *plan, struct hf_plan_sum *ret);
 /*
  * Entry i as the driver is asked for it: verdict carrier, counter where the engine has counters,
  * spread over the receive queues 0 .. n_queues-1 by RSS where the engine can, else queue 0. nic
- * must be the one the plan was built for.
+ * must be the one the plan was built for. In an e-switch what goes to software jumps to a group
+ * that has no rules (the last of the engine), and is to be received by the wire's port.
  */
 void hf_plan_flow(const struct hf_plan *plan, const struct hf_nic *nic, size_t i, uint16_t n_queues,
 	struct hf_flow *ret);

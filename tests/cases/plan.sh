@@ -76,4 +76,21 @@ done
 [ "$(grep -c 'class="node"' "$tmp/svg")" = 5 ] || fail 'not 5 tables'
 [ "$(grep -c 'class="edge"' "$tmp/svg")" = 4 ] || fail 'not 4 jumps'
 
+# Of an e-switch.
+policy=$cases/untracked/policy.yaml
+plan 0 -p mlx5-cx6dx-esw --eswitch 4:7
+has '^plan eth0 on mlx5-cx6dx-esw, fallback software, e-switch from port 4 to 7$'
+has ' tcp dst 80 -> allow-untracked \(delivered\)  # default/gnp:raw/ingress/0$'
+has ' represented_port ethdev_port_id 4 -> jump 1$'
+"$flowgen" check -q -p mlx5-cx6dx-esw --eswitch 4:7 "$policy" >"$tmp/out" || fail "e-switch: $(cat "$tmp/out")"
+has '^eth0 on mlx5-cx6dx-esw: proven'
+plan 2 --eswitch 0:1
+has 'profile mlx5-cx6dx has no e-switch$' err
+plan 2 -p mlx5-cx6dx-esw --eswitch 0:1 --fallback kernel
+has 'e-switch plans need fallback software$' err
+for bad in 0 0: :1 1:1 0:65536 0:1x; do
+	plan 2 -p mlx5-cx6dx-esw --eswitch $bad
+	has "eswitch: '$bad' is not two port numbers like 0:1 " err
+done
+
 exit $failed

@@ -173,6 +173,8 @@ static void try_plan(const struct world_run *w, const struct hf_nic *nic, const 
 	char line[512];
 	int rc;
 
+	if (nic->transfer && fallback == HF_FALLBACK_SOFTWARE)
+		view.eswitch = opts.eswitch = (struct hf_eswitch){true, 0, 1};
 	cr_assert_eq(hf_plan_build(w->rules, nic, &opts, &plan, NULL), 0);
 	view.n_tables = hf_plan_n_tables(plan);
 	view.n_entries = hf_plan_n_entries(plan);

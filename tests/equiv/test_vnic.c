@@ -36,6 +36,7 @@ HF_SUITE(vnic, .timeout = 3600);
 struct tally {
 	size_t packets;
 	size_t entries;
+	size_t eswitch; /* plans */
 	size_t n_nics;
 	struct hf_nic **nics;
 	size_t fates[HF_FATE_JUMP + 1];
@@ -47,6 +48,12 @@ struct world_run {
 	const struct hf_rules *rules;
 	struct tally *tally;
 };
+
+/* Of the e-switch; plans lead packets to the host's port and get them from the wire's. */
+#define WIRE 0
+#define HOST 1
+static uint64_t place;
+static struct hf_vnic_swport *const host_port = (void *)&place; /* not looked into */
 
 static void add_entry(struct hf_vnic_table *table, const struct hf_plan *plan,
 	const struct hf_nic *nic, size_t i, const char *where)
@@ -72,6 +79,9 @@ static void add_entry(struct hf_vnic_table *table, const struct hf_plan *plan,
 			ask.n_queues = (uint16_t)seen.actions[k].value;
 		else if (seen.actions[k].act == HF_ACT_QUEUE)
 			ask.n_queues = 1;
+		else if (seen.actions[k].act == HF_ACT_REPRESENTED_PORT &&
+			 seen.actions[k].value == HOST)
+			ask.out = host_port;
 	}
 	rc = hf_vnic_table_add(table, &ask, &rule, &why);
 	cr_assert(rc == 0, "%s: entry %zu on %s: %s", where, i, nic->name, hf_reject_name(why));
@@ -102,7 +112,35 @@ static size_t make_frame(const struct hf_packet *pkt, uint8_t bytes[static FRAME
 	return frame_build(&f, bytes);
 }
 
-static enum hf_fate judge(struct hf_vnic_table *table, const struct hf_packet *pkt)
+static enum hf_fate fate_of_mark(const struct hf_vnic_verdict *v)
+{
+	if (!v->has_mark)
+		return HF_FATE_PUNT;
+	return v->mark == HF_MARK_ALLOW ? HF_FATE_ALLOW : HF_FATE_ALLOW_UNTRACKED;
+}
+
+/* By the rules of the e-switch; what is delivered has no mark, so the plan's word is taken. */
+static enum hf_fate judge_transfer(
+	struct hf_vnic_table *table, struct hf_vnic_pkt *seen, uint32_t len, enum hf_fate allowed)
+{
+	struct hf_vnic_verdict v;
+
+	seen->layers |= HF_LAYER_BIT(HF_LAYER_REPRESENTED_PORT) | HF_LAYER_BIT(HF_LAYER_PORT_ID);
+	seen->hdr.represented_port[1] = seen->hdr.port_id[3] = WIRE;
+	hf_vnic_exec(hf_vnic_enter(table, HF_VNIC_FDB, HF_VNIC_RX, 0), seen, len, &v);
+	hf_vnic_leave(table, HF_VNIC_RX, 0);
+	if (v.fate == HF_VNIC_DROP)
+		return HF_FATE_DENY;
+	if (v.fate == HF_VNIC_PORT) {
+		cr_assert(v.out == host_port);
+		return allowed;
+	}
+	cr_assert(v.fate == HF_VNIC_GROUP_MISS);
+	return fate_of_mark(&v);
+}
+
+static enum hf_fate judge(
+	struct hf_vnic_table *table, const struct hf_plan *plan, const struct hf_packet *pkt)
 {
 	uint8_t bytes[FRAME_MAX];
 	struct rte_mbuf m = {.buf_addr = bytes, .nb_segs = 1};
@@ -111,15 +149,21 @@ static enum hf_fate judge(struct hf_vnic_table *table, const struct hf_packet *p
 
 	m.pkt_len = m.data_len = (uint16_t)make_frame(pkt, bytes);
 	hf_vnic_parse(table->nic, &m, &seen);
+	if (hf_plan_eswitch(plan)->on) {
+		size_t entry;
+		enum hf_fate want = hf_plan_judge(plan, pkt, &entry);
+		bool forward = entry != SIZE_MAX && hf_plan_entry(plan, entry)->forward;
+
+		/* Delivered, and it should not have been: no fate fits. */
+		return judge_transfer(table, &seen, m.pkt_len, forward ? want : HF_FATE_JUMP);
+	}
 	hf_vnic_exec(hf_vnic_enter(table, HF_VNIC_RX, HF_VNIC_RX, 0), &seen, m.pkt_len, &v);
 	hf_vnic_leave(table, HF_VNIC_RX, 0);
 	if (v.fate == HF_VNIC_DROP)
 		return HF_FATE_DENY;
 	/* A plan has an answer for everything in every group. */
 	cr_assert(v.fate == HF_VNIC_QUEUE || v.fate == HF_VNIC_MISS);
-	if (!v.has_mark)
-		return HF_FATE_PUNT;
-	return v.mark == HF_MARK_ALLOW ? HF_FATE_ALLOW : HF_FATE_ALLOW_UNTRACKED;
+	return fate_of_mark(&v);
 }
 
 static void try_packets(
@@ -139,7 +183,7 @@ static void try_packets(
 		pkt.frag = hf_rand_below(w->rand, 6) ? HF_FRAG_NONE
 						     : HF_FRAG_FIRST + hf_rand_below(w->rand, 2);
 		want = hf_plan_judge(plan, &pkt, &entry);
-		got = judge(table, &pkt);
+		got = judge(table, plan, &pkt);
 		w->tally->packets++;
 		w->tally->fates[got]++;
 		if (want == got)
@@ -172,6 +216,9 @@ static void try_profile(const struct world_run *w, const struct hf_nic *nic, con
 	struct hf_plan *plan;
 	size_t *order, n, i;
 
+	if (nic->transfer && hf_rand_chance(w->rand, 2, 3))
+		opts.eswitch = (struct hf_eswitch){true, WIRE, HOST};
+	w->tally->eswitch += opts.eswitch.on;
 	cr_assert(table && hf_vnic_table_init(table, nic, 2) == 0);
 	cr_assert(hf_plan_build(w->rules, nic, &opts, &plan, NULL) == 0);
 	n = hf_plan_n_entries(plan);
@@ -263,6 +310,6 @@ Test(vnic, does_what_plans_say_on_random_worlds)
 		t.fates[HF_FATE_ALLOW], t.fates[HF_FATE_ALLOW_UNTRACKED], t.fates[HF_FATE_DENY]);
 	/* A NIC that decides nothing would agree with plans that do not either. */
 	cr_expect(n < WORLDS || (t.fates[HF_FATE_ALLOW] > 0 && t.fates[HF_FATE_DENY] > 0 &&
-					t.fates[HF_FATE_PUNT] > 0));
+					t.fates[HF_FATE_PUNT] > 0 && t.eswitch > 0));
 	hf_profile_free_all(t.nics, t.n_nics);
 }

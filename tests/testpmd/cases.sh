@@ -11,18 +11,32 @@ cases=$(cd "$(dirname "$0")/../cases" && pwd)
 total=0
 declare -A done_by # the rules, and the profile they were tried with
 
-# print_flows PROFILE: the rules of all cases, each case's destroyed before the next. One by one:
-# after a flush the ixgbe family keeps its one mask (docs/hw-profiles.md).
+# print_flows PROFILE [OPTION...]: the rules of all cases, each case's destroyed before the next. One
+# by one: after a flush the ixgbe family keeps its one mask (docs/hw-profiles.md).
 print_flows() {
-	local case args
+	local case args profile=$1
+	shift
 	for case in "$cases"/*/; do
 		args=()
 		[ ! -f "$case/args" ] || read -ra args <"$case/args"
-		(cd "$case" && "$flowgen" flows -q "${args[@]}" -p "$1" --format testpmd policy.yaml) |
+		(cd "$case" && "$flowgen" flows -q "${args[@]}" -p "$profile" "$@" --format testpmd policy.yaml) |
 			awk '{ print } /^flow create/ { n++ }
 				END { for (i = 0; i < n; i++) print "flow destroy 0 rule " i }'
 	done
 	echo quit
+}
+
+# take PROFILE DEVARGS FLOWS: every rule is made, and destroyed
+take() {
+	local asked
+	asked=$(grep -c '^flow create' <<<"$3" || true)
+	testpmd "profile=$1$2" <<<"$3"
+	expect "$asked" ' created'
+	expect "$asked" ' destroyed'
+	expect 0 'Caught PMD error'
+	expect 0 'Bad arguments'
+	echo "$1$2: $asked rules taken"
+	total=$((total + asked))
 }
 
 for profile in $("$hw_profile" list | awk 'NR > 1 { print $1 }'); do
@@ -37,15 +51,16 @@ for profile in $("$hw_profile" list | awk 'NR > 1 { print $1 }'); do
 		continue
 	}
 	done_by[$flows]=$profile
-	asked=$(grep -c '^flow create' <<<"$flows" || true)
-	testpmd "profile=$profile" <<<"$flows"
-	expect "$asked" ' created'
-	expect "$asked" ' destroyed'
-	expect 0 'Caught PMD error'
-	expect 0 'Bad arguments'
-	echo "$profile: $asked rules taken"
-	total=$((total + asked))
+	take "$profile" '' "$flows"
 done
+
+# From the wire, port 0, to the host, port 1.
+profile=mlx5-cx6dx-esw
+flows=$(print_flows $profile --eswitch 0:1)
+grep -q 'transfer pattern represented_port ethdev_port_id is 0 .* jump' <<<"$flows"
+grep -q 'transfer .* represented_port ethdev_port_id 1 / end$' <<<"$flows"
+also=("net_vnic1,profile=$profile,switch=1,representor=0")
+take $profile ,switch=1 "$flows"
 [ "$total" -gt 1000 ] || {
 	echo "only $total rules for all profiles and cases"
 	exit 1

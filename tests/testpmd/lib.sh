@@ -34,14 +34,15 @@ use_safe_folder() {
 }
 use_safe_folder
 
-# testpmd DEVARGS [OPTION...] <COMMANDS: what it printed is then in $out
+# testpmd DEVARGS [OPTION...] <COMMANDS: what it printed is then in $out. Further ports: also
 out=
+also=()
 testpmd() {
 	local devargs=$1
 	shift
 	# By lines: what is printed and what is echoed must not cut each other in two.
 	out=$(timeout 120 stdbuf -oL dpdk-testpmd -d "$plugin" --no-huge --no-pci --no-shconf --no-telemetry \
-		-m 128 --file-prefix "hf$$" --vdev="net_vnic0,$devargs" -- \
+		-m 128 --file-prefix "hf$$" --vdev="net_vnic0,$devargs" "${also[@]/#/--vdev=}" -- \
 		-i --total-num-mbufs=4096 "$@" 2>&1) || {
 		echo "$out"
 		echo "dpdk-testpmd failed"

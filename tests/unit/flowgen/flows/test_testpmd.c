@@ -40,6 +40,27 @@ Test(testpmd, exact_and_masked_fields)
 		"flags spec 2 flags mask 18 / end actions count / drop / end");
 }
 
+Test(testpmd, ports_of_an_eswitch)
+{
+	struct hf_flow f = {.transfer = true,
+		.n_items = 2,
+		.items = {HF_LAYER_REPRESENTED_PORT, HF_LAYER_ETH},
+		.n_actions = 1,
+		.actions = {{HF_ACT_REPRESENTED_PORT, 258}}};
+
+	f.pattern.spec.represented_port[1] = 7;
+	memset(f.pattern.mask.represented_port, 0xff, 2);
+	expect(&f,
+		"flow create 3 transfer pattern represented_port ethdev_port_id is 7 / eth / end "
+		"actions represented_port ethdev_port_id 258 / end");
+	f.items[0] = HF_LAYER_PORT_ID;
+	f.actions[0].act = HF_ACT_PORT_ID;
+	memset(f.pattern.mask.port_id, 0xff, 4);
+	f.pattern.spec.port_id[3] = 9;
+	expect(&f, "flow create 3 transfer pattern port_id id is 9 / eth / end actions port_id id "
+		   "258 / end");
+}
+
 Test(testpmd, ipv6_queues_and_marks)
 {
 	struct hf_flow f = {.ingress = true,
