@@ -64,6 +64,25 @@ static bool compare_nets(struct diff *x, const struct hf_set *a, const struct hf
 	return same;
 }
 
+/* Sets are mostly numbered in the order in which rules ask for them. */
+static void fetch_sets(const struct hf_rules *rules, uint32_t set)
+{
+	if (set + 24 >= hf_rules_n_sets(rules))
+		return;
+	__builtin_prefetch(hf_rules_set(rules, set + 24));
+	__builtin_prefetch(hf_rules_set(rules, set + 12)->nets);
+}
+
+/* Most sets are a single net of one rule. */
+static bool nets_equal(const struct hf_set *a, const struct hf_set *b)
+{
+	if (a->n_nets != b->n_nets)
+		return false;
+	if (a->n_nets == 1)
+		return memcmp(a->nets, b->nets, sizeof(*a->nets)) == 0;
+	return a->n_nets == 0 || memcmp(a->nets, b->nets, a->n_nets * sizeof(*a->nets)) == 0;
+}
+
 static bool sets_alike(struct diff *x, uint32_t a, uint32_t b)
 {
 	const struct hf_set *sa = hf_rules_set(x->from, a), *sb = hf_rules_set(x->to, b);
@@ -74,12 +93,12 @@ static bool sets_alike(struct diff *x, uint32_t a, uint32_t b)
 		return true;
 	if (x->pair[a] != NONE || x->miss[a] == b)
 		return false;
+	fetch_sets(x->from, a);
+	fetch_sets(x->to, b);
 	if (sa->n_nets >= NEAR_MIN && sb->n_nets >= NEAR_MIN)
 		alike = compare_nets(x, sa, sb);
 	else
-		alike = sa->n_nets == sb->n_nets &&
-			(sa->n_nets == 0 ||
-				memcmp(sa->nets, sb->nets, sa->n_nets * sizeof(*sa->nets)) == 0);
+		alike = nets_equal(sa, sb);
 	if (!alike) {
 		x->d->n_nets = first;
 		x->miss[a] = b;
@@ -107,7 +126,7 @@ static bool addrs_alike(struct diff *x, const struct hf_match *a, const struct h
 /* Sets of members have no rows: they are looked at in the new rules (hf_at.verify). */
 static bool ports_alike(const struct hf_match *a, const struct hf_match *b)
 {
-	uint16_t i;
+	uint16_t i, k;
 
 	for (i = 0; i < a->n_port; i++) {
 		const struct hf_port_cond *ca = &a->port[i], *cb = &b->port[i];
@@ -118,9 +137,11 @@ static bool ports_alike(const struct hf_match *a, const struct hf_match *b)
 			continue;
 		if (ca->negate != cb->negate || ca->n_ranges != cb->n_ranges)
 			return false;
-		if (ca->n_ranges &&
-			memcmp(ca->ranges, cb->ranges, ca->n_ranges * sizeof(*ca->ranges)) != 0)
-			return false;
+		for (k = 0; k < ca->n_ranges; k++) {
+			if (ca->ranges[k].lo != cb->ranges[k].lo ||
+				ca->ranges[k].hi != cb->ranges[k].hi)
+				return false;
+		}
 	}
 	return true;
 }
@@ -215,6 +236,24 @@ static void skip(struct diff *x, struct blocks *p)
 	p->i = i;
 }
 
+/* What is compared lies all over the memory of both rules, so it is sent for ahead. */
+static void fetch(const struct hf_block *b, uint32_t at, int way)
+{
+	uint32_t far = at + 24 * (uint32_t)way, near = at + 16 * (uint32_t)way;
+	const struct hf_match *m;
+
+	if (far >= b->n_rules || near >= b->n_rules) /* or below 0 */
+		return;
+	__builtin_prefetch(&b->rules[far]);
+	__builtin_prefetch(&b->rules[far].match.port);
+	m = &b->rules[near].match;
+	__builtin_prefetch(m->addr);
+	__builtin_prefetch(m->port);
+	m = &b->rules[at + 8 * (uint32_t)way].match;
+	if (m->n_port)
+		__builtin_prefetch(m->port->ranges);
+}
+
 /*
  * The common end is told apart before what lies between is looked at, because there may be more of
  * that than the window.
@@ -230,11 +269,14 @@ static void diff_block(struct diff *x, uint32_t older, uint32_t block)
 
 	p.n_a = p.a->n_rules;
 	p.n_b = p.b->n_rules;
-	for (; alike_at(x, &p, p.i, p.k); p.i++, p.k++)
+	for (; alike_at(x, &p, p.i, p.k); p.i++, p.k++) {
+		fetch(p.a, p.i, 1);
+		fetch(p.b, p.k, 1);
 		keep(x, &p, p.i, p.k);
+	}
 	while (p.n_a > p.i && p.n_b > p.k && alike_at(x, &p, p.n_a - 1, p.n_b - 1)) {
-		p.n_a--;
-		p.n_b--;
+		fetch(p.a, --p.n_a, -1);
+		fetch(p.b, --p.n_b, -1);
 		n_end++;
 	}
 	while (x->rc == 0 && (p.i < p.n_a || p.k < p.n_b)) {
@@ -264,6 +306,24 @@ static uint32_t find_older(const struct diff *x, uint32_t block, uint32_t from)
 	return HF_DELTA_GONE;
 }
 
+/* Thousands of blocks have but a few rules. */
+static void fetch_blocks(const struct diff *x, uint32_t older, uint32_t block)
+{
+	const struct hf_block *b;
+
+	if (older == HF_DELTA_GONE || older + 8 >= hf_rules_n_blocks(x->from) ||
+		block + 8 >= hf_rules_n_blocks(x->to))
+		return;
+	b = hf_rules_block(x->from, older + 8);
+	__builtin_prefetch(b->name);
+	__builtin_prefetch(b->rules);
+	__builtin_prefetch(&b->rules->match.port);
+	b = hf_rules_block(x->to, block + 8);
+	__builtin_prefetch(b->name);
+	__builtin_prefetch(b->rules);
+	__builtin_prefetch(&b->rules->match.port);
+}
+
 static void diff_blocks(struct diff *x)
 {
 	uint32_t block, k, next = 0;
@@ -284,6 +344,7 @@ static void diff_blocks(struct diff *x)
 			for (k = 0; k < hf_rules_block(x->to, block)->n_rules; k++)
 				add_fresh(x, hf_rules_block(x->to, block), k);
 		}
+		fetch_blocks(x, b->older, block);
 		b->n_fresh = (uint32_t)x->d->n_fresh - b->fresh;
 		b->n_shaky = (uint32_t)x->shaky.n - b->shaky;
 	}

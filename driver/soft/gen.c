@@ -18,16 +18,22 @@
  * Whether established (or related) packets need judging. Calico's conntrack prologue lets them pass
  * in front of policy, but untracked policy and the guards against foreign encapsulation stand in
  * front of the prologue. So the blocks are looked through: a block is calm if no rule that such a
- * packet can meet in it, or behind its jumps, says anything but "pass". Jumps lead forward, so the
- * last block is looked at first.
+ * packet can meet in it, or behind its jumps, says anything but "pass". Jumps lead forward, so that
+ * this comes to an end. Blocks behind the prologue, which are the large ones, are not asked for.
  */
+enum calmness {
+	CALM_UNKNOWN,
+	CALM_NO,
+	CALM_YES,
+};
+
 struct calm {
 	const struct hf_rules *rules;
 	uint8_t ct; /* HF_CT_BIT */
 	enum hf_calm_group group;
 	uint64_t protos[4]; /* of the group; a bit each */
 	uint16_t out;	    /* leaving interface, or HF_IF_ANY when it is not known */
-	bool *is_calm;	    /* by block */
+	uint8_t *blocks;    /* enum calmness of each */
 };
 
 /* Does the match meet any (all: every) protocol of the group? */
@@ -57,14 +63,16 @@ static bool takes_all(const struct calm *c, const struct hf_match *m)
 	       !m->n_addr && !m->n_port && !m->n_icmp;
 }
 
-static bool rule_is_calm(const struct calm *c, const struct hf_rule *r)
+static bool block_is_calm(struct calm *c, uint32_t block);
+
+static bool rule_is_calm(struct calm *c, const struct hf_rule *r)
 {
 	if (r->op == HF_OP_GOTO)
-		return c->is_calm[r->target];
+		return block_is_calm(c, r->target);
 	return r->verdict == HF_VERDICT_ALLOW || r->verdict == HF_VERDICT_NO_DECISION;
 }
 
-static bool block_is_calm(const struct calm *c, const struct hf_block *b)
+static bool rules_are_calm(struct calm *c, const struct hf_block *b)
 {
 	uint32_t i;
 
@@ -81,29 +89,34 @@ static bool block_is_calm(const struct calm *c, const struct hf_block *b)
 	return true;
 }
 
-static void find_calm(struct calm *c)
+static bool block_is_calm(struct calm *c, uint32_t block)
 {
-	size_t i = hf_rules_n_blocks(c->rules);
-
-	while (i-- > 0)
-		c->is_calm[i] = block_is_calm(c, hf_rules_block(c->rules, i));
+	if (c->blocks[block] == CALM_UNKNOWN)
+		c->blocks[block] =
+			rules_are_calm(c, hf_rules_block(c->rules, block)) ? CALM_YES : CALM_NO;
+	return c->blocks[block] == CALM_YES;
 }
 
-static bool path_is_calm(const struct calm *c, size_t in, enum hf_class class)
+static void forget_calm(struct calm *c)
+{
+	memset(c->blocks, CALM_UNKNOWN, hf_rules_n_blocks(c->rules));
+}
+
+static bool path_is_calm(struct calm *c, size_t in, enum hf_class class)
 {
 	const struct hf_path *path = hf_rules_find_path(c->rules, (uint16_t)in, class);
 
-	return path && c->is_calm[path->block];
+	return path && block_is_calm(c, path->block);
 }
 
-static bool in_is_calm(const struct calm *c, size_t in)
+static bool in_is_calm(struct calm *c, size_t in)
 {
 	return path_is_calm(c, in, HF_CLASS_REMOTE) && path_is_calm(c, in, HF_CLASS_WORKLOAD) &&
 	       path_is_calm(c, in, HF_CLASS_HOST);
 }
 
 /* Going out: all that hf_judge() judges there. */
-static bool out_is_calm(const struct calm *c, const struct hf_gen *gen, enum hf_class class)
+static bool out_is_calm(struct calm *c, const struct hf_gen *gen, enum hf_class class)
 {
 	size_t in;
 
@@ -119,7 +132,7 @@ static void mark_calm(struct hf_gen *gen, struct calm *c)
 	size_t i;
 
 	c->out = HF_IF_ANY;
-	find_calm(c);
+	forget_calm(c);
 	for (i = 0; i < gen->n_ifaces; i++) {
 		struct hf_gen_iface *iface = &gen->ifaces[i];
 
@@ -134,7 +147,7 @@ static void mark_calm(struct hf_gen *gen, struct calm *c)
 		if (!gen->ifaces[i].wired || gen->ifaces[i].from == HF_FROM_WORKLOAD)
 			continue;
 		c->out = (uint16_t)i;
-		find_calm(c);
+		forget_calm(c);
 		if (out_is_calm(c, gen, HF_CLASS_REMOTE))
 			gen->ifaces[i].calm[HF_SOFT_OUT][c->group] |= c->ct;
 	}
@@ -145,8 +158,8 @@ static int mark_all_calm(struct hf_gen *gen)
 	struct calm c = {.rules = gen->rules};
 	int group, p;
 
-	c.is_calm = calloc(hf_rules_n_blocks(gen->rules) + 1, sizeof(*c.is_calm));
-	if (!c.is_calm)
+	c.blocks = calloc(hf_rules_n_blocks(gen->rules) + 1, sizeof(*c.blocks));
+	if (!c.blocks)
 		return -ENOMEM;
 	for (group = 0; group < HF_CALM_N_GROUPS; group++) {
 		c.group = (enum hf_calm_group)group;
@@ -160,7 +173,7 @@ static int mark_all_calm(struct hf_gen *gen)
 		c.ct = HF_CT_BIT(HF_CT_RELATED);
 		mark_calm(gen, &c);
 	}
-	free(c.is_calm);
+	free(c.blocks);
 	return 0;
 }
 
@@ -277,7 +290,8 @@ static int make_counts(struct hf_gen *gen)
 
 	gen->n_origins = hf_rules_n_origins(gen->rules);
 	gen->carried = calloc(gen->n_origins + 1, sizeof(*gen->carried));
-	if (!gen->carried)
+	gen->from_older = calloc(gen->n_origins + 1, sizeof(*gen->from_older));
+	if (!gen->carried || !gen->from_older)
 		return -ENOMEM;
 	for (w = 0; w < gen->n_workers; w++) {
 		gen->counts[w] = rte_calloc("hf_counts", gen->n_origins + 1,
@@ -326,6 +340,9 @@ int hf_gen_new(const struct hf_soft *soft, const struct hf_rules *rules, struct 
 		gen->ifaces = calloc(gen->n_ifaces + 1, sizeof(*gen->ifaces));
 		rc = gen->ifaces && gen->held ? fill_wires(gen, soft) : -ENOMEM;
 	}
+	/* First, because it reads the new rules ahead. */
+	if (rc == 0)
+		rc = hf_tables_new(soft, rules, &gen->tables);
 	if (rc == 0)
 		rc = mark_all_calm(gen);
 	if (rc == 0)
@@ -336,8 +353,6 @@ int hf_gen_new(const struct hf_soft *soft, const struct hf_rules *rules, struct 
 		rc = make_counts(gen);
 	if (rc == 0)
 		rc = share_dests(gen, soft->gen);
-	if (rc == 0)
-		rc = hf_tables_new(soft, rules, &gen->tables);
 	if (rc < 0) {
 		hf_gen_free(gen);
 		return hf_fail(err, rc, "software path: out of memory for new rules");

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 static_assert(HF_SOFT_N_TIMERS == HF_CT_N_TIMERS, "they are the same");
 
@@ -184,62 +183,103 @@ void hf_soft_del_wire(struct hf_soft *soft, unsigned int wire)
 	soft->wires[wire].used = false;
 }
 
-struct named {
-	const char *text;
-	uint32_t index;
-	UT_hash_handle hh;
-};
+/* Origins of an older generation, sorted by text, of which those that are taken are marked. */
+#define TAKEN (UINT32_C(1) << 31)
 
-/* Finds for every origin the one of the same text in the generation before. */
-static int link_origins(struct hf_gen *gen, const struct hf_gen *older)
+static int text_cmp(const void *pa, const void *pb, void *older)
 {
-	struct named *names = NULL, *found;
-	struct named *room = calloc(older->n_origins + 1, sizeof(*room));
-	size_t i;
+	uint32_t a = *(const uint32_t *)pa & ~TAKEN, b = *(const uint32_t *)pb & ~TAKEN;
+	int c = strcmp(hf_rules_origin(older, a), hf_rules_origin(older, b));
 
-	gen->from_older = calloc(gen->n_origins + 1, sizeof(*gen->from_older));
-	if (!room || !gen->from_older) {
-		free(room);
-		return -ENOMEM;
-	}
-	for (i = 0; i < older->n_origins; i++) {
-		room[i].text = hf_rules_origin(older->rules, i);
-		room[i].index = (uint32_t)i;
-		HASH_ADD_KEYPTR(hh, names, room[i].text, strlen(room[i].text), &room[i]);
-	}
-	for (i = 0; i < gen->n_origins; i++) {
-		const char *text = hf_rules_origin(gen->rules, i);
+	return c ? c : (a > b) - (a < b);
+}
 
-		HASH_FIND(hh, names, text, strlen(text), found);
-		gen->from_older[i] = HF_NO_ORIGIN;
-		if (found) {
-			gen->from_older[i] = found->index;
-			HASH_DEL(names, found); /* counted once */
-		}
+/* One of this text that is not taken, or HF_NO_ORIGIN. */
+static uint32_t take_origin(
+	const struct hf_rules *older, uint32_t *sorted, size_t n, const char *text)
+{
+	size_t lo = 0, hi = n;
+	uint32_t i;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (strcmp(hf_rules_origin(older, sorted[mid] & ~TAKEN), text) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
-	HASH_CLEAR(hh, names);
-	free(room);
-	return 0;
+	while (lo < n && sorted[lo] & TAKEN)
+		lo++;
+	if (lo == n || strcmp(hf_rules_origin(older, sorted[lo]), text) != 0)
+		return HF_NO_ORIGIN;
+	i = sorted[lo];
+	sorted[lo] |= TAKEN;
+	return i;
+}
+
+/* They are looked at in their order, one way or the other. */
+static void fetch_origin(const struct hf_gen *gen, size_t i)
+{
+	if (i < gen->n_origins)
+		__builtin_prefetch(hf_rules_origin(gen->rules, i));
+}
+
+static bool same_origin(const struct hf_gen *a, size_t i, const struct hf_gen *b, size_t k)
+{
+	return strcmp(hf_rules_origin(a->rules, i), hf_rules_origin(b->rules, k)) == 0;
+}
+
+/*
+ * Finds for every origin the one of the same text in the generation before, which counts once.
+ * Mostly all but a few stand in the same order. room is for as many as the older one has.
+ */
+static void link_origins(struct hf_gen *gen, const struct hf_gen *older, uint32_t *room)
+{
+	size_t i, k, n = gen->n_origins, n_older = older->n_origins, n_sorted = 0;
+
+	for (i = 0; i < n && i < n_older && same_origin(gen, i, older, i); i++) {
+		fetch_origin(gen, i + 8);
+		fetch_origin(older, i + 8);
+		gen->from_older[i] = (uint32_t)i;
+	}
+	while (n > i && n_older > i && same_origin(gen, n - 1, older, n_older - 1)) {
+		fetch_origin(gen, n - 9);
+		fetch_origin(older, n_older - 9);
+		gen->from_older[--n] = (uint32_t)--n_older;
+	}
+	for (k = i; k < n_older; k++)
+		room[n_sorted++] = (uint32_t)k;
+	qsort_r(room, n_sorted, sizeof(*room), text_cmp, (void *)(uintptr_t)older->rules);
+	for (; i < n; i++)
+		gen->from_older[i] =
+			take_origin(older->rules, room, n_sorted, hf_rules_origin(gen->rules, i));
 }
 
 int hf_soft_publish(struct hf_soft *soft, const struct hf_rules *rules, struct hf_err *err)
 {
 	struct hf_gen *gen = NULL;
+	uint32_t *room;
 	int rc;
 
 	hf_tables_take(soft);
 	rc = hf_gen_new(soft, rules, &gen, err);
 	if (rc < 0)
 		return rc;
-	if (soft->gen && link_origins(gen, soft->gen) < 0) {
+	room = calloc(soft->gen ? soft->gen->n_origins + 1 : 1, sizeof(*room));
+	if (!room) {
 		hf_gen_free(gen);
 		return hf_fail(err, -ENOMEM, "software path: out of memory for new rules");
 	}
 	soft->conn_mark = gen->conn_mark = hf_offers_mark(gen, soft->conn_mark);
 	gen->older = soft->gen;
 	__atomic_store_n(&soft->gen, gen, __ATOMIC_RELEASE);
-	if (gen->older)
+	/* The rules hold; what follows is for those who read counts. */
+	if (gen->older) {
 		gen->older->token = rte_rcu_qsbr_start(soft->qsbr);
+		link_origins(gen, gen->older, room);
+	}
+	free(room);
 	hf_tables_build(soft);
 	return 0;
 }

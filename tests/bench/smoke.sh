@@ -20,3 +20,8 @@ for kind in stateless new established; do
 	run --kind "$kind" --ip6
 done
 run --kind stateless --workers 2
+
+for what in rule insert member; do
+	"${bench}-change" --what "$what" --rules 700 --changes 2 -- \
+		--lcores "0@$cpu" --no-huge --no-shconf -m 128 || exit 1
+done

@@ -42,6 +42,19 @@ def measure(kind, rules, flows, ip6, workers=1):
     return json.loads(out)['mpps']
 
 
+# How soon a change is obeyed: (what, rules, members of each set, changes).
+CHANGES = [('rule', 1000, 64, 40), ('rule', 10000, 64, 40), ('insert', 10000, 64, 40), ('member', 10000, 64, 40),
+           ('member', 50, 100000, 20)]
+
+
+def change(what, rules, set_size, changes):
+    cmd = [f'{BUILD}/tests/bench-soft-change', '--what', what, '--rules', str(rules), '--set-size', str(set_size)]
+    cmd += ['--changes', str(changes), '--', '--lcores', f'0@{CPUS[-1]}', '--in-memory', '-m', '256']
+    out = subprocess.run(cmd, stdout=subprocess.PIPE, text=True, check=True).stdout
+    print(out, end='', flush=True)
+    return json.loads(out)
+
+
 def testpmd(flows):
     """Packets a second of CPU time: the peers' own script, so that all are measured alike."""
     code = ('import json, bench_testpmd as b, common as c\n'
@@ -81,6 +94,7 @@ def main():
         for case in CASES:
             ours.setdefault(case, []).append(measure(*case))
         both.append(measure('stateless', 1000, 1000, False, 2))
+    changes = [change(*case) for case in CHANGES]
     if PEERS and subprocess.run(['which', 'ovs-vswitchd'], stdout=subprocess.DEVNULL, check=False).returncode == 0:
         peers = ovs()
     print(f'\n| kind | rules | flows | IP | Mpps | % of {"testpmd io" if PEERS else "our io"} | x OVS |\n|---|---|---|---|---|---|---|')
@@ -92,6 +106,9 @@ def main():
     print(f'| stateless, two workers | 1000 | 1000 | 4 | {statistics.median(both):.2f} [{min(both):.2f}-{max(both):.2f}] | | |')
     for flows, rates in io.items():
         print(f'| io | | {flows} | 4 | {statistics.median(rates):.2f} [{min(rates):.2f}-{max(rates):.2f}] | 100 | |')
+    print('\n| change | rules | members of a set | obeyed after ms, median | greatest | own table after ms |\n|---|---|---|---|---|---|')
+    for c in changes:
+        print(f'| {c["what"]} | {c["rules"]} | {c["set_size"]} | {c["publish_ms"]:.2f} | {c["publish_max_ms"]:.2f} | {c["settle_ms"]:.0f} |')
 
 
 if __name__ == '__main__':
