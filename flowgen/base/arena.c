@@ -2,7 +2,9 @@
 
 #include <hepflow/base/arena.h>
 
+#include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,22 +20,51 @@ struct chunk {
 	_Alignas(max_align_t) unsigned char data[];
 };
 
+struct kept {
+	struct kept *next;
+	struct hf_arena *arena;
+};
+
 struct hf_arena {
 	struct chunk *head;
 	size_t total;
+	struct kept *kept;
+	atomic_uint n_keepers; /* other arenas that keep this one, and its owner */
 };
 
 struct hf_arena *hf_arena_new(void)
 {
-	return calloc(1, sizeof(struct hf_arena));
+	struct hf_arena *a = calloc(1, sizeof(*a));
+
+	if (a)
+		atomic_init(&a->n_keepers, 1);
+	return a;
+}
+
+int hf_arena_keep(struct hf_arena *arena, struct hf_arena *other)
+{
+	struct kept *k = other ? hf_arena_alloc(arena, sizeof(*k)) : NULL;
+
+	if (!other)
+		return 0;
+	if (!k)
+		return -ENOMEM;
+	k->arena = other;
+	k->next = arena->kept;
+	arena->kept = k;
+	atomic_fetch_add(&other->n_keepers, 1);
+	return 0;
 }
 
 void hf_arena_free(struct hf_arena *arena)
 {
 	struct chunk *c, *next;
+	struct kept *k;
 
-	if (!arena)
+	if (!arena || atomic_fetch_sub(&arena->n_keepers, 1) > 1)
 		return;
+	for (k = arena->kept; k; k = k->next)
+		hf_arena_free(k->arena);
 	for (c = arena->head; c; c = next) {
 		next = c->next;
 		free(c);

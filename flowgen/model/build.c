@@ -14,11 +14,36 @@ int hf_build_oom(struct hf_build *b)
 	return hf_fail(b->err, -ENOMEM, "model: out of memory");
 }
 
+char *hf_build_digits(char *at, uint32_t v)
+{
+	char digits[HF_DIGITS_MAX];
+	size_t n = 0;
+
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while (v /= 10);
+	while (n > 0)
+		*at++ = digits[--n];
+	return at;
+}
+
 const char *hf_build_place(struct hf_build *b, const struct hf_place *place)
 {
+	size_t len;
+	char *text;
+
 	if (!place->line || !place->file)
 		return "";
-	return hf_arena_printf(b->arena, "%s:%u:%u", place->file, place->line, place->col);
+	len = strlen(place->file);
+	text = hf_arena_alloc(b->arena, len + 2 * (sizeof(":") + HF_DIGITS_MAX));
+	if (!text)
+		return NULL;
+	memcpy(text, place->file, len);
+	text[len] = ':';
+	len = (size_t)(hf_build_digits(&text[len + 1], place->line) - text);
+	text[len] = ':';
+	*hf_build_digits(&text[len + 1], place->col) = '\0';
+	return text;
 }
 
 static int cmp_meta(const struct hf_meta *meta, const char *ns, const char *name)

@@ -181,6 +181,10 @@ int hf_build_objects(const struct hf_objects *objs, const struct hf_model_opts *
 int hf_build_oom(struct hf_build *b);
 /* "file:line:col", or "" without a line; in the model's arena. NULL: out of memory. */
 const char *hf_build_place(struct hf_build *b, const struct hf_place *place);
+/* Writes v as text of at most HF_DIGITS_MAX, without a NUL; returns where it ends. By hand: every
+ * rule has a few. */
+#define HF_DIGITS_MAX 10
+char *hf_build_digits(char *at, uint32_t v);
 /* An object of a list that is sorted by namespace and name, or NULL. */
 const void *hf_build_find(const void *v, size_t n, size_t size, const char *ns, const char *name);
 #define HF_BUILD_FIND(list, ns, name) hf_build_find((list).v, (list).n, sizeof(*(list).v), ns, name)

@@ -169,18 +169,30 @@ static int build_one(struct hf_build *b, const struct hf_policy_rule *r, const c
 	return rc;
 }
 
+/* "HEAD/I" */
+static char *number_origin(struct hf_build *b, const char *head, size_t len, size_t i)
+{
+	char *text = hf_arena_alloc(b->arena, len + sizeof("/") + HF_DIGITS_MAX);
+
+	if (!text)
+		return NULL;
+	memcpy(text, head, len);
+	text[len] = '/';
+	*hf_build_digits(&text[len + 1], (uint32_t)i) = '\0';
+	return text;
+}
+
 int hf_rule_build(struct hf_build *b, const struct hf_policy_rules *rules, const char *origin,
 	const char *ns, struct hf_model_rules *ret)
 {
 	struct hf_model_rule *v = hf_arena_calloc(b->arena, rules->n, sizeof(*v));
-	size_t i;
+	size_t len = strlen(origin), i;
 	int rc;
 
 	if (!v)
 		return hf_build_oom(b);
 	for (i = 0; i < rules->n; i++) {
-		rc = build_one(
-			b, &rules->v[i], hf_arena_printf(b->arena, "%s/%zu", origin, i), ns, &v[i]);
+		rc = build_one(b, &rules->v[i], number_origin(b, origin, len, i), ns, &v[i]);
 		if (rc < 0)
 			return rc;
 	}

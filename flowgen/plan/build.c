@@ -165,13 +165,12 @@ static int finish(struct builder *b)
 	tally_entries(b);
 	p->tables = hf_arena_dup(p->arena, b->tables.v, b->tables.n * sizeof(*b->tables.v));
 	p->entries = hf_arena_dup(p->arena, b->entries.v, b->entries.n * sizeof(*b->entries.v));
-	if (!accounts || !origins || !places || !p->tables || !p->entries)
+	if (!accounts || !origins || !places || !p->tables || !p->entries ||
+		hf_rules_keep(b->rules, p->arena) < 0)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
-		origins[i] = hf_arena_strdup(p->arena, hf_rules_origin(b->rules, i));
-		places[i] = hf_arena_strdup(p->arena, hf_rules_place(b->rules, i));
-		if (!origins[i] || !places[i])
-			return -ENOMEM;
+		origins[i] = hf_rules_origin(b->rules, i);
+		places[i] = hf_rules_place(b->rules, i);
 		if (origins[i][0]) /* jumps between tables have none */
 			accounts[p->n_accounts++] = account_of(b, (uint32_t)i);
 	}

@@ -2,10 +2,12 @@
 
 #define HASH_NONFATAL_OOM	 1
 #define uthash_nonfatal_oom(elt) (b->rc = -ENOMEM)
+#define HASH_FUNCTION		 HF_HASH_UTHASH
 
 #include "build.h"
 
 #include <hepflow/base/arena.h>
+#include <hepflow/base/hash.h>
 
 #include <uthash.h>
 
@@ -92,13 +94,25 @@ static int prefix_cmp(const void *a, const void *b)
 	return hf_prefix_cmp(a, b);
 }
 
+/* Whether they are as a set has them: sorted, none covers another. */
+static bool is_normal(const struct hf_prefix *nets, size_t n)
+{
+	size_t i;
+
+	for (i = 1; i < n; i++) {
+		if (hf_prefix_cmp(&nets[i - 1], &nets[i]) >= 0 ||
+			hf_prefix_covers(&nets[i - 1], &nets[i]))
+			return false;
+	}
+	return true;
+}
+
 /* Sorts, and drops what another net covers: it stands right behind the covering one. */
 static size_t normalize(struct hf_prefix *nets, size_t n)
 {
 	size_t i, kept = 0;
 
-	if (n)
-		qsort(nets, n, sizeof(*nets), prefix_cmp);
+	qsort(nets, n, sizeof(*nets), prefix_cmp);
 	for (i = 0; i < n; i++) {
 		if (kept == 0 || !hf_prefix_covers(&nets[kept - 1], &nets[i]))
 			nets[kept++] = nets[i];
@@ -108,42 +122,61 @@ static size_t normalize(struct hf_prefix *nets, size_t n)
 
 static const char *nets_name(struct build *b, const struct hf_prefix *nets, size_t n)
 {
-	char name[SET_NAME_MAX + HF_ADDRSTR_SIZE] = "", text[HF_ADDRSTR_SIZE];
+	char name[SET_NAME_MAX + HF_ADDRSTR_SIZE + 1] = "";
 	size_t i, len = 0;
 
-	for (i = 0; i < n && len < SET_NAME_MAX; i++)
-		len += (size_t)snprintf(name + len, sizeof(name) - len, "%s%s", i ? "," : "",
-			hf_prefix_print(&nets[i], text));
-	if (i < n)
+	for (i = 0; i < n && len < SET_NAME_MAX; i++) {
+		if (i)
+			name[len++] = ',';
+		len += strlen(hf_prefix_print(&nets[i], name + len));
+	}
+	if (i < n) {
 		memcpy(name + SET_NAME_MAX, ",...", 5);
-	return hf_keep(b, name, strlen(name) + 1);
+		len = SET_NAME_MAX + 4;
+	}
+	return hf_keep(b, name, len + 1);
+}
+
+/* The nets as a set has them, in tmp or as they are; *n is what is left of them. */
+static const struct hf_prefix *set_nets(struct build *b, const struct hf_prefix *nets, size_t *n)
+{
+	struct hf_prefix *copy;
+
+	if (is_normal(nets, *n))
+		return nets;
+	copy = hf_arena_dup(b->tmp, nets, *n * sizeof(*nets));
+	if (copy)
+		*n = normalize(copy, *n);
+	else
+		b->rc = -ENOMEM;
+	return copy;
 }
 
 /* name NULL: the nets themselves. The same nets are one set, whatever their name. */
 uint32_t hf_add_net_set(
 	struct build *b, const char *name, const struct hf_prefix *nets, size_t n_nets)
 {
-	struct hf_prefix *copy = hf_keep(b, nets, n_nets * sizeof(*nets));
-	struct set_memo *m = hf_arena_alloc(b->tmp, sizeof(*m));
-	struct hf_set set = {.nets = copy};
-	struct set_memo *old;
+	struct hf_set set = {.n_nets = n_nets};
+	struct set_memo *m;
+	unsigned int hash;
 
-	if (!copy || !m) {
+	nets = set_nets(b, nets, &set.n_nets);
+	if (!nets)
+		return 0;
+	hash = hf_hash(nets, set.n_nets * sizeof(*nets));
+	HASH_FIND_BYHASHVALUE(hh, b->set_memo, nets, set.n_nets * sizeof(*nets), hash, m);
+	if (m)
+		return m->set;
+	m = hf_arena_alloc(b->tmp, sizeof(*m));
+	set.nets = hf_keep(b, nets, set.n_nets * sizeof(*nets));
+	set.name = name ? hf_keep(b, name, strlen(name) + 1) : nets_name(b, nets, set.n_nets);
+	if (!m || !set.nets || !set.name || hf_vec_push(&b->sets, set) < 0) {
 		b->rc = -ENOMEM;
 		return 0;
 	}
-	set.n_nets = normalize(copy, n_nets);
-	HASH_FIND(hh, b->set_memo, copy, set.n_nets * sizeof(*copy), old);
-	if (old)
-		return old->set;
-	set.name = name ? hf_keep(b, name, strlen(name) + 1) : nets_name(b, copy, set.n_nets);
-	if (!set.name || hf_vec_push(&b->sets, set) < 0) {
-		b->rc = -ENOMEM;
-		return 0;
-	}
-	m->nets = copy;
+	m->nets = set.nets;
 	m->set = (uint32_t)b->sets.n - 1;
-	HASH_ADD_KEYPTR(hh, b->set_memo, m->nets, set.n_nets * sizeof(*copy), m);
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh, b->set_memo, m->nets, set.n_nets * sizeof(*nets), hash, m);
 	return m->set;
 }
 

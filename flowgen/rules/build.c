@@ -9,23 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int copy_members(struct build *b, struct hf_set *set)
-{
-	set->name = hf_keep(b, set->name ? set->name : "", set->name ? strlen(set->name) + 1 : 1);
-	set->nets = hf_keep(b, set->nets, set->n_nets * sizeof(*set->nets));
-	set->members = hf_keep(b, set->members, set->n_members * sizeof(*set->members));
-	return b->rc;
-}
-
 /* Sets of the model keep their index; lists of nets in rules come behind them. */
-static int copy_sets(struct build *b)
+static int list_sets(struct build *b)
 {
 	size_t i;
 
 	for (i = 0; i < b->model->n_sets && b->rc == 0; i++) {
-		struct hf_set set = b->model->sets[i];
-
-		if (copy_members(b, &set) == 0 && hf_vec_push(&b->sets, set) < 0)
+		if (hf_vec_push(&b->sets, b->model->sets[i]) < 0)
 			b->rc = -ENOMEM;
 	}
 	return b->rc;
@@ -48,9 +38,6 @@ static int copy_facts(struct build *b)
 		if (strcmp(ifaces[i].name, "lo") == 0)
 			r->lo = (uint16_t)i;
 	}
-	for (i = 0; i < model->n_dnats; i++)
-		r->dnats[i].to =
-			hf_keep(b, r->dnats[i].to, r->dnats[i].n_to * sizeof(*r->dnats[i].to));
 	r->ifaces = ifaces;
 	r->n_ifaces = model->n_ifaces;
 	r->n_dests = model->n_dests;
@@ -98,7 +85,7 @@ static int build_all(struct build *b)
 	int rc;
 
 	(void)hf_add_origin(b, ""); /* becomes NO_ORIGIN, for it is the first */
-	if (copy_sets(b) < 0 || copy_facts(b) < 0 || add_local_set(b) < 0)
+	if (list_sets(b) < 0 || copy_facts(b) < 0 || add_local_set(b) < 0)
 		return b->rc;
 	hf_find_twins(b);
 	hf_build_paths(b);
@@ -128,7 +115,10 @@ int hf_rules_build(const struct hf_model *model, struct hf_rules **ret, struct h
 	b.tmp = hf_arena_new();
 	if (b.rules)
 		b.rules->arena = hf_arena_new();
+	/* Nets, members and texts are the model's own: many, and nobody changes them. */
 	if (b.rules && b.tmp && b.rules->arena)
+		rc = hf_arena_keep(b.rules->arena, model->arena);
+	if (rc == 0)
 		rc = build_all(&b);
 	if (rc == 0) {
 		*ret = b.rules;

@@ -25,7 +25,7 @@
 
 struct hf_arena;
 struct memo;
-struct match_memo;
+struct list_memo;
 struct set_memo;
 struct origin_memo;
 struct twin;
@@ -84,7 +84,7 @@ struct build {
 	HF_VEC(struct hf_set) sets;
 	HF_VEC(struct origin) origins;
 	struct memo *memo;
-	struct match_memo *matches;
+	struct list_memo *lists;
 	struct set_memo *set_memo;
 	struct origin_memo *origin_memo;
 	struct twin *twins;
@@ -141,12 +141,17 @@ void hf_match_proto(struct hf_match *m, uint8_t proto);
 /* cover.c: leaves out rules that one rule in front of them covers; how many stay. */
 size_t hf_drop_covered(struct build *b, struct hf_rule *v, size_t n);
 
-/* match.c: one policy rule as a match */
+/* match.c: the rules of a policy or profile as matches, made once for all that have them */
 struct rendered {
 	const char *dead; /* why no packet matches, or NULL */
 	struct hf_match match;
 };
-const struct rendered *hf_render(struct build *b, const struct hf_model_rule *rule, bool wire);
+struct rendered_list {
+	uint32_t origin; /* of the first; the others' follow */
+	const struct rendered *v;
+};
+/* On failure sets b->rc; v is NULL then. */
+struct rendered_list hf_render(struct build *b, const struct hf_model_rules *rules, bool wire);
 void hf_free_matches(struct build *b);
 
 /* twin.c: hf_find_twins() once; hf_first_twin() is the endpoint that stands for ep, itself for NULL

@@ -93,17 +93,14 @@ static void emit_rules(const struct chain *c, rule_vec *v, const struct hf_model
 	const struct cont deny = hf_decide(HF_VERDICT_DENY, OWN_ORIGIN);
 	struct hf_rule log = {.op = HF_OP_LOG, .offload = offload};
 	struct build *b = c->b;
+	struct rendered_list list = hf_render(b, rules, c->flags & CHAIN_WIRE);
 	size_t i;
 
 	for (i = 0; i < rules->n && b->rc == 0; i++) {
 		const struct hf_model_rule *r = &rules->v[i];
-		const struct rendered *m = hf_render(b, r, c->flags & CHAIN_WIRE);
-		uint32_t own = hf_add_origin(b, r->origin);
+		const struct rendered *m = &list.v[i];
+		uint32_t own = list.origin + (uint32_t)i;
 
-		if (b->rc < 0)
-			break;
-		b->origins.v[own].policy = true;
-		b->origins.v[own].place = r->place;
 		b->origins.v[own].dead = m->dead;
 		if (m->dead)
 			continue;

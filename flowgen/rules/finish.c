@@ -83,9 +83,7 @@ static int place_origins(struct build *b)
 		const struct origin *o = &b->origins.v[i];
 
 		origins[i] = o->text;
-		places[i] = o->place && o->place[0] ? hf_arena_strdup(r->arena, o->place) : "";
-		if (!places[i])
-			return -ENOMEM;
+		places[i] = o->place ? o->place : "";
 		if (o->policy && !o->live)
 			dead[r->n_dead++] = (struct hf_dead){
 				.origin = o->text,

@@ -207,6 +207,11 @@ const struct hf_path *hf_rules_path(const struct hf_rules *rules, size_t i)
 	return &rules->paths[i];
 }
 
+int hf_rules_keep(const struct hf_rules *rules, struct hf_arena *arena)
+{
+	return hf_arena_keep(arena, rules->arena);
+}
+
 const char *hf_rules_place(const struct hf_rules *rules, size_t i)
 {
 	return rules->places[i];

@@ -2,10 +2,12 @@
 
 #define HASH_NONFATAL_OOM	 1
 #define uthash_nonfatal_oom(elt) (b->rc = -ENOMEM)
+#define HASH_FUNCTION		 HF_HASH_UTHASH
 
 #include "build.h"
 
 #include <hepflow/base/arena.h>
+#include <hepflow/base/hash.h>
 
 #include <uthash.h>
 
@@ -14,14 +16,11 @@
 
 #define MAX_CONDS 8 /* four kinds of address criteria, two sides; ports and services are fewer */
 
-struct match_key {
-	const struct hf_model_rule *rule;
-	uintptr_t wire;
-};
-
-struct match_memo {
-	struct match_key key;
-	struct rendered rendered;
+/* By where the rules stand: policies of many endpoints have them in common. */
+struct list_memo {
+	const struct hf_model_rule *rules;
+	uint32_t origin;
+	const struct rendered *v[2]; /* on the wire or not; NULL: not asked for yet */
 	UT_hash_handle hh;
 };
 
@@ -114,13 +113,17 @@ static void add_nets(struct draft *d, bool dst, bool negate, const struct hf_pre
 
 	if (n == 0)
 		return;
+	if (d->m.family == 0 || (n == 1 && nets->addr.family == d->m.family)) {
+		add_addr(d, dst, negate, hf_add_net_set(d->b, NULL, nets, n));
+		return;
+	}
 	some = hf_arena_calloc(d->b->tmp, n, sizeof(*some));
 	if (!some) {
 		d->b->rc = -ENOMEM;
 		return;
 	}
 	for (i = 0; i < n; i++) {
-		if (d->m.family == 0 || nets[i].addr.family == d->m.family)
+		if (nets[i].addr.family == d->m.family)
 			some[kept++] = nets[i];
 	}
 	add_addr(d, dst, negate, hf_add_net_set(d->b, NULL, some, kept));
@@ -225,33 +228,66 @@ static void draft_rule(struct draft *d, const struct hf_model_rule *r, bool wire
 		d->dead = "no-protocol";
 }
 
-const struct rendered *hf_render(struct build *b, const struct hf_model_rule *rule, bool wire)
+static void render(
+	struct build *b, const struct hf_model_rule *rule, bool wire, struct rendered *ret)
 {
-	static const struct rendered none = {.dead = "no-family"};
-	struct match_key key = {.rule = rule, .wire = wire};
 	struct draft d = {.b = b};
-	struct match_memo *memo;
 
-	HASH_FIND(hh, b->matches, &key, sizeof(key), memo);
-	if (memo)
-		return &memo->rendered;
-	memo = hf_arena_alloc(b->tmp, sizeof(*memo));
-	if (!memo) {
-		b->rc = -ENOMEM;
-		return &none;
-	}
 	draft_rule(&d, rule, wire);
 	d.m.addr = hf_keep(b, d.addr, d.m.n_addr * sizeof(d.addr[0]));
 	d.m.port = hf_keep(b, d.port, d.m.n_port * sizeof(d.port[0]));
 	d.m.icmp = hf_keep(b, d.icmp, d.m.n_icmp * sizeof(d.icmp[0]));
-	memo->key = key;
-	memo->rendered.dead = d.dead;
-	memo->rendered.match = d.m;
-	HASH_ADD(hh, b->matches, key, sizeof(memo->key), memo);
-	return &memo->rendered;
+	ret->dead = d.dead;
+	ret->match = d.m;
+}
+
+/* A list's origins are its own, so they need no looking up. */
+static struct list_memo *find_list(struct build *b, const struct hf_model_rules *rules)
+{
+	struct list_memo *memo;
+	size_t i;
+
+	HASH_FIND_PTR(b->lists, &rules->v, memo);
+	if (memo)
+		return memo;
+	memo = hf_arena_alloc(b->tmp, sizeof(*memo));
+	if (!memo) {
+		b->rc = -ENOMEM;
+		return NULL;
+	}
+	memo->rules = rules->v;
+	memo->origin = (uint32_t)b->origins.n;
+	for (i = 0; i < rules->n; i++) {
+		struct origin o = {.text = rules->v[i].origin, .place = rules->v[i].place};
+
+		o.policy = true;
+		if (hf_vec_push(&b->origins, o) < 0)
+			b->rc = -ENOMEM;
+	}
+	HASH_ADD_PTR(b->lists, rules, memo);
+	return memo;
+}
+
+struct rendered_list hf_render(struct build *b, const struct hf_model_rules *rules, bool wire)
+{
+	struct list_memo *memo = find_list(b, rules);
+	struct rendered *v;
+	size_t i;
+
+	if (memo && !memo->v[wire]) {
+		v = hf_arena_calloc(b->tmp, rules->n, sizeof(*v));
+		if (!v)
+			b->rc = -ENOMEM;
+		for (i = 0; i < rules->n && b->rc == 0; i++)
+			render(b, &rules->v[i], wire, &v[i]);
+		memo->v[wire] = v;
+	}
+	if (b->rc < 0)
+		return (struct rendered_list){0};
+	return (struct rendered_list){memo->origin, memo->v[wire]};
 }
 
 void hf_free_matches(struct build *b)
 {
-	HASH_CLEAR(hh, b->matches);
+	HASH_CLEAR(hh, b->lists);
 }

@@ -19,7 +19,7 @@ struct hf_dest_run {
 };
 
 struct hf_rules {
-	struct hf_arena *arena;
+	struct hf_arena *arena; /* keeps the model's, which has nets, members and texts */
 	size_t n_ifaces;
 	const struct hf_iface *ifaces;
 	uint16_t lo;	    /* interface of that name; HF_IF_HOST if none */

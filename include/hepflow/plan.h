@@ -12,8 +12,8 @@
  * A plan has tables (rte_flow groups; one flat table where the NIC has none) with entries in order,
  * and an account of every rule: wholly, partly or not in hardware, and why not.
  *
- * Lifetime: complete when hf_plan_build() returns it and never changed again. It points into
- * neither rules nor NIC.
+ * Lifetime: complete when hf_plan_build() returns it and never changed again. It may outlive rules
+ * and NIC; texts that it has in common with the rules are freed with the last of them.
  */
 
 #pragma once

@@ -23,8 +23,8 @@
  * which destination (hf_dest), and what services rewrite (hf_dnat).
  *
  * Lifetime: complete when hf_rules_build() returns it, never changed again, so any number of
- * threads may read it without locks. Everything it points to is freed with it; nothing in it points
- * into the model.
+ * threads may read it without locks. It may outlive the model: the memory of what they have in
+ * common is freed with the last of them.
  */
 
 #pragma once
@@ -36,6 +36,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct hf_arena;
 struct hf_err;
 struct hf_model;
 struct hf_rules;
@@ -165,6 +166,8 @@ const char *hf_rules_origin(const struct hf_rules *rules, size_t i);
 /* Where the origin's policy rule was read, "file:line:column"; "" when it is none or nobody knows.
  */
 const char *hf_rules_place(const struct hf_rules *rules, size_t i);
+/* Lets texts of origins and places live as long as arena does. 0 or -ENOMEM. */
+int hf_rules_keep(const struct hf_rules *rules, struct hf_arena *arena);
 
 /*
  * Policy rules that no packet can reach, for reports; sorted by origin. A rule that lives

@@ -4,7 +4,8 @@
  * Arena: memory of one owner, freed all at once.
  *
  * Every stage object owns one. Pieces are never freed singly. All pieces are aligned for any type
- * and zeroed.
+ * and zeroed. What a later stage has in common with an earlier one it need not copy: it keeps the
+ * earlier one's arena.
  */
 
 #pragma once
@@ -15,6 +16,11 @@ struct hf_arena;
 
 struct hf_arena *hf_arena_new(void); /* NULL: out of memory */
 void hf_arena_free(struct hf_arena *arena);
+/*
+ * Lets all that other holds live as long as arena does, whichever is freed first and by which
+ * thread. Keeping must not go round in circles. NULL holds nothing. 0 or -ENOMEM.
+ */
+int hf_arena_keep(struct hf_arena *arena, struct hf_arena *other);
 
 /* NULL: out of memory, or n * size overflows. A zero-sized piece is a valid, distinct pointer. */
 void *hf_arena_alloc(struct hf_arena *arena, size_t size);

@@ -174,3 +174,17 @@ Test(arena, a_vector_grows_and_keeps_its_order)
 	cr_expect_eq(v.n, 0);
 	cr_expect_null(v.v);
 }
+
+Test(arena, what_is_kept_lives_as_long_as_the_last_keeper)
+{
+	struct hf_arena *first = hf_arena_new(), *second = hf_arena_new(), *third = hf_arena_new();
+	char *text = hf_arena_strdup(first, "kept");
+
+	cr_assert_eq(hf_arena_keep(second, first), 0);
+	cr_assert_eq(hf_arena_keep(third, second), 0);
+	cr_assert_eq(hf_arena_keep(third, NULL), 0, "nothing can be kept");
+	hf_arena_free(first);
+	hf_arena_free(second);
+	cr_expect_str_eq(text, "kept"); /* the sanitizers' build is who would complain */
+	hf_arena_free(third);
+}
