@@ -143,6 +143,39 @@ static void print_pending(const struct hf_daemon *d, FILE *out)
 	fputs(d->n_old ? "\n" : " nothing\n", out);
 }
 
+/* Whether what is in force was proven, and what the last apply failed for if that was the reason.
+ */
+static void print_proof(const struct hf_daemon *d, FILE *out)
+{
+	static const char *const answers[] = {
+		[HF_CHECK_UNDECIDED] = "undecided",
+		[HF_CHECK_PROVEN] = "proven",
+		[HF_CHECK_REFUTED] = "WRONG",
+	};
+	const struct hf_proof *p = &d->proof;
+
+	fprintf(out, "proof: generation %u, %zu rules: ", d->proven_no, p->n_rules);
+	if (p->too_large)
+		fprintf(out, "not asked (%s)\n", p->text);
+	else
+		fprintf(out, "%s after %u ms%s%s\n", answers[p->answer], p->ms,
+			p->text[0] ? ": " : "", p->text);
+}
+
+static json_t *proof_json(const struct hf_daemon *d)
+{
+	static const char *const answers[] = {
+		[HF_CHECK_UNDECIDED] = "undecided",
+		[HF_CHECK_PROVEN] = "proven",
+		[HF_CHECK_REFUTED] = "wrong",
+	};
+	const struct hf_proof *p = &d->proof;
+
+	return json_pack("{s:i, s:s, s:I, s:i, s:s?}", "generation", (int)d->proven_no, "answer",
+		p->too_large ? "not-asked" : answers[p->answer], "rules", (json_int_t)p->n_rules,
+		"ms", (int)p->ms, "text", p->text[0] ? p->text : NULL);
+}
+
 static int status_json(
 	const struct hf_daemon *d, const struct hf_rpc_call *call, struct hf_err *err)
 {
@@ -156,14 +189,15 @@ static int status_json(
 		(void)json_array_append_new(
 			warnings, json_string(hf_model_warning(d->now->model, i)));
 	return commands_print_json(call,
-		json_pack("{s:i, s:s, s:i, s:s, s:i, s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:b, s:b}",
+		json_pack("{s:i, s:s, s:i, s:s, s:i, s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:b, s:b, "
+			  "s:o}",
 			"schema", 1, "version", HF_VERSION, "pid", (int)getpid(), "node",
 			hf_model_node(d->now->model), "generation", (int)d->now->number, "applied",
 			stamp(d->now->built, at), "fallback", "software", "error",
 			d->error[0] ? d->error : NULL, "ports", wires, "warnings", warnings,
 			"felix", felix_json(d), "unconfirmed",
 			d->confirm_by ? json_pack("{s:i}", "backTo", (int)d->back_to) : json_null(),
-			"held", d->held, "changeWaits", d->missed),
+			"held", d->held, "changeWaits", d->missed, "proof", proof_json(d)),
 		err);
 }
 
@@ -185,6 +219,7 @@ int cmd_status(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 			d->error, d->retry_at ? "; it is tried again" : "");
 	else
 		fputs("last apply: ok\n", call->out);
+	print_proof(d, call->out);
 	print_felix(d, call->out);
 	fprintf(call->out, "fallback: software, poll: %s\n",
 		d->config->poll == HF_POLL_BUSY ? "busy" : "adaptive");

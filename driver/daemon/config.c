@@ -214,10 +214,54 @@ static int read_refused(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
+static int read_budget(struct reader *r, const struct hf_yaml *v)
+{
+	int64_t n;
+
+	if (hf_yaml_int(v, 0, HF_CONFIG_PROOF_MAX_MS, &n) < 0)
+		return fail_at(r, v, "budget must be a number of milliseconds from 0 to %u",
+			HF_CONFIG_PROOF_MAX_MS);
+	r->c->proof_budget_ms = (uint32_t)n;
+	return 0;
+}
+
+static int read_proof_rules(struct reader *r, const struct hf_yaml *v)
+{
+	int64_t n;
+
+	if (hf_yaml_int(v, 0, UINT32_MAX, &n) < 0)
+		return fail_at(r, v, "rules must be a number");
+	r->c->proof_rules = (uint32_t)n;
+	return 0;
+}
+
+static int read_undecided(struct reader *r, const struct hf_yaml *v)
+{
+	static const char *const words[] = {"apply", "refuse"};
+	int rc = read_word(r, v, "undecided", words, N(words));
+
+	if (rc < 0)
+		return rc;
+	r->c->proof_must = rc == 1;
+	return 0;
+}
+
+static int read_proof(struct reader *r, const struct hf_yaml *v)
+{
+	static const struct key keys[] = {
+		{"budget", false, read_budget},
+		{"rules", false, read_proof_rules},
+		{"undecided", false, read_undecided},
+	};
+
+	return read_map(r, v, keys, N(keys), "proof");
+}
+
 static int read_changes(struct reader *r, const struct hf_yaml *v)
 {
 	static const struct key keys[] = {
 		{"refused", false, read_refused},
+		{"proof", false, read_proof},
 	};
 
 	return read_map(r, v, keys, N(keys), "changes");
@@ -638,6 +682,8 @@ int hf_config_read_text(
 	c->path = c->arena ? hf_arena_strdup(c->arena, name) : NULL;
 	c->rundir = HF_RUNDIR_DEFAULT;
 	c->watch = true;
+	c->proof_budget_ms = HF_PROOF_BUDGET_MS;
+	c->proof_rules = HF_PROOF_RULES;
 	c->max_connections = HF_CONNECTIONS_DEFAULT;
 	c->n_workers = 1;
 	rc = c->path ? read_all(&r, text, size) : hf_fail(err, -ENOMEM, "%s: out of memory", name);

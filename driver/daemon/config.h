@@ -30,6 +30,10 @@ struct hf_err;
 
 #define HF_CONFIG_TIMEOUT_MAX	  (30u * 24 * 3600) /* seconds; well above Linux's longest */
 
+#define HF_CONFIG_PROOF_MAX_MS	  60000u /* the control thread waits meanwhile */
+#define HF_PROOF_BUDGET_MS	  1000u	 /* default */
+#define HF_PROOF_RULES		  2000u	 /* default; what a second is enough for, mostly */
+
 #define HF_RUNDIR_DEFAULT	  "/run/hepflow"
 #define HF_CONNECTIONS_DEFAULT	  65536u
 
@@ -98,8 +102,11 @@ struct hf_config {
 	enum hf_poll poll;
 	unsigned int n_workers; /* at most n_wires */
 	struct hf_place workers_at;
-	bool strict_invalid; /* hf_plan_opts */
-	bool keep_refused;   /* a NIC that refuses a change undoes it everywhere */
+	bool strict_invalid;	  /* hf_plan_opts */
+	uint32_t proof_budget_ms; /* 0: changes are not proven */
+	uint32_t proof_rules;	  /* up to so many are */
+	bool proof_must;	  /* what stays undecided is not put in force */
+	bool keep_refused;	  /* a NIC that refuses a change undoes it everywhere */
 	size_t n_ports;
 	struct hf_conf_port *ports;
 	size_t n_wires; /* in the order of their outer sides */

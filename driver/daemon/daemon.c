@@ -189,11 +189,35 @@ static int start_workers(struct hf_daemon *d, struct hf_err *err)
 	return 0;
 }
 
+/* Before it is put in force. At the start nothing is there to stay with: undecided is enough. */
+static int prove(struct hf_daemon *d, const struct hf_generation *next, const struct hf_inputs *in,
+	struct hf_err *err)
+{
+	int rc = hf_proof_before(next, in, &d->proof, err);
+
+	d->proven_no = next->number;
+	if (rc == -EAGAIN && !d->now)
+		rc = 0;
+	if (rc < 0)
+		return rc;
+	if (d->proof.answer == HF_CHECK_PROVEN)
+		hf_log(HF_LOG_INFO, "proof", "generation %u: proven in %u ms", next->number,
+			d->proof.ms);
+	else
+		hf_log(d->proof.too_large ? HF_LOG_INFO : HF_LOG_WARN, "proof",
+			"generation %u is put in force without a proof: %s", next->number,
+			d->proof.text);
+	return 0;
+}
+
 static int start_all(struct hf_daemon *d, struct hf_generation **first, struct hf_err *err)
 {
+	struct hf_inputs in = {.config = d->config, .profiles = &d->profiles};
 	size_t i;
-	int rc = start_eal(d, err);
+	int rc = prove(d, *first, &in, err);
 
+	if (rc == 0)
+		rc = start_eal(d, err);
 	if (rc == 0)
 		rc = hf_eal_workers(d->config->n_workers, d->lcores, err);
 	if (rc == 0)
@@ -305,7 +329,9 @@ int hf_daemon_apply(struct hf_daemon *d, struct hf_err *err)
 	rc = hf_generation_build(&in, d->last_number + 1, d->now, &next, err);
 	if (rc < 0)
 		return fail_apply(d, err, rc);
-	rc = hf_enforce(d, next, err);
+	rc = prove(d, next, &in, err);
+	if (rc == 0)
+		rc = hf_enforce(d, next, err);
 	if (rc < 0) {
 		hf_enforce_drop(d, next);
 		return fail_apply(d, err, rc);

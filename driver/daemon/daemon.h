@@ -18,6 +18,7 @@
 #include "config.h"
 #include "generation.h"
 #include "packets.h"
+#include "proof.h"
 #include "worker.h"
 
 #include <hepflow/err.h>
@@ -81,6 +82,8 @@ struct hf_daemon {
 	size_t n_gone;
 	struct hf_generation *gone[HF_GONE_MAX];
 	unsigned int last_number;
+	struct hf_proof proof;	/* of the last generation that was built */
+	unsigned int proven_no; /* its number */
 	unsigned int
 		back_to;     /* number of the generation that is back in force if nobody confirms */
 	uint64_t confirm_by; /* ms, CLOCK_MONOTONIC; 0: nothing waits to be confirmed */

@@ -49,6 +49,9 @@ Test(config, smallest_has_the_defaults)
 	cr_assert_eq(c->calico, 0);
 	cr_assert_eq(c->poll, HF_POLL_BUSY);
 	cr_assert_eq(c->n_workers, 1);
+	cr_assert_eq(c->proof_budget_ms, 1000);
+	cr_assert_eq(c->proof_rules, 2000);
+	cr_assert(!c->proof_must && !c->keep_refused);
 	cr_assert_eq(c->n_policies, 1);
 	cr_assert_eq(c->n_wires, 1);
 	cr_assert_eq(c->wires[0].outer, 0);
@@ -61,24 +64,24 @@ Test(config, smallest_has_the_defaults)
 
 Test(config, everything_is_read)
 {
-	struct hf_config *c = read_ok(
-		HEAD "  node: n1\n"
-		     "  policy: [/abs/a.yaml, rel/b]\n"
-		     "  fallback: software\n"
-		     "  rundir: /tmp/h\n"
-		     "  eal: [--no-huge, -m, \"256\"]\n"
-		     "  calicoVersion: v3.28.1\n"
-		     "  connections: {max: 4096, timeouts: {udp: 5, tcp-established: 3600}}\n"
-		     "  poll: adaptive\n"
-		     "  strict-invalid: true\n"
-		     "  changes: {refused: keep}\n"
-		     "  telemetry: true\n"
-		     "  ports:\n"
-		     "    - {name: cali1, role: workload, devargs: net_null2}\n"
-		     "    - {name: eth0, role: host, devargs: net_null1}\n"
-		     "    - {name: eth0, role: uplink, devargs: \"0000:03:00.0,"
-		     "dv_flow_en=1\", profile: p/x.yaml, queues: 4}\n"
-		     "    - {name: cali1, role: host, devargs: net_null3}\n");
+	struct hf_config *c = read_ok(HEAD
+		"  node: n1\n"
+		"  policy: [/abs/a.yaml, rel/b]\n"
+		"  fallback: software\n"
+		"  rundir: /tmp/h\n"
+		"  eal: [--no-huge, -m, \"256\"]\n"
+		"  calicoVersion: v3.28.1\n"
+		"  connections: {max: 4096, timeouts: {udp: 5, tcp-established: 3600}}\n"
+		"  poll: adaptive\n"
+		"  strict-invalid: true\n"
+		"  changes: {refused: keep, proof: {budget: 50, rules: 10, undecided: refuse}}\n"
+		"  telemetry: true\n"
+		"  ports:\n"
+		"    - {name: cali1, role: workload, devargs: net_null2}\n"
+		"    - {name: eth0, role: host, devargs: net_null1}\n"
+		"    - {name: eth0, role: uplink, devargs: \"0000:03:00.0,"
+		"dv_flow_en=1\", profile: p/x.yaml, queues: 4}\n"
+		"    - {name: cali1, role: host, devargs: net_null3}\n");
 
 	cr_assert_str_eq(c->node, "n1");
 	cr_assert_str_eq(c->policies[0].text, "/abs/a.yaml");
@@ -94,7 +97,9 @@ Test(config, everything_is_read)
 	cr_expect_eq(c->timeouts[0], 0);
 	cr_assert_eq(c->poll, HF_POLL_ADAPTIVE);
 	cr_assert(c->strict_invalid);
-	cr_assert(c->keep_refused);
+	cr_assert(c->keep_refused && c->proof_must);
+	cr_assert_eq(c->proof_budget_ms, 50);
+	cr_assert_eq(c->proof_rules, 10);
 	cr_assert(c->telemetry);
 	cr_assert_eq(c->n_wires, 2);
 	cr_assert_eq(c->wires[0].outer, 0);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Proof: whether a generation is right, asked before it is put in force and by "verify".
+ *
+ * What is proven is what flowgen check proves (docs/plan.md, "Proof"): for every packet of every
+ * uplink the rules say what policy says, and no entry of a NIC says anything else. The failsafe
+ * ports are tried from the edges of every address set: policy must let them in, and no entry may
+ * drop them.
+ *
+ * Threads: one at a time; the library for decision diagrams has one table for the process.
+ */
+
+#pragma once
+
+#include "generation.h"
+
+#include <hepflow/check.h>
+#include <hepflow/err.h>
+
+#include <stdint.h>
+#include <stdio.h>
+
+struct hf_proof {
+	enum hf_check_answer answer;
+	size_t n_rules;
+	bool too_large; /* more rules than the configuration wants proven: undecided, not asked */
+	uint32_t ms;	/* it took */
+	char text[HF_ERR_SIZE]; /* what is not proven and why, with a packet if one is wrong */
+};
+
+/*
+ * All uplinks within max_ms altogether (0: no limit); ends with the first that is refuted. A line
+ * for each proof goes to out, which may be NULL. Errors: -ENOMEM; -EPROTO when proof and reference
+ * contradict each other.
+ */
+int hf_proof_run(const struct hf_generation *g, const struct hf_inputs *in, uint32_t max_ms,
+	FILE *out, struct hf_proof *ret, struct hf_err *err);
+
+struct hf_failsafe_try {
+	size_t n_ports;
+	size_t n;   /* ways in that were tried */
+	size_t bad; /* of those: closed; the first ten are told */
+};
+/* -ENOMEM. */
+int hf_failsafe_run(const struct hf_generation *g, const struct hf_inputs *in, FILE *out,
+	struct hf_failsafe_try *ret, struct hf_err *err);
+
+/*
+ * What must hold before a generation is put in force, as the configuration asks for it. -EPERM: a
+ * failsafe port would be closed, -EPROTO: a packet would meet a wrong verdict, -EAGAIN: undecided,
+ * and that is not enough. *ret is filled whatever the answer.
+ */
+int hf_proof_before(const struct hf_generation *g, const struct hf_inputs *in, struct hf_proof *ret,
+	struct hf_err *err);
