@@ -164,9 +164,7 @@ static int finish(struct builder *b)
 	mark_alive(b);
 	tally_entries(b);
 	p->tables = hf_arena_dup(p->arena, b->tables.v, b->tables.n * sizeof(*b->tables.v));
-	p->entries = hf_arena_dup(p->arena, b->entries.v, b->entries.n * sizeof(*b->entries.v));
-	if (!accounts || !origins || !places || !p->tables || !p->entries ||
-		hf_rules_keep(b->rules, p->arena) < 0)
+	if (!accounts || !origins || !places || !p->tables || hf_rules_keep(b->rules, p->arena) < 0)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
 		origins[i] = hf_rules_origin(b->rules, i);
@@ -175,7 +173,10 @@ static int finish(struct builder *b)
 			accounts[p->n_accounts++] = account_of(b, (uint32_t)i);
 	}
 	p->n_tables = b->tables.n;
+	/* Megabytes: handed over, not copied. */
 	p->n_entries = b->entries.n;
+	p->entries = p->own_entries = b->entries.v;
+	b->entries.v = NULL;
 	p->n_origins = n;
 	p->accounts = accounts;
 	p->origins = origins;
@@ -362,6 +363,7 @@ void hf_plan_free(struct hf_plan *plan)
 	if (!plan)
 		return;
 	hf_arena_free(plan->arena);
+	free(plan->own_entries);
 	free(plan);
 }
 

@@ -38,6 +38,7 @@ struct hf_plan {
 	const struct hf_table *tables;
 	size_t n_entries;
 	const struct hf_entry *entries;
+	struct hf_entry *own_entries; /* the same, to be freed */
 	size_t n_accounts;
 	const struct hf_account *accounts;
 	size_t n_origins;

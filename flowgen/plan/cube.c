@@ -351,12 +351,57 @@ static int expand_all(const struct hf_rules *rules, const struct hf_match *m, st
 	return rc;
 }
 
+/* Narrows c to a list of one net, as most rules have it; false: the condition is another. */
+static bool one_net(const struct hf_rules *rules, const struct hf_addr_cond *cond, struct cube *c)
+{
+	const struct hf_set *set = hf_rules_set(rules, cond->set);
+	struct hf_prefix *p = cond->dst ? &c->dst : &c->src, both;
+
+	if (cond->negate || set->n_nets != 1 || !hf_prefix_intersect(p, &set->nets[0], &both))
+		return false;
+	*p = both;
+	return true;
+}
+
+/* The same for one range of ports. */
+static bool one_range(const struct hf_port_cond *cond, struct cube *c)
+{
+	struct hf_ports *p = cond->dst ? &c->dport : &c->sport;
+	struct cube with;
+
+	if (cond->negate || cond->n_ranges != 1 || cond->n_sets || !split_ports(c, true, &with) ||
+		!hf_ports_intersect(*p, cond->ranges[0], p))
+		return false;
+	memcpy(c->proto, with.proto, sizeof(c->proto));
+	return true;
+}
+
+/* What most matches are, without lists of cubes in between; false: start is not one cube. */
+static bool expand_one(const struct hf_rules *rules, const struct hf_match *m, struct cube *start)
+{
+	struct cube c = *start;
+	size_t i;
+
+	for (i = 0; i < m->n_port; i++) {
+		if (!one_range(&m->port[i], &c))
+			return false;
+	}
+	for (i = 0; i < m->n_addr; i++) {
+		if (!one_net(rules, &m->addr[i], &c))
+			return false;
+	}
+	if (m->n_icmp)
+		return false;
+	*start = c;
+	return true;
+}
+
 int hf_cubes_expand(const struct hf_rules *rules, const struct hf_match *match,
 	const struct cube *ctx, struct cubes *out, enum hf_reason *ret_reason)
 {
 	struct cube start = *ctx;
 	struct cubes list = {0};
-	enum hf_reason reason = awkward(rules, match);
+	enum hf_reason reason;
 	uint64_t any = 0;
 	unsigned int k;
 	size_t i;
@@ -366,6 +411,11 @@ int hf_cubes_expand(const struct hf_rules *rules, const struct hf_match *match,
 		any |= start.proto[k] &= match->proto[k];
 	if (!any || (match->family && match->family != ctx->family))
 		return 0;
+	if (expand_one(rules, match, &start)) {
+		rc = hf_cubes_push(out, &start);
+		return rc == -E2BIG ? -ENOMEM : rc;
+	}
+	reason = awkward(rules, match);
 	rc = hf_cubes_push(&list, &start);
 	if (rc == 0 && !reason) {
 		rc = expand_all(rules, match, &list);

@@ -28,6 +28,7 @@
 
 #include "build.h"
 
+#include <hepflow/base/hash.h>
 #include <hepflow/err.h>
 
 #include <errno.h>
@@ -35,6 +36,7 @@
 #include <string.h>
 
 #define HASH_NONFATAL_OOM 1
+#define HASH_FUNCTION	  HF_HASH_UTHASH
 #include <uthash.h>
 
 /* What a NIC is told of an entry; without the last two it is the key by which entries collide. */
@@ -187,56 +189,79 @@ static void trim(struct work *w)
 		w->n_back--;
 }
 
-/* Entry i of a plan of n is among those that are the same in both. What has to be found again, as
- * a cover that is there already or as the root, is not. */
-static bool is_trimmed(const struct work *w, const struct hf_plan *plan, size_t i)
+/* Of what is the same in both only this has to be found again: a cover that is there already, or
+ * the root. */
+static bool is_found(const struct hf_plan *plan, const struct hf_entry *e)
 {
-	const struct hf_entry *e = &plan->entries[i];
-
-	if (i >= w->n_front && plan->n_entries - i > w->n_back)
-		return false;
-	return plan->order == HF_PRIO_NONE || (e->priority > 0 && e->fate != HF_FATE_JUMP);
+	return plan->order != HF_PRIO_NONE && (e->priority == 0 || e->fate == HF_FATE_JUMP);
 }
 
-/* Finds what stays. An entry that a plan has twice is hidden the second time, and so dealt with
- * once: the NIC would not take it, either. */
+/*
+ * Adds an entry, or finds what stays. An entry that a plan has twice is hidden the second time, and
+ * so dealt with once: the NIC would not take it, either.
+ */
+static int note(struct work *w, const struct hf_plan *plan, size_t i, bool kept)
+{
+	struct change *c = &w->changes[w->n], *same;
+
+	c->plan = plan;
+	c->entry = &plan->entries[i];
+	c->added = plan == w->to && !kept;
+	c->kept = kept;
+	c->is = tell(plan, c->entry);
+	HASH_FIND(hh, w->index, &c->is, sizeof(c->is), same);
+	if (same && c->added && !same->added)
+		same->kept = true;
+	if (same)
+		return 0;
+	HASH_ADD(hh, w->index, is, sizeof(c->is), c);
+	w->n++;
+	return c->hh.tbl ? 0 : -ENOMEM;
+}
+
+/* Entries a .. b - 1 of the old plan, which the new one has as well. */
+static int note_same(struct work *w, size_t a, size_t b)
+{
+	int rc = 0;
+
+	for (; a < b && rc == 0; a++) {
+		if (is_found(w->from, &w->from->entries[a]))
+			rc = note(w, w->from, a, true);
+		else
+			w->diff->n_keeps++;
+	}
+	return rc;
+}
+
+/* Finds what stays. */
 static int match_plans(struct work *w)
 {
-	size_t n_old = w->from ? w->from->n_entries : 0, n_new = w->to ? w->to->n_entries : 0, i;
-	struct change *c, *same;
+	size_t n_old = w->from ? w->from->n_entries : 0, n_new = w->to ? w->to->n_entries : 0;
+	size_t n_found = 1, i;
+	int rc = 0;
 
 	trim(w);
-	w->changes = calloc(n_old + n_new + 1, sizeof(*w->changes));
+	for (i = 0; i < n_old; i++)
+		n_found += is_found(w->from, &w->from->entries[i]);
+	w->changes =
+		calloc(n_old + n_new - 2 * (w->n_front + w->n_back) + n_found, sizeof(*w->changes));
 	if (!w->changes)
 		return -ENOMEM;
-	for (i = 0; i < n_old + n_new; i++) {
-		c = &w->changes[w->n];
-		c->added = i >= n_old;
-		c->plan = c->added ? w->to : w->from;
-		c->entry = &c->plan->entries[c->added ? i - n_old : i];
-		if (is_trimmed(w, c->plan, c->added ? i - n_old : i)) {
-			w->diff->n_keeps += c->added;
-			c->added = false;
-			continue;
-		}
-		c->is = tell(c->plan, c->entry);
-		HASH_FIND(hh, w->index, &c->is, sizeof(c->is), same);
-		if (same && c->added && !same->added)
-			same->kept = true;
-		if (same)
-			continue;
-		HASH_ADD(hh, w->index, is, sizeof(c->is), c);
-		if (!c->hh.tbl)
-			return -ENOMEM;
-		w->n++;
-	}
+	rc = note_same(w, 0, w->n_front);
+	for (i = w->n_front; i < n_old - w->n_back && rc == 0; i++)
+		rc = note(w, w->from, i, false);
+	if (rc == 0)
+		rc = note_same(w, n_old - w->n_back, n_old);
+	for (i = w->n_front; i < n_new - w->n_back && rc == 0; i++)
+		rc = note(w, w->to, i, false);
 	for (i = 0; i < w->n; i++) {
-		c = &w->changes[i];
+		struct change *c = &w->changes[i];
+
 		w->diff->n_keeps += c->kept;
 		w->diff->n_adds += c->added;
 		w->diff->n_deletes += !c->added && !c->kept;
 	}
-	return 0;
+	return rc;
 }
 
 /* Marks those that have the key of another that changes. */

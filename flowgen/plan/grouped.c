@@ -145,14 +145,14 @@ static size_t list_pieces(const struct lower *l, bool dst, struct hf_ports range
 	bool has_tag =
 		map->family[l->family == 6] && ((proto == HF_PROTO_TCP && map->proto[0]) ||
 						       (proto == HF_PROTO_UDP && map->proto[1]));
-	int bit = has_tag ? hf_port_map_find(map, dst, range) : -1;
-	size_t n, i;
+	size_t n = hf_ports_masks(range, masks), i;
+	/* The map has no ranges that one mask can spell. */
+	int bit = has_tag && n > 1 ? hf_port_map_find(map, dst, range) : -1;
 
 	if (bit >= 0) {
 		ret[0] = (struct piece){.tagged = true, .bit = (unsigned int)bit};
 		return 1;
 	}
-	n = hf_ports_masks(range, masks);
 	for (i = 0; i < n; i++)
 		ret[i] = (struct piece){.mask = masks[i]};
 	return n;

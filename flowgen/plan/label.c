@@ -17,11 +17,14 @@
 
 #include "build.h"
 
+#include <hepflow/base/hash.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define HASH_NONFATAL_OOM 1
+#define HASH_FUNCTION	  HF_HASH_UTHASH
 #include <uthash.h>
 
 #define STEP  16   /* between levels of a plan that follows none, where there is room */
@@ -209,11 +212,36 @@ static int list_levels(const struct labels *l, size_t start, size_t end, struct 
 	return 0;
 }
 
-/* Labels the longest sequence of levels whose old numbers increase (patience sorting). */
-static int keep_labels(struct levels *levels)
+/* Levels a .. b - 1 and the numbers between lo and hi, which their neighbours have. */
+struct run {
+	size_t a, b;
+	uint32_t lo, hi;
+};
+
+/* Levels at the beginning and at the end that are the same keep their numbers; *ret is what is
+ * between them, and the numbers that are left for it. */
+static void keep_ends(
+	const struct labels *l, struct levels *levels, size_t start, size_t end, struct run *ret)
 {
-	size_t *tail = calloc(levels->n + 1, sizeof(*tail));
-	size_t *before = calloc(levels->n + 1, sizeof(*before));
+	struct run r = {.b = levels->n, .hi = l->limit};
+	struct level *v = levels->v;
+
+	for (; r.a < r.b && v[r.a].first - start < l->n_front; r.a++) {
+		if (v[r.a].old > r.lo)
+			r.lo = v[r.a].label = v[r.a].old;
+	}
+	for (; r.b > r.a && end - v[r.b - 1].first <= l->n_back; r.b--) {
+		if (v[r.b - 1].old < r.hi && v[r.b - 1].old > r.lo)
+			r.hi = v[r.b - 1].label = v[r.b - 1].old;
+	}
+	*ret = r;
+}
+
+/* Labels the longest sequence of levels whose old numbers increase (patience sorting). */
+static int keep_labels(struct levels *levels, const struct run *r)
+{
+	size_t *tail = calloc(r->b - r->a + 1, sizeof(*tail));
+	size_t *before = calloc(r->b - r->a + 1, sizeof(*before));
 	struct level *v = levels->v;
 	size_t len = 0, i, lo, hi;
 
@@ -222,8 +250,8 @@ static int keep_labels(struct levels *levels)
 		free(before);
 		return -ENOMEM;
 	}
-	for (i = 0; i < levels->n; i++) {
-		if (!v[i].old)
+	for (i = r->a; i < r->b; i++) {
+		if (v[i].old <= r->lo || v[i].old >= r->hi)
 			continue;
 		for (lo = 0, hi = len; lo < hi;) {
 			size_t mid = (lo + hi) / 2;
@@ -233,11 +261,11 @@ static int keep_labels(struct levels *levels)
 			else
 				hi = mid;
 		}
-		before[i] = lo ? tail[lo - 1] : SIZE_MAX;
+		before[i - r->a] = lo ? tail[lo - 1] : SIZE_MAX;
 		tail[lo] = i;
 		len += lo == len;
 	}
-	for (i = len ? tail[len - 1] : SIZE_MAX; i != SIZE_MAX; i = before[i])
+	for (i = len ? tail[len - 1] : SIZE_MAX; i != SIZE_MAX; i = before[i - r->a])
 		v[i].label = v[i].old;
 	free(tail);
 	free(before);
@@ -263,12 +291,6 @@ static void spread(const struct labels *l, struct level *v, size_t k, uint32_t l
 			v[i++].label = p;
 	}
 }
-
-/* Levels a .. b - 1 and the numbers between lo and hi, which their neighbours have. */
-struct run {
-	size_t a, b;
-	uint32_t lo, hi;
-};
 
 static uint32_t room(const struct run *r)
 {
@@ -334,6 +356,7 @@ static size_t label_run(const struct labels *l, struct levels *levels, size_t a)
 /* Entries start .. end - 1 are those of the levels. */
 static int label_levels(struct labels *l, struct levels *levels, size_t start, size_t end)
 {
+	struct run middle;
 	size_t i, k;
 	int rc;
 
@@ -347,7 +370,8 @@ static int label_levels(struct labels *l, struct levels *levels, size_t start, s
 		else
 			level->old = old_label(l, level);
 	}
-	rc = keep_labels(levels);
+	keep_ends(l, levels, start, end, &middle);
+	rc = keep_labels(levels, &middle);
 	for (i = 0; i < levels->n && rc == 0;) {
 		if (levels->v[i].label)
 			i++;

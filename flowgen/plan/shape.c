@@ -19,15 +19,25 @@ static void miss(struct shape *s, enum hf_reason reason, enum hf_field f)
 	s->detail = f;
 }
 
-void hf_shape_put(struct shape *s, enum hf_field f, const void *value, const void *mask)
+/* Most fields take any mask: then there is no need to ask about this one. */
+static bool can_match(const struct hf_engine *engine, enum hf_field f, const void *mask)
 {
 	const struct hf_field_info *info = hf_field_info(f);
 	struct hf_hdr want = {0};
+
+	if (engine->field[f] == HF_MASK_ANY || engine->field[f] == HF_MASK_GLOBAL)
+		return true;
+	memcpy((uint8_t *)&want + info->offset, mask, info->size);
+	return hf_nic_can_match(engine, f, &want);
+}
+
+void hf_shape_put(struct shape *s, enum hf_field f, const void *value, const void *mask)
+{
+	const struct hf_field_info *info = hf_field_info(f);
 	const uint8_t *v = value;
 	uint8_t *spec, any = 0;
 	size_t i;
 
-	memcpy((uint8_t *)&want + info->offset, mask, info->size);
 	for (i = 0; i < info->size; i++)
 		any |= ((const uint8_t *)mask)[i];
 	if (!any)
@@ -36,7 +46,7 @@ void hf_shape_put(struct shape *s, enum hf_field f, const void *value, const voi
 		miss(s, HF_REASON_ITEM_UNSUPPORTED, f);
 		return;
 	}
-	if (!hf_nic_can_match(s->engine, f, &want)) {
+	if (!can_match(s->engine, f, mask)) {
 		miss(s,
 			s->engine->field[f] == HF_MASK_NONE ? HF_REASON_ITEM_UNSUPPORTED
 							    : HF_REASON_MASK_PARTIAL,
@@ -87,10 +97,12 @@ const struct port_fields *hf_port_fields(unsigned int proto)
 void hf_shape_put_prefix(struct shape *s, enum hf_field f, const struct hf_prefix *p)
 {
 	uint8_t mask[16] = {0};
-	unsigned int bit;
 
-	for (bit = 0; bit < p->len; bit++)
-		mask[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	if (p->len == 0)
+		return;
+	memset(mask, 0xff, p->len / 8);
+	if (p->len % 8)
+		mask[p->len / 8] = (uint8_t)(0xff << (8 - p->len % 8));
 	hf_shape_put(s, f, p->addr.b, mask);
 }
 
