@@ -5,6 +5,7 @@
 #include "commands.h"
 
 #include "daemon.h"
+#include "handover.h"
 
 #include "soft/soft.h"
 
@@ -147,6 +148,7 @@ int cmd_conntrack_dump(void *arg, const struct hf_rpc_call *call, struct hf_err 
 			c.assured ? "|ASSURED" : "");
 		if (c.state[0])
 			fprintf(call->out, ",protoinfo=(state=%s)", c.state);
+		hf_handover_print_conn(d, &c, call->out);
 		fputc('\n', call->out);
 	}
 	return 0;

@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "daemon.h"
+#include "handover.h"
 #include "rows.h"
 
 #include "flow/sync.h"
@@ -156,6 +157,7 @@ static void print_stats(const struct hf_wire *w, const struct hf_plan *plan, FIL
 	fprintf(out, "  dpdk[%s]:\n", w->outer_conf->name);
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		fprintf(out, "   Total %35s: %20" PRIu64 "\n", rows[i].name, rows[i].value);
+	hf_handover_print_stats(w, out);
 }
 
 int cmd_offload_stats(void *arg, const struct hf_rpc_call *call, struct hf_err *)

@@ -419,11 +419,49 @@ static int read_timeouts(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
+static int read_number(
+	struct reader *r, const struct hf_yaml *v, const char *what, uint32_t max, uint32_t *ret)
+{
+	int64_t n;
+
+	if (hf_yaml_int(v, 1, max, &n) < 0)
+		return fail_at(r, v, "%s must be a number from 1 to %u", what, max);
+	*ret = (uint32_t)n;
+	return 0;
+}
+
+static int read_after(struct reader *r, const struct hf_yaml *v)
+{
+	return read_number(r, v, "after", HF_CONFIG_AFTER_MAX, &r->c->offload.after);
+}
+
+static int read_offload_max(struct reader *r, const struct hf_yaml *v)
+{
+	return read_number(r, v, "max", HF_CONFIG_OFFLOAD_MAX, &r->c->offload.max);
+}
+
+static int read_idle(struct reader *r, const struct hf_yaml *v)
+{
+	return read_number(r, v, "idle", HF_CONFIG_IDLE_MAX, &r->c->offload.idle);
+}
+
+static int read_offload(struct reader *r, const struct hf_yaml *v)
+{
+	static const struct key keys[] = {
+		{"after", true, read_after},
+		{"max", false, read_offload_max},
+		{"idle", false, read_idle},
+	};
+
+	return read_map(r, v, keys, N(keys), "offload");
+}
+
 static int read_connections(struct reader *r, const struct hf_yaml *v)
 {
 	static const struct key keys[] = {
 		{"max", false, read_max},
 		{"timeouts", false, read_timeouts},
+		{"offload", false, read_offload},
 	};
 
 	return read_map(r, v, keys, N(keys), "connections");
@@ -685,6 +723,8 @@ int hf_config_read_text(
 	c->proof_budget_ms = HF_PROOF_BUDGET_MS;
 	c->proof_rules = HF_PROOF_RULES;
 	c->max_connections = HF_CONNECTIONS_DEFAULT;
+	c->offload.max = HF_OFFLOAD_DEFAULT;
+	c->offload.idle = HF_IDLE_DEFAULT;
 	c->n_workers = 1;
 	rc = c->path ? read_all(&r, text, size) : hf_fail(err, -ENOMEM, "%s: out of memory", name);
 	if (rc < 0) {

@@ -36,6 +36,11 @@ struct hf_err;
 
 #define HF_RUNDIR_DEFAULT	  "/run/hepflow"
 #define HF_CONNECTIONS_DEFAULT	  65536u
+#define HF_CONFIG_AFTER_MAX	  1000000u
+#define HF_CONFIG_OFFLOAD_MAX	  (1u << 20) /* rules for connections; NICs hold a few million */
+#define HF_CONFIG_IDLE_MAX	  86400u
+#define HF_OFFLOAD_DEFAULT	  8192u
+#define HF_IDLE_DEFAULT		  30u
 
 /* Keys of connections.timeouts; the software path knows timers by the same names. */
 #define HF_CONF_N_TIMERS 15
@@ -99,6 +104,12 @@ struct hf_config {
 	unsigned int calico; /* major * 100 + minor; 0: the newest */
 	uint32_t max_connections;
 	uint32_t timeouts[HF_CONF_N_TIMERS]; /* seconds; 0: the default */
+	/* Connections in the NIC; after is 0: none. */
+	struct {
+		uint32_t after; /* packets */
+		uint32_t max;	/* of each uplink */
+		uint32_t idle;	/* seconds */
+	} offload;
 	enum hf_poll poll;
 	unsigned int n_workers; /* at most n_wires */
 	struct hf_place workers_at;

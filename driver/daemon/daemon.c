@@ -4,6 +4,7 @@
 
 #include "enforce.h"
 #include "feed.h"
+#include "handover.h"
 #include "kernel.h"
 #include "log.h"
 #include "saved.h"
@@ -123,7 +124,8 @@ static int start_wire(struct hf_daemon *d, struct hf_wire *w, struct hf_err *err
 			"%s: no profile is known for %s (driver %s): nothing is offloaded, "
 			"everything is judged in software; name one with profile:",
 			w->outer_conf->name, w->outer_conf->devargs, hf_port_driver(w->outer));
-	return w->nic->n_engines > 0 ? make_sync(w, err) : 0;
+	rc = w->nic->n_engines > 0 ? make_sync(w, err) : 0;
+	return rc == 0 ? hf_handover_open(d, w, err) : rc;
 }
 
 static int start_soft(struct hf_daemon *d, struct hf_err *err)

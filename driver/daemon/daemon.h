@@ -34,6 +34,7 @@
 #define HF_CONFIRM_MAX_S 3600
 
 struct hf_felix;
+struct hf_conns;
 struct hf_feed;
 struct hf_kernel;
 struct hf_port;
@@ -49,6 +50,8 @@ struct hf_wire {
 	const struct hf_nic *nic; /* NULL: not an uplink */
 	bool assumed;		  /* nobody named the profile */
 	struct hf_sync *sync;	  /* NULL: the profile takes no rules, or not an uplink */
+	struct hf_conns *conns;	  /* NULL: not asked for, or the profile cannot */
+	uint64_t flushes;	  /* of the port, that conns know of */
 	uint16_t sync_port;
 	char reject[HF_ERR_SIZE]; /* why nothing is offloaded although it could be; "" */
 	uint64_t retry_at;	  /* hf_daemon_ms(), with reject */

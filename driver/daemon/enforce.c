@@ -3,6 +3,7 @@
 #include "enforce.h"
 
 #include "daemon.h"
+#include "handover.h"
 #include "log.h"
 
 #include "flow/sync.h"
@@ -244,6 +245,7 @@ void hf_enforce_withdraw(struct hf_wire *w)
 
 	if (!w->sync)
 		return;
+	hf_handover_close(w);
 	if (hf_sync_apply(w->sync, NULL, &err) < 0)
 		hf_log(HF_LOG_ERROR, "offload", "%s: %s", w->outer_conf->name, err.text);
 	n = hf_sync_n_rules(w->sync);

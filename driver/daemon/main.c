@@ -7,6 +7,7 @@
 #include "ctl.h"
 #include "daemon.h"
 #include "feed.h"
+#include "handover.h"
 #include "http.h"
 #include "kernel.h"
 #include "log.h"
@@ -61,6 +62,7 @@ struct loop {
 	struct event_base *base;
 	struct event *signals[N_SIGNALS];
 	struct event *tick;
+	struct event *handover;
 	struct hf_rpc rpc;
 	struct hf_ctl *ctl;
 	struct hf_feed *feed;
@@ -107,6 +109,11 @@ static void on_tick(evutil_socket_t, short, void *arg)
 		hf_notify("WATCHDOG=1");
 }
 
+static void on_handover(evutil_socket_t, short, void *arg)
+{
+	hf_handover_poll(((struct loop *)arg)->d);
+}
+
 static int open_loop(struct loop *loop, struct hf_err *err)
 {
 	static const int signals[N_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
@@ -137,6 +144,8 @@ static void close_loop(struct loop *loop)
 	}
 	if (loop->tick)
 		event_free(loop->tick);
+	if (loop->handover)
+		event_free(loop->handover);
 	if (loop->base)
 		event_base_free(loop->base);
 }
@@ -193,6 +202,18 @@ static int open_kernel(struct loop *loop, struct hf_err *err)
 	return 0;
 }
 
+static int open_handover(struct loop *loop, struct hf_err *err)
+{
+	static const struct timeval often = {.tv_usec = 1000 * HF_HANDOVER_MS};
+
+	if (!loop->d->config->offload.after)
+		return 0;
+	loop->handover = event_new(loop->base, -1, EV_PERSIST, on_handover, loop);
+	if (!loop->handover || event_add(loop->handover, &often) < 0)
+		return hf_fail(err, -ENOMEM, "event loop: out of memory");
+	return 0;
+}
+
 static int open_http(struct loop *loop, struct hf_err *err)
 {
 	const struct hf_config *c = loop->d->config;
@@ -216,6 +237,8 @@ static int wait_for_end(struct loop *loop, const struct hf_rundir *rundir, struc
 		rc = open_watch(loop, err);
 	if (rc == 0)
 		rc = open_http(loop, err);
+	if (rc == 0)
+		rc = open_handover(loop, err);
 	if (rc == 0 && loop->d->config->telemetry)
 		rc = hf_telemetry_open(loop->base, loop->d, err);
 	if (rc < 0)

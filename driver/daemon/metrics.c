@@ -4,6 +4,7 @@
 
 #include "daemon.h"
 #include "feed.h"
+#include "handover.h"
 #include "rows.h"
 
 #include "flow/sync.h"
@@ -122,6 +123,8 @@ static void tables(const struct hf_daemon *d, FILE *out)
 	hf_soft_count_tables(d->soft, &t);
 	gauge(out, "connections", "Connections in the table.", t.conns);
 	gauge(out, "connections_max", "Room of the connection table.", t.conns_max);
+	gauge(out, "connections_offloaded", "Rules for single connections in the NICs.",
+		hf_handover_count(d));
 	counter(out, "connections_made_total", "Connections made.", t.conns_made);
 	counter(out, "connections_expired_total", "Connections that have timed out.",
 		t.conns_expired);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
+/* rte_flow_get_aged_flows() is in every DPDK since 20.05 and was never called stable. */
+#define ALLOW_EXPERIMENTAL_API
+
 #include "ops.h"
+
+#include "conns.h"
 
 #include <hepflow/err.h>
 #include <hepflow/rteflow.h>
@@ -79,4 +84,45 @@ const struct hf_flow_ops hf_flow_ops_rte = {
 	.destroy = destroy,
 	.flush = flush,
 	.query = query,
+};
+
+static int create_conn(
+	void *arg, const struct hf_flow *flow, uint64_t id, void **ret, struct hf_err *err)
+{
+	struct rte_flow_error error = {0};
+	struct rte_flow *handle;
+	struct hf_rte_flow f;
+	size_t i;
+
+	static_assert(sizeof(void *) == sizeof(id), "ids go as pointers");
+	hf_rte_flow_build(flow, &f);
+	for (i = 0; i < flow->n_actions; i++) {
+		if (flow->actions[i].act == HF_ACT_AGE)
+			memcpy(&f.confs[i].age.context, &id, sizeof(id));
+	}
+	handle = rte_flow_create(port_of(arg), &f.attr, f.items, f.actions, &error);
+	if (!handle)
+		return refuse(&error, rte_errno, err);
+	*ret = handle;
+	return 0;
+}
+
+static int destroy_conn(void *arg, void *handle, uint64_t, struct hf_err *err)
+{
+	return destroy(arg, handle, err);
+}
+
+static unsigned int aged_conns(void *arg, uint64_t *ret, unsigned int max)
+{
+	struct rte_flow_error error = {0};
+	int n = rte_flow_get_aged_flows(port_of(arg), (void **)ret, max, &error);
+
+	return n < 0 ? 0 : (unsigned int)n;
+}
+
+const struct hf_conn_ops hf_conn_ops_rte = {
+	.create = create_conn,
+	.destroy = destroy_conn,
+	.query = query,
+	.aged = aged_conns,
 };

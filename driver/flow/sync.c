@@ -191,6 +191,7 @@ static int flush(struct hf_sync *s, struct hf_held_list *list, struct hf_held_li
 
 	if (rc < 0)
 		return rc;
+	s->stats.flushed++;
 	for (k = 0; k < sizeof(lists) / sizeof(lists[0]); k++) {
 		for (i = 0; lists[k] && i < lists[k]->n; i++)
 			lose(s, lists[k]->v[i]);

@@ -105,7 +105,8 @@ struct hf_sync_stats {
 	uint64_t refused; /* by the driver */
 	uint64_t full;	  /* of those: for lack of room (ENOSPC, ENOMEM) */
 	uint64_t query_errors;
-	double mean_us; /* of a creation */
+	uint64_t flushed; /* times that all rules of the port went, others' as well */
+	double mean_us;	  /* of a creation */
 	double stddev_us;
 	double exp_mean_us; /* newer ones weigh more */
 	double exp_stddev_us;

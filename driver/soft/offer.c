@@ -73,7 +73,8 @@ void hf_soft_set_offers(struct hf_soft *soft, unsigned int wire, uint32_t after)
 }
 
 /* False when the connection has ended. */
-static bool read_offer(const struct hf_soft *soft, struct hf_soft_offer *offer)
+static bool read_offer(
+	const struct hf_soft *soft, struct hf_soft_offer *offer, uint64_t *ret_packets)
 {
 	struct hf_ct_info info;
 	unsigned int w;
@@ -88,6 +89,7 @@ static bool read_offer(const struct hf_soft *soft, struct hf_soft_offer *offer)
 	}
 	if (w == HF_SOFT_WIRES_MAX)
 		return false;
+	*ret_packets = info.packets[reply];
 	offer->wire = w;
 	offer->mark = HF_MARK_CONN_MIN +
 		      (offer->ticket >> HF_CT_TICKET_SPARE & (HF_MARK_CONN_MAX - HF_MARK_CONN_MIN));
@@ -101,6 +103,7 @@ static bool read_offer(const struct hf_soft *soft, struct hf_soft_offer *offer)
 
 bool hf_soft_next_offer(struct hf_soft *soft, struct hf_soft_offer *ret)
 {
+	uint64_t packets;
 	unsigned int w;
 	void *word;
 
@@ -108,7 +111,7 @@ bool hf_soft_next_offer(struct hf_soft *soft, struct hf_soft_offer *ret)
 		while (rte_ring_sc_dequeue(soft->workers[w]->offers, &word) == 0) {
 			struct hf_soft_offer offer = {.worker = w, .ticket = (uintptr_t)word};
 
-			if (!read_offer(soft, &offer) || offer.mark != soft->conn_mark)
+			if (!read_offer(soft, &offer, &packets) || offer.mark != soft->conn_mark)
 				continue; /* over, or judged by older rules */
 			*ret = offer;
 			return true;
@@ -117,11 +120,12 @@ bool hf_soft_next_offer(struct hf_soft *soft, struct hf_soft_offer *ret)
 	return false;
 }
 
-bool hf_soft_offer_holds(const struct hf_soft *soft, const struct hf_soft_offer *offer)
+bool hf_soft_offer_holds(
+	const struct hf_soft *soft, const struct hf_soft_offer *offer, uint64_t *ret_packets)
 {
 	struct hf_soft_offer now = {.worker = offer->worker, .ticket = offer->ticket};
 
-	return read_offer(soft, &now) && offer->mark == soft->conn_mark &&
+	return read_offer(soft, &now, ret_packets) && offer->mark == soft->conn_mark &&
 	       now.wire == offer->wire && now.proto == offer->proto &&
 	       hf_addr_equal(&now.src, &offer->src) && hf_addr_equal(&now.dst, &offer->dst) &&
 	       now.sport == offer->sport && now.dport == offer->dport;

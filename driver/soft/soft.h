@@ -228,8 +228,12 @@ struct hf_soft_offer {
 
 /* The next one, of any worker, or false. */
 bool hf_soft_next_offer(struct hf_soft *soft, struct hf_soft_offer *ret);
-/* Is the connection still established, and the mark that of the rules in force? */
-bool hf_soft_offer_holds(const struct hf_soft *soft, const struct hf_soft_offer *offer);
+/*
+ * Is the connection still established, and the mark that of the rules in force? *ret_packets: what
+ * has come of it in that direction, marked or not.
+ */
+bool hf_soft_offer_holds(
+	const struct hf_soft *soft, const struct hf_soft_offer *offer, uint64_t *ret_packets);
 /* How many found no room. */
 uint64_t hf_soft_count_offers_lost(const struct hf_soft *soft);
 

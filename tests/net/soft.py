@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""hepflowd between two namespaces, see soft.sh.
-
-  out: eth0 192.0.2.1 <-> up0 [hepflowd] hs0 <-> eth0 192.0.2.10 :host
+"""hepflowd between two namespaces, see soft.sh and lab.py.
 
 The ports are net_pcap and not net_af_packet, which asks the kernel to put fragments together.
 """
@@ -10,18 +8,19 @@ import json
 import os
 import random
 import re
-import shutil
 import socket
 import struct
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 
-BUILD = os.environ['HF_BUILD']
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
+import hepflowd
+
+from lab import HOST, OUT, inside, make_net, run
+
 DEADLINE = 20
-OUT, HOST = '192.0.2.1', '192.0.2.10'
 MAX = 1024
 
 POLICY = '''
@@ -75,83 +74,17 @@ def bad(*what):
     print('FAIL:', *what)
 
 
-def run(*args):
-    return subprocess.run(args, check=True, capture_output=True, text=True).stdout
-
-
-def inside(ns, function, *args):
-    """Runs the function in another namespace, in a thread, and gives what it returns."""
-    result = []
-
-    def body():
-        fd = os.open('/run/netns/' + ns, os.O_RDONLY)
-        ctypes_setns(fd)
-        os.close(fd)
-        result.append(function(*args))
-
-    t = threading.Thread(target=body)
-    t.start()
-    t.join(4 * DEADLINE)
-    return result[0] if result else None
-
-
-def ctypes_setns(fd):
-    import ctypes
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(fd, 0x40000000):  # CLONE_NEWNET
-        raise OSError(ctypes.get_errno(), 'setns')
-
-
-def make_net():
-    run('mount', '-t', 'tmpfs', 'none', '/run')
-    for ns in 'out', 'host':
-        run('ip', 'netns', 'add', ns)
-        # What IPv6 says by itself would be denied, logged and captured as well.
-        subprocess.run(['ip', 'netns', 'exec', ns, 'sysctl', '-qw',
-                        'net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1'],
-                       capture_output=True)
-    run('ip', 'link', 'set', 'lo', 'up')
-    for end, ns in ('up0', 'out'), ('hs0', 'host'):
-        run('ip', 'link', 'add', end, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', ns)
-        run('ip', 'link', 'set', end, 'up')
-        run('ip', 'netns', 'exec', ns, 'ethtool', '-K', 'eth0', 'tx', 'off')
-        run('ip', '-n', ns, 'link', 'set', 'lo', 'up')
-        run('ip', '-n', ns, 'link', 'set', 'eth0', 'up')
-    run('ip', '-n', 'out', 'addr', 'add', OUT + '/24', 'dev', 'eth0')
-    run('ip', '-n', 'host', 'addr', 'add', HOST + '/24', 'dev', 'eth0')
-    run('ip', '-n', 'host', 'route', 'add', 'default', 'via', OUT)
-    run('ip', 'netns', 'exec', 'host', 'sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=0',
-        'net.ipv4.conf.eth0.rp_filter=0', 'net.ipv4.tcp_syncookies=1')
-
-
-class Daemon:
-    def __init__(self, tmp):
-        self.tmp = tmp
-        with open(tmp + '/policy.yaml', 'w') as f:
-            f.write(POLICY)
-        with open(tmp + '/hepflow.yaml', 'w') as f:
-            f.write(CONFIG % (tmp, MAX))
-        self.log = tmp + '/log'
-        with open(self.log, 'w') as f:
-            self.p = subprocess.Popen(
-                [BUILD + '/driver/daemon/hepflowd', '--config', tmp + '/hepflow.yaml'], stderr=f)
-        if not self.waits_for('main: ready'):
-            raise SystemExit('FAIL: the daemon does not start:\n' + open(self.log).read())
-
+class Daemon(hepflowd.Daemon):
     def waits_for(self, pattern):
         end = time.monotonic() + DEADLINE
-        while time.monotonic() < end and self.p.poll() is None:
-            if re.search(pattern, open(self.log).read()):
+        while time.monotonic() < end and self.process.poll() is None:
+            if re.search(pattern, self.text()):
                 return True
             time.sleep(0.05)
         return False
 
-    def ask(self, *args):
-        return subprocess.run([BUILD + '/driver/ctl/hepflowctl', *args], capture_output=True,
-                              text=True, env={'HEPFLOW_RUNDIR': self.tmp + '/run'})
-
     def counters(self):
-        return json.loads(self.ask('--format', 'json', 'counters').stdout)
+        return json.loads(self.ask('--format', 'json', 'counters'))
 
 
 def receiver(port):
@@ -278,16 +211,16 @@ def read_pcapng(path):
 
 
 def captures(d):
-    path = d.tmp + '/denied.pcapng'
+    path = d.dir + '/denied.pcapng'
     for args in ((path, 'reason=bogus'), (path, 'wire=bogus'), (path, 'count=0'), ('x', ), (path, 'y')):
-        if d.ask('capture', *args).returncode != 2:
+        if d.run('capture', *args).returncode != 2:
             bad('capture', *args)
     if os.path.exists(path):
         bad('a refused capture leaves a file')
-    r = d.ask('capture', path, 'reason=deny', 'wire=eth0', 'count=3')
+    r = d.run('capture', path, 'reason=deny', 'wire=eth0', 'count=3')
     if r.returncode:
         bad('capture:', r.stderr)
-    if d.ask('capture', path + '2').returncode != 2:
+    if d.run('capture', path + '2').returncode != 2:
         bad('two captures at a time')
     inside('out', send_udp, 5000, 2)
     inside('out', send_udp, 5001, 5)
@@ -303,12 +236,12 @@ def captures(d):
             bad('captured:', name, flags, comment, frame)
     if os.stat(path).st_mode & 0o777 != 0o600:
         bad('others may read the capture')
-    if d.ask('capture', path).returncode != 2:
+    if d.run('capture', path).returncode != 2:
         bad('a file is written over')
     d.ask('capture', path + '2')
     inside('out', send_udp, 5001, 1)
     time.sleep(0.2)
-    if 'stopped' not in d.ask('capture/stop').stdout or len(read_pcapng(path + '2')) != 1:
+    if 'stopped' not in d.ask('capture/stop') or len(read_pcapng(path + '2')) != 1:
         bad('capture/stop')
 
 
@@ -383,11 +316,11 @@ def floods(d):
         bad('established connections die in a flood of one source')
     if inside('out', call) is None:
         bad('nobody can call while one source floods')
-    text = d.ask('conntrack/dump', 'dport=8000', 'src=192.0.2.1').stdout
+    text = d.ask('conntrack/dump', 'dport=8000', 'src=192.0.2.1')
     if text.count('ESTABLISHED') < 8 or '198.18.' in text:
         bad('conntrack/dump with a filter:', text)
     d.ask('conntrack/flush', 'src=198.18.0.0/15')
-    if '198.18.' in d.ask('conntrack/dump').stdout:
+    if '198.18.' in d.ask('conntrack/dump'):
         bad('conntrack/flush with a filter leaves something')
     if not all(inside('out', echoes, c) for c in friends):
         bad('conntrack/flush with a filter takes too much')
@@ -396,19 +329,18 @@ def floods(d):
 
 
 def main():
-    tmp = tempfile.mkdtemp()
     make_net()
-    d = Daemon(tmp)
-    try:
-        for test in fragments, logs, captures, floods:
-            test(d)
-    finally:
-        d.p.terminate()
-        if d.p.wait(DEADLINE) != 0:
-            bad('the daemon ends with', d.p.returncode)
-        if failed:
-            print(open(d.log).read())
-        shutil.rmtree(tmp)
+    with tempfile.TemporaryDirectory() as dir:
+        with open(dir + '/policy.yaml', 'w') as f:
+            f.write(POLICY)
+        with open(dir + '/hepflow.yaml', 'w') as f:
+            f.write(CONFIG % (dir, MAX))
+        with Daemon(dir) as d:
+            for test in fragments, logs, captures, floods:
+                test(d)
+            d.stop()
+            if failed:
+                print(d.text())
     sys.exit(failed)
 
 

@@ -71,7 +71,8 @@ Test(config, everything_is_read)
 		"  rundir: /tmp/h\n"
 		"  eal: [--no-huge, -m, \"256\"]\n"
 		"  calicoVersion: v3.28.1\n"
-		"  connections: {max: 4096, timeouts: {udp: 5, tcp-established: 3600}}\n"
+		"  connections: {max: 4096, timeouts: {udp: 5, tcp-established: 3600},\n"
+		"    offload: {after: 50, max: 99, idle: 7}}\n"
 		"  poll: adaptive\n"
 		"  strict-invalid: true\n"
 		"  changes: {refused: keep, proof: {budget: 50, rules: 10, undecided: refuse}}\n"
@@ -95,6 +96,9 @@ Test(config, everything_is_read)
 	cr_expect_str_eq(hf_conf_timers[11], "udp");
 	cr_expect_eq(c->timeouts[11], 5);
 	cr_expect_eq(c->timeouts[0], 0);
+	cr_expect_eq(c->offload.after, 50);
+	cr_expect_eq(c->offload.max, 99);
+	cr_expect_eq(c->offload.idle, 7);
 	cr_assert_eq(c->poll, HF_POLL_ADAPTIVE);
 	cr_assert(c->strict_invalid);
 	cr_assert(c->keep_refused && c->proof_must);
@@ -153,6 +157,16 @@ Test(config, wrong_input_is_refused_with_its_place)
 			"c.yaml:8:33: udp must be a number of seconds from 1 to 2592000"},
 		{HEAD POLICY PORTS "  connections: {timeouts: {upd: 5}}\n",
 			"c.yaml:8:28: unknown key 'upd' in timeouts"},
+		{HEAD POLICY PORTS "  connections: {offload: {max: 5}}\n",
+			"c.yaml:8:26: offload lacks 'after'"},
+		{HEAD POLICY PORTS "  connections: {offload: {after: 0}}\n",
+			"c.yaml:8:34: after must be a number from 1 to 1000000"},
+		{HEAD POLICY PORTS "  connections: {offload: {after: 1, max: 9999999}}\n",
+			"c.yaml:8:42: max must be a number from 1 to 1048576"},
+		{HEAD POLICY PORTS "  connections: {offload: {after: 1, idle: 90000}}\n",
+			"c.yaml:8:43: idle must be a number from 1 to 86400"},
+		{HEAD POLICY PORTS "  connections: {offload: {after: 1, age: 3}}\n",
+			"c.yaml:8:37: unknown key 'age' in offload"},
 		{HEAD POLICY PORTS "  connections: {min: 10}\n",
 			"c.yaml:8:17: unknown key 'min' in connections"},
 		{HEAD POLICY PORTS "  telemetry: 1\n",

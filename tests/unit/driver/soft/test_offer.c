@@ -32,6 +32,13 @@ static void begin(const char *yaml)
 	path_change(make_rules(yaml));
 }
 
+static bool holds(const struct hf_soft_offer *offer)
+{
+	uint64_t packets;
+
+	return hf_soft_offer_holds(soft, offer, &packets);
+}
+
 static enum hf_soft_reason send_marked(uint32_t mark, const char *line)
 {
 	struct rte_mbuf *m = line_mbuf(line, NULL);
@@ -54,7 +61,7 @@ static struct hf_soft_offer offered(void)
 	cr_assert(!hf_soft_next_offer(soft, &offer), "too early");
 	IN(eth0, CALL, HF_SOFT_ESTABLISHED);
 	cr_assert(hf_soft_next_offer(soft, &offer));
-	cr_assert(hf_soft_offer_holds(soft, &offer));
+	cr_assert(holds(&offer));
 	return offer;
 }
 
@@ -98,7 +105,7 @@ Test(offer, replies_that_arrive_are_offered_and_what_leaves_is_not)
 	cr_expect_eq(offer.sport, 443);
 	cr_expect_eq(offer.dport, 4000);
 	IN(eth0, PICK_UP("FA"), HF_SOFT_ESTABLISHED);
-	cr_expect(!hf_soft_offer_holds(soft, &offer), "it is ending");
+	cr_expect(!holds(&offer), "it is ending");
 }
 
 Test(offer, is_not_made_for_tags_and_other_protocols_or_unless_asked_for)
@@ -125,10 +132,13 @@ Test(offer, is_not_made_for_tags_and_other_protocols_or_unless_asked_for)
 Test(offer, mark_spares_the_rules_while_the_connection_is_known)
 {
 	struct hf_soft_offer offer;
+	uint64_t packets;
 
 	begin(TOUCHY);
 	offer = offered();
 	cr_expect_eq(send_marked(offer.mark, CALL), HF_SOFT_OFFLOADED);
+	cr_expect(hf_soft_offer_holds(soft, &offer, &packets));
+	cr_expect_eq(packets, AFTER + 1, "marked packets count as all others");
 	cr_expect_eq(send_marked(offer.mark, TO_HOST("proto=udp dport=81")), HF_SOFT_DENY,
 		"the mark on a packet of no connection");
 	cr_expect_eq(send_marked(offer.mark,
@@ -151,7 +161,7 @@ Test(offer, mark_of_a_forgotten_connection_is_worth_nothing)
 	offer = offered();
 	while (hf_soft_forget(soft, 0, &all, &at))
 		;
-	cr_expect(!hf_soft_offer_holds(soft, &offer));
+	cr_expect(!holds(&offer));
 	path_change(make_rules(FACTS("accept") PODS HEP));
 	cr_expect_eq(send_marked(offer.mark, CALL), HF_SOFT_DENY);
 }
@@ -168,10 +178,10 @@ Test(offer, mark_of_older_rules_is_worth_nothing)
 	/* The next offer lies in the ring while the rules change. */
 	path_change(make_rules(HARSH));
 	cr_expect(!hf_soft_next_offer(soft, &late), "judged by older rules");
-	cr_expect(!hf_soft_offer_holds(soft, &offer));
+	cr_expect(!holds(&offer));
 	cr_expect_eq(send_marked(offer.mark, CALL), HF_SOFT_DENY);
 	path_change(make_rules(TOUCHY));
-	cr_expect(!hf_soft_offer_holds(soft, &offer), "an old mark does not come back");
+	cr_expect(!holds(&offer), "an old mark does not come back");
 	cr_expect_eq(send_marked(offer.mark, CALL), HF_SOFT_ESTABLISHED);
 }
 
@@ -182,10 +192,10 @@ Test(offer, holds_over_rules_that_leave_established_packets_alone)
 	begin(WORLD);
 	offer = offered();
 	path_change(make_rules(FACTS("accept") PODS HEP));
-	cr_expect(hf_soft_offer_holds(soft, &offer));
+	cr_expect(holds(&offer));
 	cr_expect_eq(send_marked(offer.mark, CALL), HF_SOFT_OFFLOADED);
 	path_change(make_rules(HARSH));
-	cr_expect(!hf_soft_offer_holds(soft, &offer));
+	cr_expect(!holds(&offer));
 	cr_expect_eq(send_marked(offer.mark, CALL), HF_SOFT_DENY);
 }
 

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "handover.h"
+
+#include "daemon.h"
+#include "log.h"
+
+#include "flow/conns.h"
+#include "flow/sync.h"
+#include "soft/soft.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#define OFFERS_A_POLL 512		      /* some milliseconds of a driver's time */
+#define LOOKS_A_POLL  (1000 / HF_HANDOVER_MS) /* every rule is looked at once a second */
+
+int hf_handover_open(struct hf_daemon *d, struct hf_wire *w, struct hf_err *err)
+{
+	struct hf_conns_opts opts = {
+		.nic = w->nic,
+		.n_queues = w->outer_conf->n_queues,
+		.max = d->config->offload.max,
+		.keep = d->config->offload.after,
+		.idle_s = d->config->offload.idle,
+		.ops = &hf_conn_ops_rte,
+		.ops_arg = &w->sync_port,
+	};
+	struct hf_err why = {0};
+	int rc;
+
+	if (!d->config->offload.after || !w->sync)
+		return 0;
+	rc = hf_conns_new(&opts, &w->conns, &why);
+	if (rc == -ENOTSUP) {
+		hf_log(HF_LOG_WARN, "offload", "%s: connections stay in software: %s",
+			w->outer_conf->name, why.text);
+		return 0;
+	}
+	if (rc < 0)
+		return hf_fail(err, rc, "%s", why.text);
+	hf_soft_set_offers(d->soft, w->soft, d->config->offload.after);
+	hf_log(HF_LOG_INFO, "offload",
+		"%s: connections go to the NIC after %u packets, at most %u; idle ones are told "
+		"by %s",
+		w->outer_conf->name, opts.keep, opts.max, hf_conns_aging(w->conns));
+	return 0;
+}
+
+/* A plan that could not be removed may have taken all rules of the port with it. */
+static void check_flushes(struct hf_wire *w)
+{
+	struct hf_sync_stats s;
+
+	hf_sync_read_stats(w->sync, &s);
+	if (s.flushed != w->flushes)
+		hf_conns_lose(w->conns);
+	w->flushes = s.flushed;
+}
+
+void hf_handover_close(struct hf_wire *w)
+{
+	struct hf_conns_stats s;
+
+	if (!w->conns)
+		return;
+	check_flushes(w);
+	hf_conns_clear(w->conns);
+	hf_conns_read_stats(w->conns, &s);
+	if (s.n)
+		hf_log(HF_LOG_ERROR, "offload", "%s: %u connections left in the NIC",
+			w->outer_conf->name, s.n);
+	hf_conns_free(w->conns);
+	w->conns = NULL;
+}
+
+static struct hf_wire *wire_of(const struct hf_daemon *d, unsigned int soft)
+{
+	size_t i;
+
+	for (i = 0; i < d->n_wires; i++) {
+		if (d->wires[i].soft == soft)
+			return d->wires[i].conns ? &d->wires[i] : NULL;
+	}
+	return NULL;
+}
+
+static void hand_over(const struct hf_daemon *d, const struct hf_soft_offer *o)
+{
+	struct hf_wire *w = wire_of(d, o->wire);
+	const struct hf_conn conn = {
+		.src = o->src,
+		.dst = o->dst,
+		.sport = o->sport,
+		.dport = o->dport,
+		.proto = o->proto,
+		.mark = o->mark,
+		.worker = o->worker,
+		.ticket = o->ticket,
+	};
+	struct hf_err err = {0};
+
+	if (w && hf_conns_add(w->conns, &conn, &err) < 0 && err.text[0])
+		hf_log(HF_LOG_DEBUG, "offload", "%s: a connection stays in software: %s",
+			w->outer_conf->name, err.text);
+}
+
+struct asked {
+	const struct hf_soft *soft;
+	unsigned int wire;
+};
+
+static bool holds(void *arg, const struct hf_conn *conn, uint64_t *ret_packets)
+{
+	const struct asked *a = arg;
+	const struct hf_soft_offer offer = {
+		.wire = a->wire,
+		.worker = conn->worker,
+		.ticket = conn->ticket,
+		.mark = conn->mark,
+		.proto = conn->proto,
+		.src = conn->src,
+		.dst = conn->dst,
+		.sport = conn->sport,
+		.dport = conn->dport,
+	};
+
+	return hf_soft_offer_holds(a->soft, &offer, ret_packets);
+}
+
+void hf_handover_poll(struct hf_daemon *d)
+{
+	struct hf_soft_offer offer;
+	unsigned int n;
+	size_t i;
+
+	for (i = 0; i < d->n_wires; i++) {
+		struct hf_wire *w = &d->wires[i];
+		struct asked asked = {d->soft, w->soft};
+
+		if (!w->conns)
+			continue;
+		check_flushes(w);
+		hf_conns_poll(w->conns, d->config->offload.max / LOOKS_A_POLL + 1, holds, &asked);
+	}
+	for (n = 0; n < OFFERS_A_POLL && hf_soft_next_offer(d->soft, &offer); n++)
+		hand_over(d, &offer);
+}
+
+uint64_t hf_handover_count(const struct hf_daemon *d)
+{
+	struct hf_conns_stats s;
+	uint64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < d->n_wires; i++) {
+		if (!d->wires[i].conns)
+			continue;
+		hf_conns_read_stats(d->wires[i].conns, &s);
+		n += s.n;
+	}
+	return n;
+}
+
+static void print_direction(
+	const struct hf_wire *w, const struct hf_soft_conn *c, bool reply, FILE *out)
+{
+	const struct hf_conn conn = {
+		.src = reply ? c->dst : c->src,
+		.dst = reply ? c->src : c->dst,
+		.sport = reply ? c->dport : c->sport,
+		.dport = reply ? c->sport : c->dport,
+		.proto = c->proto,
+	};
+	struct hf_flow_hits hits;
+
+	if (hf_conns_find(w->conns, &conn, &hits))
+		fprintf(out, ",offloaded=(dir=%s,packets=%" PRIu64 ",bytes=%" PRIu64 ")",
+			reply ? "reply" : "orig", hits.packets, hits.bytes);
+}
+
+void hf_handover_print_conn(const struct hf_daemon *d, const struct hf_soft_conn *conn, FILE *out)
+{
+	const struct hf_wire *w = wire_of(d, conn->wire);
+
+	if (!w)
+		return;
+	print_direction(w, conn, false, out);
+	print_direction(w, conn, true, out);
+}
+
+void hf_handover_print_stats(const struct hf_wire *w, FILE *out)
+{
+	struct hf_conns_stats s;
+	size_t i;
+
+	if (!w->conns)
+		return;
+	hf_conns_read_stats(w->conns, &s);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = {
+		{"Connections", s.n},
+		{"Connections waiting", s.waiting},
+		{"Connections stuck", s.stuck},
+		{"Connections enqueued", s.asked},
+		{"Connections inserted", s.inserted},
+		{"Connections rejected by PMD", s.refused},
+		{"Connections rejected by capacity", s.no_room},
+		{"Connections deleted", s.deleted},
+		{"Connections deleted, ended", s.ended},
+		{"Connections deleted, idle", s.aged},
+		{"Connections deleted, evicted", s.evicted},
+		{"Connections lost by flush", s.lost},
+		{"Connection query errors", s.query_errors},
+		{"Connection packets", s.hits.packets},
+		{"Connection bytes", s.hits.bytes},
+	};
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		fprintf(out, "   Total %35s: %20" PRIu64 "\n", rows[i].name, rows[i].value);
+}
