@@ -189,7 +189,7 @@ static void counters_text(const struct hf_daemon *d, FILE *out)
 	unsigned int dir, r;
 	size_t i;
 
-	for (i = 0; i < d->n_wires; i++) {
+	for (i = 0; i < d->n_wires && !d->config->kernel_fallback; i++) {
 		fprintf(out, "%s:\n", d->wires[i].outer_conf->name);
 		for (dir = 0; dir < HF_SOFT_N_DIRS; dir++) {
 			struct hf_soft_wire_counts c =
@@ -230,8 +230,10 @@ static void counters_text(const struct hf_daemon *d, FILE *out)
 		d->packets.logged, d->packets.suppressed, hf_soft_count_lost(d->soft, HF_TAP_LOG),
 		d->packets.captured, hf_soft_count_lost(d->soft, HF_TAP_CAPTURE));
 	for (i = 0; i < d->n_workers; i++)
-		fprintf(out, "worker %zu: rounds %" PRIu64 ", sleeps %" PRIu64 "\n", i,
-			atomic_load(&d->workers[i].rounds), atomic_load(&d->workers[i].sleeps));
+		fprintf(out,
+			"worker %zu: rounds %" PRIu64 ", sleeps %" PRIu64 ", strays %" PRIu64 "\n",
+			i, atomic_load(&d->workers[i].rounds), atomic_load(&d->workers[i].sleeps),
+			atomic_load(&d->workers[i].strays));
 }
 
 static json_t *pair_json(struct hf_soft_count c)
@@ -263,7 +265,7 @@ static json_t *counters_json(const struct hf_daemon *d)
 	unsigned int r;
 	size_t i;
 
-	for (i = 0; i < d->n_wires; i++)
+	for (i = 0; i < d->n_wires && !d->config->kernel_fallback; i++)
 		(void)json_array_append_new(wires, wire_json(d, i));
 	for (r = 0; r < HF_SOFT_N_REASONS; r++) {
 		json_t *j = pair_json(hf_soft_count_reason(d->soft, r));

@@ -176,7 +176,7 @@ int cmd_memory_show(void *arg, const struct hf_rpc_call *call, struct hf_err *)
 	fprintf(call->out,
 		"connections:%" PRIu64 " fragments:%" PRIu64 " generations:%zu nic-entries:%zu "
 		"ports:%zu resident-kb:%ld rules:%zu sets:%zu\n",
-		t.conns, t.frags, 1 + d->n_old + d->n_gone, entries, 2 * d->n_wires, resident_kb(),
-		rules, hf_rules_n_sets(d->now->rules));
+		t.conns, t.frags, 1 + d->n_old + d->n_gone, entries, d->config->n_ports,
+		resident_kb(), rules, hf_rules_n_sets(d->now->rules));
 	return 0;
 }

@@ -52,13 +52,29 @@ static struct share share_of(const struct hf_wire *w, const struct hf_plan *plan
 	return s;
 }
 
+static const char *inner_name(const struct hf_wire *w)
+{
+	return w->inner_conf ? w->inner_conf->devargs : "kernel";
+}
+
+/* When hepflowd is not there; docs/config.md. */
+static const char *fail_mode(const struct hf_wire *w)
+{
+	return hf_profiles_fail_mode(w->nic) == HF_FAIL_OPEN ? "open" : "closed";
+}
+
+static const char *fallback_name(const struct hf_daemon *d)
+{
+	return d->config->kernel_fallback ? "kernel" : "software";
+}
+
 static void print_wire(const struct hf_daemon *d, size_t i, FILE *out)
 {
 	const struct hf_wire *w = &d->wires[i];
 	struct share s;
 
 	fprintf(out, "  %s: role %s, wire %s <-> %s", w->outer_conf->name,
-		hf_role_name(w->outer_conf->role), w->outer_conf->devargs, w->inner_conf->devargs);
+		hf_role_name(w->outer_conf->role), w->outer_conf->devargs, inner_name(w));
 	if (!w->nic) {
 		fputc('\n', out);
 		return;
@@ -69,6 +85,7 @@ static void print_wire(const struct hf_daemon *d, size_t i, FILE *out)
 		"NIC\n",
 		w->nic->name, w->assumed ? " (none known)" : "", s.whole, s.relevant, s.part,
 		w->sync ? hf_sync_n_rules(w->sync) : 0);
+	fprintf(out, "    fail-mode %s\n", fail_mode(w));
 	if (w->reject[0])
 		fprintf(out, "    not offloaded: pmd-reject:%s; tried again every %u s\n",
 			w->reject, w->retry_s);
@@ -82,17 +99,18 @@ static json_t *wire_json(const struct hf_daemon *d, size_t i)
 	const struct hf_wire *w = &d->wires[i];
 	json_t *j = json_pack("{s:s, s:s, s:s, s:s}", "name", w->outer_conf->name, "role",
 		hf_role_name(w->outer_conf->role), "outer", w->outer_conf->devargs, "inner",
-		w->inner_conf->devargs);
+		inner_name(w));
 	struct share s;
 
 	if (!j || !w->nic)
 		return j;
 	s = share_of(w, d->now->plans[i]);
 	(void)json_object_update_new(
-		j, json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:s?}", "profile", w->nic->name,
-			   "profileAssumed", w->assumed, "offloaded", (json_int_t)s.whole,
-			   "offloadedInPart", (json_int_t)s.part, "rules", (json_int_t)s.relevant,
-			   "entries", (json_int_t)(w->sync ? hf_sync_n_rules(w->sync) : 0), "stuck",
+		j, json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:s?}", "profile",
+			   w->nic->name, "failMode", fail_mode(w), "profileAssumed", w->assumed,
+			   "offloaded", (json_int_t)s.whole, "offloadedInPart", (json_int_t)s.part,
+			   "rules", (json_int_t)s.relevant, "entries",
+			   (json_int_t)(w->sync ? hf_sync_n_rules(w->sync) : 0), "stuck",
 			   (json_int_t)(w->sync ? hf_sync_n_stuck(w->sync) : 0), "reject",
 			   w->reject[0] ? w->reject : NULL));
 	return j;
@@ -193,7 +211,7 @@ static int status_json(
 			  "s:o}",
 			"schema", 1, "version", HF_VERSION, "pid", (int)getpid(), "node",
 			hf_model_node(d->now->model), "generation", (int)d->now->number, "applied",
-			stamp(d->now->built, at), "fallback", "software", "error",
+			stamp(d->now->built, at), "fallback", fallback_name(d), "error",
 			d->error[0] ? d->error : NULL, "ports", wires, "warnings", warnings,
 			"felix", felix_json(d), "unconfirmed",
 			d->confirm_by ? json_pack("{s:i}", "backTo", (int)d->back_to) : json_null(),
@@ -221,7 +239,7 @@ int cmd_status(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 		fputs("last apply: ok\n", call->out);
 	print_proof(d, call->out);
 	print_felix(d, call->out);
-	fprintf(call->out, "fallback: software, poll: %s\n",
+	fprintf(call->out, "fallback: %s, poll: %s\n", fallback_name(d),
 		d->config->poll == HF_POLL_BUSY ? "busy" : "adaptive");
 	fputs("ports:\n", call->out);
 	for (i = 0; i < d->n_wires; i++)
@@ -258,7 +276,8 @@ int cmd_port_list(void *arg, const struct hf_rpc_call *call, struct hf_err *)
 		const struct hf_wire *w = &d->wires[i];
 
 		print_port(w->outer_conf, w->outer, w->nic, call->out);
-		print_port(w->inner_conf, w->inner, NULL, call->out);
+		if (w->inner)
+			print_port(w->inner_conf, w->inner, NULL, call->out);
 	}
 	return 0;
 }
@@ -286,9 +305,10 @@ static void print_place(
 	int wire = find_wire(d, pkt->in);
 
 	if (wire < 0 || !d->now->plans[wire])
-		fprintf(out, "software: direction-egress; it does not arrive by an uplink\n");
+		fprintf(out, "%s: direction-egress; it does not arrive by an uplink\n",
+			fallback_name(d));
 	else if (d->wires[wire].reject[0])
-		fprintf(out, "software: pmd-reject:%s\n", d->wires[wire].reject);
+		fprintf(out, "%s: pmd-reject:%s\n", fallback_name(d), d->wires[wire].reject);
 	else
 		hf_plan_explain(d->now->plans[wire], pkt, origin, out);
 }

@@ -191,9 +191,10 @@ static int read_fallback(struct reader *r, const struct hf_yaml *v)
 	static const char *const words[] = {"software", "kernel"};
 	int rc = read_word(r, v, "fallback", words, N(words));
 
-	if (rc == 1)
-		return fail_at(r, v, "fallback 'kernel' is not available yet; use 'software'");
-	return rc < 0 ? rc : 0;
+	if (rc < 0)
+		return rc;
+	r->c->kernel_fallback = rc == 1;
+	return 0;
 }
 
 static int read_strict_invalid(struct reader *r, const struct hf_yaml *v)
@@ -557,6 +558,19 @@ static int read_queues(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
+static int read_fail_mode(struct reader *r, const struct hf_yaml *v)
+{
+	static const char *const words[] = {
+		[HF_FAIL_ANY] = "any", [HF_FAIL_OPEN] = "open", [HF_FAIL_CLOSED] = "closed"};
+	int rc = read_word(r, v, "fail-mode", words, N(words));
+
+	if (rc < 0)
+		return rc;
+	r->port->fail_mode = (enum hf_fail_mode)rc;
+	r->port->fail_mode_at = (struct hf_place){v->line, v->col};
+	return 0;
+}
+
 static int read_port(struct reader *r, const struct hf_yaml *v)
 {
 	static const struct key keys[] = {
@@ -565,6 +579,7 @@ static int read_port(struct reader *r, const struct hf_yaml *v)
 		{"devargs", true, read_devargs},
 		{"profile", false, read_profile},
 		{"queues", false, read_queues},
+		{"fail-mode", false, read_fail_mode},
 	};
 
 	r->port->at = (struct hf_place){v->line, v->col};
@@ -591,6 +606,8 @@ static int check_port(struct reader *r, const struct hf_yaml *at, size_t i)
 	} else if (p->role != HF_ROLE_UPLINK && p->profile) {
 		return fail_at(r, at, "port %s: only an uplink has a profile", p->name);
 	}
+	if (p->role != HF_ROLE_UPLINK && p->fail_mode)
+		return fail_at(r, at, "port %s: only an uplink has a fail-mode", p->name);
 	for (k = 0; k < i; k++) {
 		const struct hf_conf_port *q = &r->c->ports[k];
 
@@ -607,7 +624,20 @@ static int check_port(struct reader *r, const struct hf_yaml *at, size_t i)
 	return 0;
 }
 
-/* Finds the other side of every port. */
+/* The other side of a port, or n_ports. */
+static size_t find_side(const struct hf_config *c, const struct hf_conf_port *p)
+{
+	size_t k;
+
+	for (k = 0; k < c->n_ports; k++) {
+		if (strcmp(c->ports[k].name, p->name) == 0 &&
+			(c->ports[k].role == HF_ROLE_HOST) != (p->role == HF_ROLE_HOST))
+			break;
+	}
+	return k;
+}
+
+/* Finds the other side of every port. With fallback kernel it is the kernel's own. */
 static int pair_ports(struct reader *r, const struct hf_yaml *list)
 {
 	struct hf_config *c = r->c;
@@ -620,11 +650,12 @@ static int pair_ports(struct reader *r, const struct hf_yaml *list)
 		const struct hf_conf_port *p = &c->ports[i];
 		bool host = p->role == HF_ROLE_HOST;
 
-		for (k = 0; k < c->n_ports; k++) {
-			if (strcmp(c->ports[k].name, p->name) == 0 &&
-				(c->ports[k].role == HF_ROLE_HOST) != host)
-				break;
-		}
+		k = c->kernel_fallback ? HF_CONF_NO_PORT : find_side(c, p);
+		if (c->kernel_fallback && p->role != HF_ROLE_UPLINK)
+			return fail_at(r, list->v[i],
+				"port %s: with fallback kernel there are uplinks only: the other "
+				"interfaces stay the kernel's",
+				p->name);
 		if (k == c->n_ports)
 			return fail_at(r, list->v[i], "port %s: there is no port of role %s for it",
 				p->name, host ? "uplink or workload" : "host");
@@ -636,7 +667,7 @@ static int pair_ports(struct reader *r, const struct hf_yaml *list)
 
 static int read_ports(struct reader *r, const struct hf_yaml *v)
 {
-	int rc = check_list(r, v, "ports", 2, HF_CONFIG_PORTS_MAX);
+	int rc = check_list(r, v, "ports", 1, HF_CONFIG_PORTS_MAX);
 	size_t i;
 
 	if (rc < 0)
@@ -651,7 +682,7 @@ static int read_ports(struct reader *r, const struct hf_yaml *v)
 			rc = check_port(r, v->v[i], i);
 	}
 	r->c->n_ports = v->n;
-	return rc < 0 ? rc : pair_ports(r, v);
+	return rc;
 }
 
 static int read_spec(struct reader *r, const struct hf_yaml *v)
@@ -680,6 +711,8 @@ static int read_spec(struct reader *r, const struct hf_yaml *v)
 	const struct hf_config *c = r->c;
 	int rc = read_map(r, v, keys, N(keys), "spec");
 
+	if (rc == 0)
+		rc = pair_ports(r, hf_yaml_get(v, "ports"));
 	if (rc == 0 && c->n_workers > c->n_wires)
 		return hf_fail(r->err, -EINVAL,
 			"%s:%u:%u: workers must be at most %zu: an interface belongs to one worker",

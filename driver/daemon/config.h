@@ -52,6 +52,13 @@ enum hf_role {
 	HF_ROLE_HOST,	  /* inner side: the kernel's end of the interface of the same name */
 };
 
+/* What becomes of an uplink's packets when hepflowd is not there, as the operator relies on it. */
+enum hf_fail_mode {
+	HF_FAIL_ANY,
+	HF_FAIL_OPEN,	/* they reach the kernel */
+	HF_FAIL_CLOSED, /* nothing passes */
+};
+
 enum hf_poll {
 	HF_POLL_BUSY,
 	HF_POLL_ADAPTIVE, /* sleeps shortly when all ports are idle */
@@ -73,12 +80,17 @@ struct hf_conf_port {
 	const char *devargs; /* "net_af_packet0,iface=up0" or "0000:03:00.0,dv_flow_en=1" */
 	const char *profile; /* "auto", a name, or a path */
 	uint16_t n_queues;
+	enum hf_fail_mode fail_mode;
+	struct hf_place fail_mode_at;
 	struct hf_place at;
 	struct hf_place devargs_at;
 	struct hf_place profile_at;
 };
 
-/* Outer and inner side of one interface: indexes of ports. */
+#define HF_CONF_NO_PORT UINT32_MAX
+
+/* Outer and inner side of one interface: indexes of ports. With fallback kernel there is no inner
+ * side (HF_CONF_NO_PORT). */
 struct hf_conf_wire {
 	uint32_t outer;
 	uint32_t inner;
@@ -118,6 +130,7 @@ struct hf_config {
 	uint32_t proof_rules;	  /* up to so many are */
 	bool proof_must;	  /* what stays undecided is not put in force */
 	bool keep_refused;	  /* a NIC that refuses a change undoes it everywhere */
+	bool kernel_fallback;	  /* hf_plan_opts */
 	size_t n_ports;
 	struct hf_conf_port *ports;
 	size_t n_wires; /* in the order of their outer sides */

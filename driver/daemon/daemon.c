@@ -56,10 +56,12 @@ static int start_eal(struct hf_daemon *d, struct hf_err *err)
 static int open_port(const struct hf_config *config, const struct hf_conf_port *conf,
 	struct hf_port **ret, struct hf_err *err)
 {
+	/* With fallback kernel all ports are the kernel's as well. */
 	struct hf_port_opts opts = {
 		.name = conf->name,
 		.devargs = conf->devargs,
 		.n_queues = conf->n_queues,
+		.isolated = config->kernel_fallback,
 	};
 	int rc = hf_port_open(&opts, ret, err);
 
@@ -75,12 +77,13 @@ static int open_wire(struct hf_daemon *d, size_t i, struct hf_err *err)
 	int rc;
 
 	w->outer_conf = &d->config->ports[cw->outer];
-	w->inner_conf = &d->config->ports[cw->inner];
+	w->inner_conf = cw->inner == HF_CONF_NO_PORT ? NULL : &d->config->ports[cw->inner];
 	w->nic = d->profiles.nics[i];
 	w->assumed = d->profiles.assumed[i];
 	rc = open_port(d->config, w->outer_conf, &w->outer, err);
-	if (rc == 0)
-		rc = open_port(d->config, w->inner_conf, &w->inner, err);
+	if (rc < 0 || !w->inner_conf)
+		return rc;
+	rc = open_port(d->config, w->inner_conf, &w->inner, err);
 	if (rc == 0)
 		rc = hf_soft_add_wire(d->soft, w->outer_conf->name,
 			w->outer_conf->role == HF_ROLE_UPLINK ? HF_SOFT_UPLINK : HF_SOFT_WORKLOAD,
@@ -115,7 +118,7 @@ static int start_wire(struct hf_daemon *d, struct hf_wire *w, struct hf_err *err
 {
 	int rc = start_port(d->config, w->outer_conf, w->outer, err);
 
-	if (rc == 0)
+	if (rc == 0 && w->inner)
 		rc = start_port(d->config, w->inner_conf, w->inner, err);
 	if (rc < 0 || !w->nic)
 		return rc;
@@ -176,14 +179,18 @@ static int start_workers(struct hf_daemon *d, struct hf_err *err)
 
 		wire->wire = d->wires[i].soft;
 		wire->outer = side_of(d->wires[i].outer);
-		wire->inner = side_of(d->wires[i].inner);
+		if (d->wires[i].inner)
+			wire->inner = side_of(d->wires[i].inner);
 		d->workers[i % d->n_workers].n_wires++;
 	}
 	for (w = 0; w < d->n_workers; w++) {
 		d->workers[w].soft = d->soft;
 		d->workers[w].number = w;
-		d->workers[w].adaptive = d->config->poll == HF_POLL_ADAPTIVE;
-		rc = rte_eal_remote_launch(hf_worker_run, &d->workers[w], d->lcores[w]);
+		d->workers[w].adaptive =
+			d->config->kernel_fallback || d->config->poll == HF_POLL_ADAPTIVE;
+		rc = rte_eal_remote_launch(
+			d->config->kernel_fallback ? hf_worker_run_idle : hf_worker_run,
+			&d->workers[w], d->lcores[w]);
 		if (rc < 0)
 			return hf_fail(err, rc, "worker: lcore %u is busy", d->lcores[w]);
 		d->n_running++;

@@ -43,7 +43,7 @@ struct hf_sync;
 
 struct hf_wire {
 	const struct hf_conf_port *outer_conf;
-	const struct hf_conf_port *inner_conf;
+	const struct hf_conf_port *inner_conf; /* NULL, as inner: fallback kernel */
 	struct hf_port *outer;
 	struct hf_port *inner;
 	unsigned int soft;	  /* number in the software path */

@@ -150,7 +150,7 @@ static void list_places(
 	}
 }
 
-static void refused(struct hf_wire *w, const char *why)
+static void refused(const struct hf_daemon *d, struct hf_wire *w, const char *why)
 {
 	bool news = strcmp(w->reject, why) != 0;
 
@@ -160,11 +160,11 @@ static void refused(struct hf_wire *w, const char *why)
 	w->retry_at = hf_daemon_ms() + 1000ull * w->retry_s;
 	(void)snprintf(w->reject, sizeof(w->reject), "%s", why); /* the same size */
 	hf_log(news ? HF_LOG_ERROR : HF_LOG_DEBUG, "offload",
-		"%s: not offloaded, everything is judged in software: pmd-reject:%s",
-		w->outer_conf->name, w->reject);
+		"%s: not offloaded, everything is judged %s: pmd-reject:%s", w->outer_conf->name,
+		d->config->kernel_fallback ? "by the kernel" : "in software", w->reject);
 }
 
-static void note_places(const struct hf_txn *txn)
+static void note_places(const struct hf_daemon *d, const struct hf_txn *txn)
 {
 	size_t i;
 
@@ -173,7 +173,7 @@ static void note_places(const struct hf_txn *txn)
 		struct hf_wire *w = p->arg;
 
 		if (p->state == HF_TXN_PUNTS)
-			refused(w, p->why);
+			refused(d, w, p->why);
 		else if (p->touched)
 			w->reject[0] = '\0';
 	}
@@ -199,7 +199,7 @@ int hf_enforce(struct hf_daemon *d, struct hf_generation *take_next, struct hf_e
 		return hf_fail(err, -ENOMEM, "out of memory");
 	list_places(d, take_next, &txn);
 	rc = hf_txn_run(&txn, err);
-	note_places(&txn);
+	note_places(d, &txn);
 	if (rc == 0) {
 		hf_enforce_remember(d, d->now);
 		d->now = take_next;
@@ -218,7 +218,7 @@ static void retry(struct hf_daemon *d, struct hf_wire *w, const struct hf_plan *
 	if (!w->reject[0] || hf_daemon_ms() < w->retry_at)
 		return;
 	if (hf_sync_apply(w->sync, plan, &err) < 0) {
-		refused(w, err.text);
+		refused(d, w, err.text);
 		return;
 	}
 	w->reject[0] = '\0';

@@ -46,6 +46,35 @@ static int find_profile(const struct hf_config *config, const struct hf_conf_por
 	return 0;
 }
 
+/* What the configuration asks of a NIC beside rules. */
+static int check_nic(const struct hf_config *config, const struct hf_conf_port *port,
+	const struct hf_nic *nic, struct hf_err *err)
+{
+	static const char *const words[] = {[HF_FAIL_OPEN] = "open", [HF_FAIL_CLOSED] = "closed"};
+
+	if (config->kernel_fallback && (!nic->bifurcated || !nic->isolate))
+		return hf_fail(err, -EINVAL,
+			"%s:%u:%u: port %s: fallback kernel needs a NIC that the kernel keeps "
+			"using "
+			"beside DPDK (bifurcated, with flow isolation), which %s is not",
+			config->path, port->profile_at.line, port->profile_at.col, port->name,
+			nic->name);
+	if (port->fail_mode && port->fail_mode != hf_profiles_fail_mode(nic))
+		return hf_fail(err, -EINVAL,
+			"%s:%u:%u: port %s: fail-mode is %s, but a NIC with profile %s fails %s: "
+			"%s",
+			config->path, port->fail_mode_at.line, port->fail_mode_at.col, port->name,
+			words[port->fail_mode], nic->name, words[hf_profiles_fail_mode(nic)],
+			nic->bifurcated ? "its packets reach the kernel when hepflowd is not there"
+					: "nothing passes when hepflowd is not there");
+	return 0;
+}
+
+enum hf_fail_mode hf_profiles_fail_mode(const struct hf_nic *nic)
+{
+	return nic->bifurcated ? HF_FAIL_OPEN : HF_FAIL_CLOSED;
+}
+
 int hf_profiles_find(const struct hf_config *config, struct hf_profiles *ret, struct hf_err *err)
 {
 	struct hf_profiles p = {.n = config->n_wires};
@@ -61,6 +90,8 @@ int hf_profiles_find(const struct hf_config *config, struct hf_profiles *ret, st
 
 		if (port->role == HF_ROLE_UPLINK)
 			rc = find_profile(config, port, &p.nics[i], &p.assumed[i], err);
+		if (rc == 0 && p.nics[i])
+			rc = check_nic(config, port, p.nics[i], err);
 	}
 	if (rc < 0) {
 		hf_profiles_fini(&p);
@@ -186,7 +217,8 @@ static int build_plans(const struct hf_config *config, const struct hf_profiles 
 	for (i = 0; i < config->n_wires && rc == 0; i++) {
 		struct hf_plan_opts opts = {
 			.iface = config->ports[config->wires[i].outer].name,
-			.fallback = HF_FALLBACK_SOFTWARE,
+			.fallback =
+				config->kernel_fallback ? HF_FALLBACK_KERNEL : HF_FALLBACK_SOFTWARE,
 			.strict_invalid = config->strict_invalid,
 			.previous = previous ? previous->plans[i] : NULL,
 		};

@@ -160,6 +160,8 @@ static void ports(const struct hf_daemon *d, FILE *out)
 		for (i = 0; i < 2 * d->n_wires; i++) {
 			const struct hf_wire *w = &d->wires[i / 2];
 
+			if (i % 2 && !w->inner)
+				continue;
 			if (hf_port_read_stats(i % 2 ? w->inner : w->outer, &s) < 0)
 				continue;
 			memcpy(&value, (const char *)&s + kinds[k].at, sizeof(value));

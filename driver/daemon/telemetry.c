@@ -199,7 +199,8 @@ static int make_port(const struct hf_daemon *d, const char *params, struct rte_t
 	put_text(data, "role", hf_role_name(w->outer_conf->role));
 	put_text(data, "profile", w->nic ? w->nic->name : "");
 	put_side(data, "outer_", w->outer);
-	put_side(data, "inner_", w->inner);
+	if (w->inner)
+		put_side(data, "inner_", w->inner);
 	if (!w->sync)
 		return 0;
 	hf_sync_read_stats(w->sync, &s);

@@ -95,3 +95,38 @@ int hf_worker_run(void *arg)
 	hf_soft_worker_stop(w->soft, w->number);
 	return 0;
 }
+
+static void discard(struct hf_worker *w, const struct hf_worker_side *side)
+{
+	struct rte_mbuf *pkts[HF_WORKER_BURST];
+	unsigned int all = 0;
+	uint16_t q, n;
+
+	for (q = 0; q < side->n_queues; q++) {
+		n = rte_eth_rx_burst(side->port, q, pkts, HF_WORKER_BURST);
+		rte_pktmbuf_free_bulk(pkts, n);
+		all += n;
+	}
+	if (all)
+		add(&w->strays, all);
+}
+
+int hf_worker_run_idle(void *arg)
+{
+	struct hf_worker *w = arg;
+	unsigned int i, idle = 0;
+	int rc = hf_soft_worker_start(w->soft, w->number);
+
+	if (rc < 0)
+		return rc;
+	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
+		for (i = 0; i < w->n_wires; i++)
+			discard(w, &w->wires[i].outer);
+		hf_soft_poll(w->soft, w->number, rte_rdtsc());
+		forget(w);
+		add(&w->rounds, 1);
+		rest(w, &idle);
+	}
+	hf_soft_worker_stop(w->soft, w->number);
+	return 0;
+}

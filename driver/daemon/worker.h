@@ -51,6 +51,8 @@ struct hf_worker {
 	uint32_t forget_at; /* the worker's */
 	_Atomic uint64_t rounds;
 	_Atomic uint64_t sleeps;
+	_Atomic uint64_t
+		strays; /* packets that came although they are the kernel's, and were freed */
 	unsigned int n_wires;
 	struct hf_worker_wire wires[HF_WORKER_WIRES];
 };
@@ -58,3 +60,8 @@ struct hf_worker {
 /* Runs until stop is set. For rte_eal_remote_launch(): arg is a struct hf_worker. Returns 0 or what
  * hf_soft_worker_start() says. */
 int hf_worker_run(void *arg);
+/*
+ * The same with fallback kernel: no rule leads a packet here, but a driver that moves packets
+ * between wire and kernel itself (net_vnic) does so when it is polled.
+ */
+int hf_worker_run_idle(void *arg);

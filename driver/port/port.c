@@ -7,6 +7,7 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_flow.h>
 #include <rte_mbuf.h>
 
 #include <errno.h>
@@ -24,6 +25,7 @@ struct hf_port {
 	char driver[64];
 	bool plugged; /* by us */
 	bool started;
+	bool isolated;
 	uint16_t id;
 	uint16_t n_queues;
 	struct rte_mempool *pool;
@@ -65,6 +67,19 @@ static int make_pool(struct hf_port *p, uint16_t n_desc, struct hf_err *err)
 	p->pool = rte_pktmbuf_pool_create(name, n < POOL_MIN ? POOL_MIN : n, POOL_CACHE, 0,
 		RTE_MBUF_DEFAULT_BUF_SIZE, rte_eth_dev_socket_id(p->id));
 	return p->pool ? 0 : fail(p, -rte_errno, "no memory for packets", err);
+}
+
+/* Before it is configured, as mlx5 wants it. A port that cannot do it would take the host's
+ * packets. */
+static int isolate(struct hf_port *p, struct hf_err *err)
+{
+	struct rte_flow_error error = {0};
+	int rc = rte_flow_isolate(p->id, 1, &error);
+
+	if (rc == 0)
+		return 0;
+	return hf_fail(err, rc, "port %s: %s: cannot be isolated: %s", p->name, p->device,
+		error.message ? error.message : strerror(-rc));
 }
 
 static int setup_queues(struct hf_port *p, uint16_t n_rx, uint16_t n_tx, struct hf_err *err)
@@ -125,7 +140,10 @@ int hf_port_open(const struct hf_port_opts *opts, struct hf_port **ret, struct h
 	(void)snprintf(p->name, sizeof(p->name), "%s", opts->name); /* IFNAMSIZ fits */
 	p->id = RTE_MAX_ETHPORTS;
 	p->n_queues = opts->n_queues;
+	p->isolated = opts->isolated;
 	rc = plug(p, opts->devargs, err);
+	if (rc == 0 && p->isolated)
+		rc = isolate(p, err);
 	if (rc == 0)
 		rc = configure(p, err);
 	if (rc < 0) {
@@ -143,6 +161,8 @@ int hf_port_start(struct hf_port *port, struct hf_err *err)
 	if (rc < 0)
 		return fail(port, rc, "does not start", err);
 	port->started = true;
+	if (port->isolated)
+		return 0;
 	rc = rte_eth_promiscuous_enable(port->id);
 	/* Devices without the notion (a ring, a pcap file) receive everything anyway. */
 	return rc < 0 && rc != -ENOTSUP ? fail(port, rc, "not promiscuous", err) : 0;

@@ -7,8 +7,8 @@
  * ("0000:03:00.0,dv_flow_en=1"). The device is hot-plugged when the port is opened and removed when
  * it is closed, unless it was there before.
  *
- * A port receives everything (promiscuous), computes no checksums, and hands over the MARK that a
- * flow rule puts on a packet where its driver can.
+ * A port receives everything (promiscuous) unless it is isolated, computes no checksums, and hands
+ * over the MARK that a flow rule puts on a packet where its driver can.
  *
  * Threads: one control thread; packet threads use hf_port_id() while the port is started.
  */
@@ -28,6 +28,8 @@ struct hf_port_opts {
 	const char *name; /* for messages */
 	const char *devargs;
 	uint16_t n_queues; /* of each direction */
+	/* Flow isolation: only what a rule takes concerns the port, the rest is the kernel's. */
+	bool isolated;
 };
 
 /* Everything up to, but not, receiving. Errors: -ENODEV, -ENOMEM, what the driver says. */

@@ -320,25 +320,26 @@ static const char *miss_reason(const struct hf_plan *plan, const char *origin, c
 void hf_plan_explain(
 	const struct hf_plan *plan, const struct hf_packet *pkt, const char *origin, FILE *out)
 {
+	const char *rest = plan->fallback == HF_FALLBACK_KERNEL ? "kernel" : "software";
 	const struct hf_entry *e;
 	char match[256], reason[64];
 	enum hf_fate fate;
 	size_t i;
 
 	if (strcmp(pkt->in, plan->iface) != 0) {
-		fprintf(out, "software: %s; it does not arrive by %s\n",
+		fprintf(out, "%s: %s; it does not arrive by %s\n", rest,
 			hf_reason_print(HF_REASON_DIRECTION, HF_F_MAX_, reason), plan->iface);
 		return;
 	}
 	fate = hf_plan_judge(plan, pkt, &i);
 	if (i == SIZE_MAX) {
-		fprintf(out, "software: %s; no entry of %s matches\n",
+		fprintf(out, "%s: %s; no entry of %s matches\n", rest,
 			miss_reason(plan, origin, reason), plan->iface);
 		return;
 	}
 	e = &plan->entries[i];
 	(void)hf_pattern_print(&e->match, match, sizeof(match));
-	fprintf(out, "%s", fate == HF_FATE_PUNT ? "software: " : "hardware: ");
+	fprintf(out, "%s: ", fate == HF_FATE_PUNT ? rest : "hardware");
 	if (fate == HF_FATE_PUNT)
 		fprintf(out, "%s; ", hf_reason_print(e->reason, e->detail, reason));
 	fprintf(out, "entry %zu of %s, table %" PRIu32 " \"%s\" priority %" PRIu32 ": %s -> %s%s\n",

@@ -116,6 +116,20 @@ Test(config, everything_is_read)
 	hf_config_free(c);
 }
 
+/* The other side of an uplink is the kernel's own, and in whatever order the keys stand. */
+Test(config, fallback_kernel_needs_uplinks_only)
+{
+	struct hf_config *c = read_ok(HEAD POLICY
+		"  ports:\n    - {name: eth0, role: uplink, devargs: net_null0, fail-mode: open}\n"
+		"  fallback: kernel\n");
+
+	cr_assert(c->kernel_fallback);
+	cr_assert_eq(c->n_wires, 1);
+	cr_assert_eq(c->wires[0].inner, HF_CONF_NO_PORT);
+	cr_assert_eq(c->ports[0].fail_mode, HF_FAIL_OPEN);
+	hf_config_free(c);
+}
+
 Test(config, wrong_input_is_refused_with_its_place)
 {
 	static const struct {
@@ -138,7 +152,8 @@ Test(config, wrong_input_is_refused_with_its_place)
 		{HEAD "  policy: [\"a\\n\"]\n" PORTS,
 			"c.yaml:4:12: a policy path holds a control character"},
 		{HEAD POLICY PORTS "  fallback: kernel\n",
-			"c.yaml:8:13: fallback 'kernel' is not available yet; use 'software'"},
+			"c.yaml:7:7: port eth0: with fallback kernel there are uplinks only: the "
+			"other interfaces stay the kernel's"},
 		{HEAD POLICY PORTS "  fallback: none\n",
 			"c.yaml:8:13: fallback must be one of: software, kernel"},
 		{HEAD POLICY PORTS "  rundir: run\n",
@@ -180,7 +195,15 @@ Test(config, wrong_input_is_refused_with_its_place)
 		{HEAD POLICY PORTS "  poll: lazy\n",
 			"c.yaml:8:9: poll must be one of: busy, adaptive"},
 		{HEAD POLICY "  ports: {}\n", "c.yaml:5:10: ports must be a list"},
-		{HEAD POLICY "  ports:\n" PORT_UPLINK, "c.yaml:6:5: ports must not be empty"},
+		{HEAD POLICY "  ports:\n" PORT_UPLINK,
+			"c.yaml:6:7: port eth0: there is no port of role host for it"},
+		{HEAD POLICY "  ports: []\n", "c.yaml:5:10: ports must not be empty"},
+		{HEAD POLICY PORTS
+			"    - {name: a, role: host, devargs: net_null2, fail-mode: open}\n",
+			"c.yaml:8:7: port a: only an uplink has a fail-mode"},
+		{HEAD POLICY PORTS
+			"    - {name: a, role: uplink, devargs: net_null2, fail-mode: static}\n",
+			"c.yaml:8:62: fail-mode must be one of: any, open, closed"},
 	};
 	size_t i;
 
