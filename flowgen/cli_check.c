@@ -43,6 +43,10 @@ static void print_wrong(const struct hf_plan *plan, const struct hf_check_wrong 
 		printf("policy: belongs to a VLAN interface of %s\n", hf_plan_iface(plan));
 	else
 		printf("policy: %s\n", hf_verdict_name(w->verdict));
+	if (w->entry == SIZE_MAX) {
+		puts("hardware: dropped, no entry of its table matches");
+		return;
+	}
 	printf("hardware: %s by ", hf_fate_name(w->fate));
 	print_entry(plan, w->entry);
 	puts("");

@@ -215,6 +215,10 @@ static void print_proof(const struct hf_check_steps *c)
 	(void)hf_packet_print(&c->wrong.pkt, line, sizeof(line)); /* fits */
 	printf("every step: WRONG after operation %zu: %s, policy: %s, hardware: %s by ", c->step,
 		line, hf_verdict_name(c->wrong.verdict), hf_fate_name(c->wrong.fate));
+	if (c->wrong.entry == SIZE_MAX) {
+		puts("no entry of its table");
+		return;
+	}
 	(void)hf_pattern_print(&c->entry.match, line, sizeof(line));
 	printf("%s priority %" PRIu32 "\n", line, c->entry.priority);
 }

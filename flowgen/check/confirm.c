@@ -128,6 +128,10 @@ bool hf_device_confirm(const struct pol *const *pols, size_t n_pols,
 		ret->entry = i;
 		found = wrong_by_all(pols, n_pols, p, fate, ret);
 	}
+	if (met && !found && dev.lost != hf_dd_none()) {
+		ret->entry = SIZE_MAX;
+		found = wrong_by_all(pols, n_pols, p, HF_FATE_DENY, ret);
+	}
 	free(met);
 	return found;
 }

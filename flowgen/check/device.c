@@ -128,23 +128,26 @@ static BDD proto_has(const struct parser *p, const uint8_t *value, const uint8_t
 	return either(dd, hf_dd_is(dd, DD_EXT, 1), hf_dd_masked(dd, DD_NEXT, value, mask), front);
 }
 
-/* Fields that are variables here. Anything else of a mask may match or not. */
-static BDD fields_have(const struct parser *p, const struct hf_hdr *v, const struct hf_hdr *m)
+/* A driver that dropped the item left its fields where another protocol has something else. */
+static bool blind_ports(const struct hf_pattern *m)
 {
-	struct dd *dd = p->dd;
+	static const struct hf_hdr none;
+
+	return !(m->layers & L4) &&
+	       (memcmp(m->mask.sport, none.sport, sizeof(none.sport)) != 0 ||
+		       memcmp(m->mask.dport, none.dport, sizeof(none.dport)) != 0 ||
+		       m->mask.icmp_type || m->mask.icmp_code || m->mask.tcp_flags);
+}
+
+/* Fields of the transport header. */
+static BDD l4_has(struct dd *dd, const struct hf_hdr *v, const struct hf_hdr *m)
+{
 	const uint8_t type[2] = {v->icmp_type, v->icmp_code};
 	const uint8_t type_mask[2] = {m->icmp_type, m->icmp_code};
-	BDD set = hf_dd_masked(dd, DD_SRC, v->ip_src, m->ip_src);
+	BDD set = hf_dd_masked(dd, DD_SPORT, v->sport, m->sport);
 
-	set = hf_dd_and(dd, set, hf_dd_masked(dd, DD_DST, v->ip_dst, m->ip_dst));
-	set = hf_dd_and(dd, set, hf_dd_masked(dd, DD_SPORT, v->sport, m->sport));
 	set = hf_dd_and(dd, set, hf_dd_masked(dd, DD_DPORT, v->dport, m->dport));
 	set = hf_dd_and(dd, set, hf_dd_masked(dd, DD_DPORT, type, type_mask));
-	set = hf_dd_and(dd, set, proto_has(p, &v->ip_proto, &m->ip_proto));
-	if (m->has_vlan & 1)
-		set = hf_dd_and(dd, set, hf_dd_is(dd, DD_VLAN, v->has_vlan & 1));
-	if (m->ip_frag & 1)
-		set = v->ip_frag & 1 ? hf_dd_and(dd, set, p->frag) : hf_dd_minus(dd, set, p->frag);
 	if (m->tcp_flags & HF_TCP_SYN)
 		set = hf_dd_and(dd, set, hf_dd_is(dd, DD_SYN, (v->tcp_flags & HF_TCP_SYN) != 0));
 	if (m->tcp_flags & HF_TCP_ACK)
@@ -152,10 +155,31 @@ static BDD fields_have(const struct parser *p, const struct hf_hdr *v, const str
 	return set;
 }
 
-/* Whether a mask asks for something that is no variable, so that a match is not certain. */
-static bool asks_more(const struct hf_hdr *mask)
+/* Fields that are variables here. Anything else of a mask may match or not. */
+static BDD fields_have(const struct parser *p, const struct hf_pattern *pattern)
 {
-	struct hf_hdr rest = *mask;
+	const struct hf_hdr *v = &pattern->spec, *m = &pattern->mask;
+	struct dd *dd = p->dd;
+	BDD set = hf_dd_masked(dd, DD_SRC, v->ip_src, m->ip_src);
+
+	set = hf_dd_and(dd, set, hf_dd_masked(dd, DD_DST, v->ip_dst, m->ip_dst));
+	if (!blind_ports(pattern))
+		set = hf_dd_and(dd, set, l4_has(dd, v, m));
+	set = hf_dd_and(dd, set, proto_has(p, &v->ip_proto, &m->ip_proto));
+	if (m->has_vlan & 1)
+		set = hf_dd_and(dd, set, hf_dd_is(dd, DD_VLAN, v->has_vlan & 1));
+	if (m->ip_frag & 1)
+		set = v->ip_frag & 1 ? hf_dd_and(dd, set, p->frag) : hf_dd_minus(dd, set, p->frag);
+	return set;
+}
+
+/* Whether a mask asks for something that is no variable, so that a match is not certain. */
+static bool asks_more(const struct hf_pattern *m)
+{
+	struct hf_hdr rest = m->mask;
+
+	if (blind_ports(m))
+		return true;
 
 	memset(rest.ip_src, 0, sizeof(rest.ip_src));
 	memset(rest.ip_dst, 0, sizeof(rest.ip_dst));
@@ -210,15 +234,16 @@ static BDD pattern_has(const struct parser *p, const struct hf_pattern *m)
 		return set; /* the other family's: its masks mean something else */
 	if (p->engine->type_scope && !(m->layers & PORT_L4))
 		set = hf_dd_and(p->dd, set, p->scope);
-	return hf_dd_and(p->dd, set, fields_have(p, &m->spec, &m->mask));
+	return hf_dd_and(p->dd, set, fields_have(p, m));
 }
 
 /* The strongest have the lowest rank; equal ranks have no order. */
-static uint64_t rank_of(const struct hf_engine *engine, const struct hf_entry *e)
+static uint64_t rank_of(const struct hf_engine *engine, const struct hf_entry *e,
+	const struct hf_pattern *installed)
 {
-	uint64_t depth = e->match.layers & L4			       ? 0
-			 : e->match.layers & (BITS(IPV4) | BITS(IPV6)) ? 1
-								       : 2;
+	uint64_t depth = installed->layers & L4				 ? 0
+			 : installed->layers & (BITS(IPV4) | BITS(IPV6)) ? 1
+									 : 2;
 	uint64_t rank = 0;
 
 	if (engine->order == HF_PRIO_LOWER)
@@ -268,6 +293,8 @@ struct exit {
 struct table_run {
 	const struct parser *parser;
 	const struct hf_check_view *view;
+	const struct hf_pattern *installed; /* per entry of the view */
+	bool one_shape;			    /* else entries may be missing */
 	const struct place *places;
 	size_t *starts;		 /* one more than there are ranks */
 	uint32_t *out_of;	 /* per place: a fate, or HF_FATE_JUMP + which exit */
@@ -283,17 +310,17 @@ static bool tag_bit(const uint8_t tag[4], unsigned int bit)
 	return tag[3 - bit / 8] >> bit % 8 & 1;
 }
 
-/* Packets whose tag may be as the entry asks; *must: surely is. */
-static BDD tag_has(struct dd *dd, const struct tags *t, const struct hf_entry *e, BDD *must)
+/* Packets whose tag may be as a pattern asks; *must: surely is. */
+static BDD tag_has(struct dd *dd, const struct tags *t, const struct hf_pattern *m, BDD *must)
 {
 	BDD may = hf_dd_all();
 	unsigned int b;
 
 	*must = may;
 	for (b = 0; b < TAG_BITS; b++) {
-		bool want = tag_bit(e->match.spec.tag, b);
+		bool want = tag_bit(m->spec.tag, b);
 
-		if (!tag_bit(e->match.mask.tag, b))
+		if (!tag_bit(m->mask.tag, b))
 			continue;
 		may = hf_dd_and(dd, may, t->may[b][want]);
 		*must = hf_dd_minus(dd, *must, t->may[b][!want]);
@@ -309,13 +336,13 @@ static const struct hf_entry *entry_at(const struct table_run *t, size_t i)
 /* What an entry may match; *surely: what it takes whatever is not known. */
 static BDD entry_takes(const struct table_run *t, size_t i, BDD *surely)
 {
-	const struct hf_entry *e = entry_at(t, i);
+	const struct hf_pattern *m = &t->installed[t->places[i].entry];
 	struct dd *dd = t->parser->dd;
-	BDD must, may = tag_has(dd, t->tags, e, &must), set = pattern_has(t->parser, &e->match);
+	BDD must, may = tag_has(dd, t->tags, m, &must), set = pattern_has(t->parser, m);
 
 	if (t->within != hf_dd_all())
 		set = hf_dd_and(dd, set, t->within);
-	*surely = asks_more(&e->match.mask) ? hf_dd_none() : hf_dd_and(dd, set, must);
+	*surely = asks_more(m) || !t->one_shape ? hf_dd_none() : hf_dd_and(dd, set, must);
 	return hf_dd_and(dd, set, may);
 }
 
@@ -441,6 +468,23 @@ static void leave(struct dd *dd, const struct table_run *t, const struct exit *o
 	send_tags(dd, t->tags, out, met, &w->tags[out->table]);
 }
 
+/*
+ * What no entry of a table matches. In the first it is left to software. In others mlx5 drops what
+ * a port receives (rdma-core, providers/mlx5/dr_domain.c: the default address of a NIC_RX domain),
+ * and an e-switch hands it to its manager.
+ */
+static void miss(const struct table_run *t, uint32_t at, BDD set, struct device *dev)
+{
+	struct dd *dd = t->parser->dd;
+
+	if (at == 0 || t->view->eswitch.on) {
+		add(dd, &dev->punt[HF_REASON_NONE], set);
+		return;
+	}
+	add(dd, &dev->may[HF_FATE_DENY], set);
+	add(dd, &dev->lost, set);
+}
+
 /* Entries 0 .. n - 1 of t->places are those of table at. */
 static void walk_table(struct table_run *t, size_t n, uint32_t at, const struct way *w)
 {
@@ -466,7 +510,7 @@ static void walk_table(struct table_run *t, size_t n, uint32_t at, const struct 
 		else
 			leave(dd, t, &t->exits[k - EXITS], met, w);
 	}
-	add(dd, &w->dev->punt[HF_REASON_NONE], hf_dd_minus(dd, here, taken));
+	miss(t, at, hf_dd_minus(dd, here, taken), w->dev);
 }
 
 static void walk_tables(struct table_run *t, const struct place *places, const struct way *w)
@@ -484,7 +528,8 @@ static void walk_tables(struct table_run *t, const struct place *places, const s
 	}
 }
 
-static int list_places(const struct parser *p, const struct hf_check_view *view, struct place *ret)
+static int list_places(const struct parser *p, const struct hf_check_view *view,
+	struct hf_pattern *installed, struct place *ret)
 {
 	size_t i;
 
@@ -495,7 +540,8 @@ static int list_places(const struct parser *p, const struct hf_check_view *view,
 			(e->fate == HF_FATE_JUMP &&
 				(e->jump <= e->table || e->jump >= view->n_tables)))
 			return -EINVAL;
-		ret[i] = (struct place){i, e->table, rank_of(p->engine, e)};
+		(void)hf_device_installed(view, e, &installed[i]); /* there is an engine */
+		ret[i] = (struct place){i, e->table, rank_of(p->engine, e, &installed[i])};
 	}
 	qsort(ret, view->n_entries, sizeof(*ret), place_cmp);
 	return 0;
@@ -506,6 +552,7 @@ int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
 {
 	size_t n = view->n_entries;
 	struct place *places = calloc(n + 1, sizeof(*places));
+	struct hf_pattern *installed = calloc(n + 1, sizeof(*installed));
 	struct way w = {.dev = dev,
 		.reach = calloc(view->n_tables + 1, sizeof(*w.reach)),
 		.tags = calloc(view->n_tables + 1, sizeof(*w.tags)),
@@ -513,6 +560,8 @@ int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
 	struct parser parser;
 	struct table_run run = {.parser = &parser,
 		.view = view,
+		.installed = installed,
+		.one_shape = hf_device_one_shape(view),
 		.starts = calloc(n + 1, sizeof(*run.starts)),
 		.out_of = calloc(n + 1, sizeof(*run.out_of)),
 		.exits = calloc(n + 1, sizeof(*run.exits)),
@@ -523,12 +572,13 @@ int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
 
 	*dev = (struct device){0}; /* libbdd's false is 0 */
 	parser_init(&parser, dd, view);
-	if (!places || !w.reach || !w.tags || !w.outs || !run.starts || !run.out_of || !run.exits)
+	if (!places || !installed || !w.reach || !w.tags || !w.outs || !run.starts || !run.out_of ||
+		!run.exits)
 		rc = -ENOMEM;
 	else if (n && !parser.engine)
 		rc = -EINVAL;
 	else
-		rc = list_places(&parser, view, places);
+		rc = list_places(&parser, view, installed, places);
 	if (rc == 0 && view->n_tables) {
 		w.reach[0] = all;
 		for (i = 0; i < TAG_BITS; i++) /* what a tag is to begin with nobody says */
@@ -540,6 +590,7 @@ int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
 	for (i = 0; i < HF_REASON_MAX_; i++)
 		add(dd, &dev->may[HF_FATE_PUNT], dev->punt[i]);
 	free(places);
+	free(installed);
 	free(w.reach);
 	free(w.tags);
 	free(w.outs);

@@ -20,7 +20,8 @@ struct dd_budget hf_check_budget(const struct hf_check_opts *opts);
 enum hf_check_limit hf_check_limit(const struct dd_budget *budget);
 
 struct device {
-	BDD may[HF_FATE_JUMP];	  /* by enum hf_fate */
+	BDD may[HF_FATE_JUMP]; /* by enum hf_fate */
+	BDD lost;	       /* of what is dropped: by no entry of a table that it was led to */
 	BDD punt[HF_REASON_MAX_]; /* what is punted, by the entry's reason; first, by none */
 };
 
@@ -48,6 +49,18 @@ const struct hf_engine *hf_device_engine(const struct hf_check_view *view);
  */
 BDD hf_device_knowable(
 	struct dd *dd, const struct hf_check_view *view, BDD all, const struct fates *certain);
+
+/*
+ * What the driver installs when it is asked for an entry: wider or narrower where the profile says
+ * so. Returns whether it is as asked. Only for views that have an engine.
+ */
+bool hf_device_installed(
+	const struct hf_check_view *view, const struct hf_entry *e, struct hf_pattern *ret);
+/*
+ * Whether the entries have the fields (or masks) in common that the engine wants them to. If not,
+ * the driver refuses some of them, and which is not known.
+ */
+bool hf_device_one_shape(const struct hf_check_view *view);
 
 /* What a pattern matches on that NIC. */
 BDD hf_device_match(

@@ -26,6 +26,7 @@ struct job {
 	struct hf_entry *entries; /* in the NIC at the moment */
 	size_t n_entries;
 	struct hf_entry *near; /* those that overlap with the one at hand */
+	bool as_asked;	       /* the driver installs every entry as it is asked to */
 	struct dd_budget *budget;
 	struct hf_check_steps *ret;
 	struct hf_err *err;
@@ -93,7 +94,8 @@ static int refute(struct job *job, const struct sides *s, const struct hf_check_
 	hf_dd_pick(dd, wrong, &p);
 	job->ret->step = step;
 	if (hf_device_confirm(s->list, job->n_models, view, &p, &job->ret->wrong)) {
-		job->ret->entry = view->entries[job->ret->wrong.entry];
+		if (job->ret->wrong.entry != SIZE_MAX)
+			job->ret->entry = view->entries[job->ret->wrong.entry];
 		job->ret->answer = HF_CHECK_REFUTED;
 		return 0;
 	}
@@ -118,7 +120,7 @@ static int look(struct job *job, const struct sides *s, const struct hf_entry *c
 
 	view.entries = job->entries;
 	view.n_entries = job->n_entries;
-	if (changed) {
+	if (changed && job->as_asked) {
 		region = hf_dd_and(dd, region, hf_device_match(dd, &view, &changed->match));
 		view.entries = job->near;
 		for (i = view.n_entries = 0; i < job->n_entries; i++) {
@@ -126,7 +128,7 @@ static int look(struct job *job, const struct sides *s, const struct hf_entry *c
 				job->near[view.n_entries++] = job->entries[i];
 		}
 	}
-	rc = hf_device_walk(&dev, dd, region, changed != NULL, &view, NULL);
+	rc = hf_device_walk(&dev, dd, region, changed && job->as_asked, &view, NULL);
 	if (rc < 0)
 		return hf_fail(job->err, rc,
 			rc == -EINVAL ? "check: an entry or a jump leads nowhere"
@@ -225,6 +227,20 @@ static int add_model(struct job *job, const struct hf_model *model)
 	return 0;
 }
 
+/* Else which packets an entry is for does not stand in it. */
+static bool all_as_asked(const struct job *job)
+{
+	struct hf_pattern p;
+	bool yes = hf_device_engine(job->from) != NULL;
+	size_t i;
+
+	for (i = 0; yes && i < job->from->n_entries; i++)
+		yes = hf_device_installed(job->from, &job->from->entries[i], &p);
+	for (i = 0; yes && i < job->n_steps; i++)
+		yes = hf_device_installed(job->from, &job->steps[i].entry, &p);
+	return yes;
+}
+
 int hf_check_steps(const struct hf_model *before, const struct hf_model *after,
 	const struct hf_check_plan_steps *plan, const struct hf_check_opts *opts,
 	struct hf_check_steps *ret, struct hf_err *err)
@@ -250,6 +266,7 @@ int hf_check_steps(const struct hf_model *before, const struct hf_model *after,
 		return rc;
 	job.entries = calloc(most, sizeof(*job.entries));
 	job.near = calloc(most, sizeof(*job.near));
+	job.as_asked = all_as_asked(&job);
 	rc = job.entries && job.near
 		     ? check_families(&job, opts->max_nodes ? opts->max_nodes : HF_CHECK_NODES)
 		     : hf_fail(err, -ENOMEM, "check: out of memory");

@@ -136,8 +136,8 @@ enum hf_fate hf_plan_judge(
 		i = find_entry(plan, table, layers, &h);
 		if (ret_entry)
 			*ret_entry = i;
-		if (i == SIZE_MAX)
-			return HF_FATE_PUNT;
+		if (i == SIZE_MAX) /* a port drops what a later group does not know (mlx5) */
+			return table == 0 || plan->eswitch.on ? HF_FATE_PUNT : HF_FATE_DENY;
 		if (plan->entries[i].fate != HF_FATE_JUMP)
 			return plan->entries[i].fate;
 		hf_judge_tag(&plan->entries[i], &h);

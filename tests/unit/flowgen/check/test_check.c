@@ -141,6 +141,105 @@ Test(check, a_port_off_by_one_is_refuted_by_that_port)
 	teardown(&h);
 }
 
+static enum hf_check_answer answer_on(
+	const char *profile, const char *text, const struct hf_entry *e, struct hf_check_wrong *ret)
+{
+	enum hf_check_answer answer;
+	struct hf_check check;
+	struct host h;
+
+	setup(&h, profile, text);
+	check = run(&h, e, 1, 0);
+	*ret = check.wrong;
+	answer = check.answer;
+	hf_check_fini(&check);
+	teardown(&h);
+	return answer;
+}
+
+/* ice takes the prefix and leaves the whole address out (hw-profiles/ice-e810.yaml). */
+Test(check, a_field_that_a_driver_drops_is_not_matched)
+{
+	static const char text[] = FACTS HEP NO_FAILSAFES DOC
+		"kind: GlobalNetworkPolicy\nmetadata: {name: deny}\n"
+		"spec: {selector: has(host), doNotTrack: true, applyOnForward: true, ingress:\n"
+		"  [{action: Deny, protocol: TCP, source: {nets: ['2001:db8:77::/48']},\n"
+		"    destination: {ports: [3000]}}]}\n";
+	static const uint8_t net[6] = {0x20, 0x01, 0x0d, 0xb8, 0x00, 0x77};
+	struct hf_entry e = drop_port(3000 & 0xff);
+	struct hf_check_wrong wrong;
+
+	e.match.layers ^= HF_LAYER_BIT(HF_LAYER_IPV4) | HF_LAYER_BIT(HF_LAYER_IPV6);
+	memcpy(e.match.spec.ip_src, net, sizeof(net));
+	memset(e.match.mask.ip_src, 0xff, sizeof(net));
+	cr_expect_eq(answer_on("mlx5-cx6dx", text, &e, &wrong), HF_CHECK_PROVEN);
+	cr_assert_eq(answer_on("ice-e810-fdir", text, &e, &wrong), HF_CHECK_REFUTED);
+	cr_expect_neq(memcmp(wrong.pkt.src.b, net, sizeof(net)), 0);
+	cr_expect_eq(wrong.pkt.dport, 3000);
+	memset(e.match.mask.ip_src, 0xff, 16); /* as a whole it is matched */
+	cr_expect_eq(answer_on("ice-e810-fdir", text, &e, &wrong), HF_CHECK_PROVEN);
+}
+
+/* i40e has one input set for a packet type: it refuses one of these, and nobody says which. */
+Test(check, what_a_driver_may_refuse_may_be_missing)
+{
+	struct hf_entry v[2] = {drop_port(3000 & 0xff), drop_port(3000 & 0xff)};
+	struct hf_check check;
+	struct host h;
+	double punted;
+
+	setup(&h, "i40e-x710", FACTS HEP DENY_3000);
+	check = run(&h, v, 2, 0);
+	punted = check.family[0].share[HF_CLASS_HOST].punted;
+	cr_expect_lt(punted, 1);
+	hf_check_fini(&check);
+	memcpy(v[1].match.spec.sport, (uint8_t[]){0, 7}, 2);
+	memset(v[1].match.mask.sport, 0xff, 2);
+	check = run(&h, v, 2, 0);
+	cr_expect_eq(check.answer, HF_CHECK_PROVEN);
+	punted = check.family[0].share[HF_CLASS_HOST].punted;
+	cr_expect_geq(punted, 1);
+	hf_check_fini(&check);
+	teardown(&h);
+}
+
+/* A port drops it; the manager of an e-switch gets it. */
+Test(check, what_a_later_table_has_no_entry_for_is_lost_on_a_port)
+{
+	struct hf_entry v[2] = {{.match.layers = HF_LAYER_BIT(HF_LAYER_ETH),
+					.fate = HF_FATE_JUMP,
+					.jump = 1,
+					.detail = HF_F_MAX_},
+		drop_port(3000 & 0xff)};
+	struct hf_check_view view = {NULL, "eth0", 2, 2, v, false, {false, 0, 0}};
+	struct hf_check_opts opts = {0};
+	struct hf_check check;
+	struct host h;
+
+	v[1].table = 1;
+	setup(&h, "mlx5-cx6dx-esw", FACTS HEP DENY_3000);
+	view.nic = h.nic;
+	cr_assert_eq(hf_check_plan(h.model, &view, &opts, &check, NULL), 0);
+	cr_expect_eq(check.answer, HF_CHECK_REFUTED);
+	cr_expect_eq(check.wrong.entry, SIZE_MAX);
+	cr_expect_eq(check.wrong.fate, HF_FATE_DENY);
+	hf_check_fini(&check);
+	view.eswitch = (struct hf_eswitch){true, 3, 4};
+	cr_assert_eq(hf_check_plan(h.model, &view, &opts, &check, NULL), 0);
+	cr_expect_eq(check.answer, HF_CHECK_PROVEN);
+	cr_expect(check.reached[1]);
+	hf_check_fini(&check);
+	/* Nothing that comes from the wire is let in by this one. */
+	v[0].match.layers |= HF_LAYER_BIT(HF_LAYER_REPRESENTED_PORT);
+	memset(v[0].match.mask.represented_port, 0xff, 2);
+	v[0].match.spec.represented_port[1] = 4;
+	cr_assert_eq(hf_check_plan(h.model, &view, &opts, &check, NULL), 0);
+	cr_expect_eq(check.answer, HF_CHECK_PROVEN);
+	cr_expect_not(check.reached[1]);
+	hf_check_fini(&check);
+	teardown(&h);
+}
+
 /* To the host's own address nothing is allowed there, but connections that are open go on. */
 Test(check, a_tracked_deny_needs_packets_that_open)
 {

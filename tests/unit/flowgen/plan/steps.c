@@ -104,7 +104,9 @@ static unsigned int walk(
 			fates |= follow(s, e, layers, h);
 		}
 	}
-	return fates ? fates : 1u << HF_FATE_PUNT;
+	if (!fates) /* a port drops what a later group does not know */
+		fates = group == 0 || s->plan->eswitch.on ? 1u << HF_FATE_PUNT : 1u << HF_FATE_DENY;
+	return fates;
 }
 
 static unsigned int follow(const struct hf_steps *s, const struct hf_step_entry *e, uint32_t layers,
