@@ -2,6 +2,8 @@
 
 #include "config.h"
 
+#include "config_read.h"
+
 #include <hepflow/base/arena.h>
 #include <hepflow/base/yaml.h>
 
@@ -14,23 +16,8 @@
 #include <string.h>
 #include <sys/un.h>
 
-#define N(array) (sizeof(array) / sizeof((array)[0]))
-
 /* "/hepflowd." + pid + ".ctl", and the closing NUL. */
 #define SOCKET_NAME_SIZE 32
-
-struct reader {
-	struct hf_config *c;
-	struct hf_conf_port *port; /* the one being read */
-	struct hf_err *err;
-};
-
-/* A key of a mapping and what to do with its value. */
-struct key {
-	const char *name;
-	bool required;
-	int (*read)(struct reader *r, const struct hf_yaml *v);
-};
 
 static const char *const roles[] = {
 	[HF_ROLE_UPLINK] = "uplink",
@@ -43,10 +30,7 @@ const char *hf_role_name(enum hf_role role)
 	return roles[role];
 }
 
-static int fail_at(struct reader *r, const struct hf_yaml *at, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int fail_at(struct reader *r, const struct hf_yaml *at, const char *fmt, ...)
+int hf_conf_fail(struct hf_conf_reader *r, const struct hf_yaml *at, const char *fmt, ...)
 {
 	char text[HF_ERR_SIZE];
 	va_list ap;
@@ -57,24 +41,24 @@ static int fail_at(struct reader *r, const struct hf_yaml *at, const char *fmt, 
 	return hf_fail(r->err, -EINVAL, "%s:%u:%u: %s", r->c->path, at->line, at->col, text);
 }
 
-static int no_memory(struct reader *r)
+static int no_memory(struct hf_conf_reader *r)
 {
 	return hf_fail(r->err, -ENOMEM, "%s: out of memory", r->c->path);
 }
 
-static int read_map(struct reader *r, const struct hf_yaml *map, const struct key *keys, size_t n,
-	const char *what)
+int hf_conf_map(struct hf_conf_reader *r, const struct hf_yaml *map, const struct hf_conf_key *keys,
+	size_t n, const char *what)
 {
 	size_t i, k;
 	int rc;
 
 	if (map->kind != HF_YAML_MAP)
-		return fail_at(r, map, "%s must be a mapping", what);
+		return hf_conf_fail(r, map, "%s must be a mapping", what);
 	for (i = 0; i < map->n; i++) {
 		for (k = 0; k < n && strcmp(keys[k].name, map->key[i]->text) != 0; k++)
 			;
 		if (k == n)
-			return fail_at(r, map->key[i], "unknown key '%.80s' in %s",
+			return hf_conf_fail(r, map->key[i], "unknown key '%.80s' in %s",
 				map->key[i]->text, what);
 		rc = keys[k].read(r, map->v[i]);
 		if (rc < 0)
@@ -82,28 +66,29 @@ static int read_map(struct reader *r, const struct hf_yaml *map, const struct ke
 	}
 	for (k = 0; k < n; k++) {
 		if (keys[k].required && !hf_yaml_get(map, keys[k].name))
-			return fail_at(r, map, "%s lacks '%s'", what, keys[k].name);
+			return hf_conf_fail(r, map, "%s lacks '%s'", what, keys[k].name);
 	}
 	return 0;
 }
 
 /* A text that is there, without control characters. */
-static int read_text(struct reader *r, const struct hf_yaml *v, const char *what, const char **ret)
+static int read_text(
+	struct hf_conf_reader *r, const struct hf_yaml *v, const char *what, const char **ret)
 {
 	const char *p;
 
 	if (v->kind != HF_YAML_SCALAR || hf_yaml_is_null(v) || v->text[0] == '\0')
-		return fail_at(r, v, "%s must be a text", what);
+		return hf_conf_fail(r, v, "%s must be a text", what);
 	for (p = v->text; *p; p++) {
 		if (iscntrl((unsigned char)*p))
-			return fail_at(r, v, "%s holds a control character", what);
+			return hf_conf_fail(r, v, "%s holds a control character", what);
 	}
 	*ret = v->text;
 	return 0;
 }
 
 /* One of some words: its index, or an error. */
-static int read_word(struct reader *r, const struct hf_yaml *v, const char *what,
+int hf_conf_word(struct hf_conf_reader *r, const struct hf_yaml *v, const char *what,
 	const char *const *words, size_t n)
 {
 	char all[128] = "";
@@ -115,11 +100,12 @@ static int read_word(struct reader *r, const struct hf_yaml *v, const char *what
 		len += (size_t)snprintf(
 			all + len, sizeof(all) - len, "%s%s", i ? ", " : "", words[i]);
 	}
-	return fail_at(r, v, "%s must be one of: %s", what, all);
+	return hf_conf_fail(r, v, "%s must be one of: %s", what, all);
 }
 
 /* A path as meant from the folder of the file. */
-static int read_path(struct reader *r, const struct hf_yaml *v, const char *what, const char **ret)
+static int read_path(
+	struct hf_conf_reader *r, const struct hf_yaml *v, const char *what, const char **ret)
 {
 	const char *slash = strrchr(r->c->path, '/'), *text;
 	int rc = read_text(r, v, what, &text);
@@ -134,41 +120,41 @@ static int read_path(struct reader *r, const struct hf_yaml *v, const char *what
 	return *ret ? 0 : no_memory(r);
 }
 
-static int read_api(struct reader *r, const struct hf_yaml *v)
+static int read_api(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	static const char *const words[] = {"hepflow/v1"};
-	int rc = read_word(r, v, "apiVersion", words, N(words));
+	int rc = hf_conf_word(r, v, "apiVersion", words, HF_CONF_N(words));
 
 	return rc < 0 ? rc : 0;
 }
 
-static int read_kind(struct reader *r, const struct hf_yaml *v)
+static int read_kind(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	static const char *const words[] = {"Config"};
-	int rc = read_word(r, v, "kind", words, N(words));
+	int rc = hf_conf_word(r, v, "kind", words, HF_CONF_N(words));
 
 	return rc < 0 ? rc : 0;
 }
 
-static int read_node(struct reader *r, const struct hf_yaml *v)
+static int read_node(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	return read_text(r, v, "node", &r->c->node);
 }
 
 /* A list of at least min and at most max things. */
 static int check_list(
-	struct reader *r, const struct hf_yaml *v, const char *what, size_t min, size_t max)
+	struct hf_conf_reader *r, const struct hf_yaml *v, const char *what, size_t min, size_t max)
 {
 	if (v->kind != HF_YAML_SEQ)
-		return fail_at(r, v, "%s must be a list", what);
+		return hf_conf_fail(r, v, "%s must be a list", what);
 	if (v->n < min)
-		return fail_at(r, v, "%s must not be empty", what);
+		return hf_conf_fail(r, v, "%s must not be empty", what);
 	if (v->n > max)
-		return fail_at(r, v, "%s has more than %zu entries", what, max);
+		return hf_conf_fail(r, v, "%s has more than %zu entries", what, max);
 	return 0;
 }
 
-static int read_policies(struct reader *r, const struct hf_yaml *v)
+static int read_policies(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	int rc = check_list(r, v, "policy", 1, HF_CONFIG_LIST_MAX);
 	size_t i;
@@ -186,10 +172,10 @@ static int read_policies(struct reader *r, const struct hf_yaml *v)
 	return rc;
 }
 
-static int read_fallback(struct reader *r, const struct hf_yaml *v)
+static int read_fallback(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	static const char *const words[] = {"software", "kernel"};
-	int rc = read_word(r, v, "fallback", words, N(words));
+	int rc = hf_conf_word(r, v, "fallback", words, HF_CONF_N(words));
 
 	if (rc < 0)
 		return rc;
@@ -197,17 +183,17 @@ static int read_fallback(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
-static int read_strict_invalid(struct reader *r, const struct hf_yaml *v)
+static int read_strict_invalid(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	if (hf_yaml_bool(v, &r->c->strict_invalid) < 0)
-		return fail_at(r, v, "strict-invalid must be true or false");
+		return hf_conf_fail(r, v, "strict-invalid must be true or false");
 	return 0;
 }
 
-static int read_refused(struct reader *r, const struct hf_yaml *v)
+static int read_refused(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	static const char *const words[] = {"software", "keep"};
-	int rc = read_word(r, v, "refused", words, N(words));
+	int rc = hf_conf_word(r, v, "refused", words, HF_CONF_N(words));
 
 	if (rc < 0)
 		return rc;
@@ -215,31 +201,31 @@ static int read_refused(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
-static int read_budget(struct reader *r, const struct hf_yaml *v)
+static int read_budget(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	int64_t n;
 
 	if (hf_yaml_int(v, 0, HF_CONFIG_PROOF_MAX_MS, &n) < 0)
-		return fail_at(r, v, "budget must be a number of milliseconds from 0 to %u",
+		return hf_conf_fail(r, v, "budget must be a number of milliseconds from 0 to %u",
 			HF_CONFIG_PROOF_MAX_MS);
 	r->c->proof_budget_ms = (uint32_t)n;
 	return 0;
 }
 
-static int read_proof_rules(struct reader *r, const struct hf_yaml *v)
+static int read_proof_rules(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	int64_t n;
 
 	if (hf_yaml_int(v, 0, UINT32_MAX, &n) < 0)
-		return fail_at(r, v, "rules must be a number");
+		return hf_conf_fail(r, v, "rules must be a number");
 	r->c->proof_rules = (uint32_t)n;
 	return 0;
 }
 
-static int read_undecided(struct reader *r, const struct hf_yaml *v)
+static int read_undecided(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	static const char *const words[] = {"apply", "refuse"};
-	int rc = read_word(r, v, "undecided", words, N(words));
+	int rc = hf_conf_word(r, v, "undecided", words, HF_CONF_N(words));
 
 	if (rc < 0)
 		return rc;
@@ -247,29 +233,29 @@ static int read_undecided(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
-static int read_proof(struct reader *r, const struct hf_yaml *v)
+static int read_proof(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
-	static const struct key keys[] = {
+	static const struct hf_conf_key keys[] = {
 		{"budget", false, read_budget},
 		{"rules", false, read_proof_rules},
 		{"undecided", false, read_undecided},
 	};
 
-	return read_map(r, v, keys, N(keys), "proof");
+	return hf_conf_map(r, v, keys, HF_CONF_N(keys), "proof");
 }
 
-static int read_changes(struct reader *r, const struct hf_yaml *v)
+static int read_changes(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
-	static const struct key keys[] = {
+	static const struct hf_conf_key keys[] = {
 		{"refused", false, read_refused},
 		{"proof", false, read_proof},
 	};
 
-	return read_map(r, v, keys, N(keys), "changes");
+	return hf_conf_map(r, v, keys, HF_CONF_N(keys), "changes");
 }
 
 /* A port, meant on loopback, or ADDRESS:PORT. */
-static int read_metrics(struct reader *r, const struct hf_yaml *v)
+static int read_metrics(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	char buf[HF_ADDRSTR_SIZE];
 	struct hf_addrport ap;
@@ -281,16 +267,16 @@ static int read_metrics(struct reader *r, const struct hf_yaml *v)
 		return 0;
 	}
 	if (v->kind != HF_YAML_SCALAR || hf_addrport_parse(v->text, &ap) < 0 || ap.port == 0)
-		return fail_at(r, v, "metrics must be a port, ADDRESS:PORT or [ADDRESS]:PORT");
+		return hf_conf_fail(r, v, "metrics must be a port, ADDRESS:PORT or [ADDRESS]:PORT");
 	r->c->metrics = hf_arena_strdup(r->c->arena, hf_addr_print(&ap.addr, buf));
 	r->c->metrics_port = ap.port;
 	return r->c->metrics ? 0 : no_memory(r);
 }
 
-static int read_facts(struct reader *r, const struct hf_yaml *v)
+static int read_facts(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	static const char *const words[] = {"files", "kernel"};
-	int rc = read_word(r, v, "facts", words, N(words));
+	int rc = hf_conf_word(r, v, "facts", words, HF_CONF_N(words));
 
 	if (rc < 0)
 		return rc;
@@ -298,10 +284,10 @@ static int read_facts(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
-static int read_privileges(struct reader *r, const struct hf_yaml *v)
+static int read_privileges(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	static const char *const words[] = {"drop", "keep"};
-	int rc = read_word(r, v, "privileges", words, N(words));
+	int rc = hf_conf_word(r, v, "privileges", words, HF_CONF_N(words));
 
 	if (rc < 0)
 		return rc;
@@ -309,46 +295,48 @@ static int read_privileges(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
-static int read_watch(struct reader *r, const struct hf_yaml *v)
+static int read_watch(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
-	return hf_yaml_bool(v, &r->c->watch) < 0 ? fail_at(r, v, "watch must be true or false") : 0;
+	return hf_yaml_bool(v, &r->c->watch) < 0 ? hf_conf_fail(r, v, "watch must be true or false")
+						 : 0;
 }
 
-static int read_telemetry(struct reader *r, const struct hf_yaml *v)
+static int read_telemetry(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	return hf_yaml_bool(v, &r->c->telemetry) < 0
-		       ? fail_at(r, v, "telemetry must be true or false")
+		       ? hf_conf_fail(r, v, "telemetry must be true or false")
 		       : 0;
 }
 
-static int read_felix(struct reader *r, const struct hf_yaml *v)
+static int read_felix(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
-	return hf_yaml_bool(v, &r->c->felix) < 0 ? fail_at(r, v, "felix must be true or false") : 0;
+	return hf_yaml_bool(v, &r->c->felix) < 0 ? hf_conf_fail(r, v, "felix must be true or false")
+						 : 0;
 }
 
-static int read_statedir(struct reader *r, const struct hf_yaml *v)
+static int read_statedir(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	int rc = read_text(r, v, "statedir", &r->c->statedir);
 
 	return rc == 0 && r->c->statedir[0] != '/'
-		       ? fail_at(r, v, "statedir must be an absolute path")
+		       ? hf_conf_fail(r, v, "statedir must be an absolute path")
 		       : rc;
 }
 
-static int read_rundir(struct reader *r, const struct hf_yaml *v)
+static int read_rundir(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	int rc = read_text(r, v, "rundir", &r->c->rundir);
 
 	if (rc < 0)
 		return rc;
 	if (r->c->rundir[0] != '/')
-		return fail_at(r, v, "rundir must be an absolute path");
+		return hf_conf_fail(r, v, "rundir must be an absolute path");
 	if (strlen(r->c->rundir) + SOCKET_NAME_SIZE > sizeof(((struct sockaddr_un *)0)->sun_path))
-		return fail_at(r, v, "rundir is too long for the path of a socket");
+		return hf_conf_fail(r, v, "rundir is too long for the path of a socket");
 	return 0;
 }
 
-static int read_eal(struct reader *r, const struct hf_yaml *v)
+static int read_eal(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	int rc = check_list(r, v, "eal", 0, HF_CONFIG_LIST_MAX);
 	size_t i;
@@ -364,7 +352,7 @@ static int read_eal(struct reader *r, const struct hf_yaml *v)
 	return rc;
 }
 
-static int read_calico(struct reader *r, const struct hf_yaml *v)
+static int read_calico(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	unsigned int major, minor;
 	const char *text;
@@ -377,116 +365,30 @@ static int read_calico(struct reader *r, const struct hf_yaml *v)
 		sscanf(text, "%2u.%2u%n", &major, &minor, &end) != 2 ||
 		(text[end] != '\0' && text[end] != '.') ||
 		text[end + strspn(text + end, ".0123456789")] != '\0')
-		return fail_at(r, v, "calicoVersion must be like v3.30");
+		return hf_conf_fail(r, v, "calicoVersion must be like v3.30");
 	r->c->calico = major * 100 + minor;
 	return 0;
 }
 
-static int read_max(struct reader *r, const struct hf_yaml *v)
-{
-	int64_t n;
-
-	if (hf_yaml_int(v, 1024, HF_CONFIG_CONNECTIONS_MAX, &n) < 0)
-		return fail_at(
-			r, v, "max must be a number from 1024 to %u", HF_CONFIG_CONNECTIONS_MAX);
-	r->c->max_connections = (uint32_t)n;
-	return 0;
-}
-
-const char *const hf_conf_timers[HF_CONF_N_TIMERS] = {"tcp-syn-sent", "tcp-syn-recv",
-	"tcp-established", "tcp-fin-wait", "tcp-close-wait", "tcp-last-ack", "tcp-time-wait",
-	"tcp-close", "tcp-syn-sent2", "tcp-unacknowledged", "tcp-max-retrans", "udp", "udp-stream",
-	"icmp", "generic"};
-
-static int read_timeouts(struct reader *r, const struct hf_yaml *v)
-{
-	size_t i, k;
-	int64_t n;
-
-	if (v->kind != HF_YAML_MAP)
-		return fail_at(r, v, "timeouts must be a mapping");
-	for (i = 0; i < v->n; i++) {
-		const char *name = v->key[i]->text;
-
-		for (k = 0; k < HF_CONF_N_TIMERS && strcmp(hf_conf_timers[k], name) != 0; k++)
-			;
-		if (k == HF_CONF_N_TIMERS)
-			return fail_at(r, v->key[i], "unknown key '%.80s' in timeouts", name);
-		if (hf_yaml_int(v->v[i], 1, HF_CONFIG_TIMEOUT_MAX, &n) < 0)
-			return fail_at(r, v->v[i], "%s must be a number of seconds from 1 to %u",
-				name, HF_CONFIG_TIMEOUT_MAX);
-		r->c->timeouts[k] = (uint32_t)n;
-	}
-	return 0;
-}
-
-static int read_number(
-	struct reader *r, const struct hf_yaml *v, const char *what, uint32_t max, uint32_t *ret)
-{
-	int64_t n;
-
-	if (hf_yaml_int(v, 1, max, &n) < 0)
-		return fail_at(r, v, "%s must be a number from 1 to %u", what, max);
-	*ret = (uint32_t)n;
-	return 0;
-}
-
-static int read_after(struct reader *r, const struct hf_yaml *v)
-{
-	return read_number(r, v, "after", HF_CONFIG_AFTER_MAX, &r->c->offload.after);
-}
-
-static int read_offload_max(struct reader *r, const struct hf_yaml *v)
-{
-	return read_number(r, v, "max", HF_CONFIG_OFFLOAD_MAX, &r->c->offload.max);
-}
-
-static int read_idle(struct reader *r, const struct hf_yaml *v)
-{
-	return read_number(r, v, "idle", HF_CONFIG_IDLE_MAX, &r->c->offload.idle);
-}
-
-static int read_offload(struct reader *r, const struct hf_yaml *v)
-{
-	static const struct key keys[] = {
-		{"after", true, read_after},
-		{"max", false, read_offload_max},
-		{"idle", false, read_idle},
-	};
-
-	return read_map(r, v, keys, N(keys), "offload");
-}
-
-static int read_connections(struct reader *r, const struct hf_yaml *v)
-{
-	static const struct key keys[] = {
-		{"max", false, read_max},
-		{"timeouts", false, read_timeouts},
-		{"offload", false, read_offload},
-	};
-
-	return read_map(r, v, keys, N(keys), "connections");
-}
-
-static int read_workers(struct reader *r, const struct hf_yaml *v)
+static int read_workers(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	int64_t n;
 
 	if (hf_yaml_int(v, 1, HF_CONFIG_WORKERS_MAX, &n) < 0)
-		return fail_at(
+		return hf_conf_fail(
 			r, v, "workers must be a number from 1 to %u", HF_CONFIG_WORKERS_MAX);
 	r->c->n_workers = (unsigned int)n;
 	r->c->workers_at = (struct hf_place){v->line, v->col};
 	return 0;
 }
 
-static int read_poll(struct reader *r, const struct hf_yaml *v)
+static int read_poll(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	static const char *const words[] = {
 		[HF_POLL_BUSY] = "busy",
 		[HF_POLL_ADAPTIVE] = "adaptive",
 	};
-	int rc = read_word(r, v, "poll", words, N(words));
+	int rc = hf_conf_word(r, v, "poll", words, HF_CONF_N(words));
 
 	if (rc < 0)
 		return rc;
@@ -494,20 +396,21 @@ static int read_poll(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
-static int read_port_name(struct reader *r, const struct hf_yaml *v)
+static int read_port_name(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	int rc = read_text(r, v, "name", &r->port->name);
 
 	if (rc < 0)
 		return rc;
 	if (strlen(r->port->name) >= HF_IFNAME_SIZE || strpbrk(r->port->name, "/ \t"))
-		return fail_at(r, v, "'%.40s' cannot be the name of an interface", r->port->name);
+		return hf_conf_fail(
+			r, v, "'%.40s' cannot be the name of an interface", r->port->name);
 	return 0;
 }
 
-static int read_role(struct reader *r, const struct hf_yaml *v)
+static int read_role(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
-	int rc = read_word(r, v, "role", roles, N(roles));
+	int rc = hf_conf_word(r, v, "role", roles, HF_CONF_N(roles));
 
 	if (rc < 0)
 		return rc;
@@ -515,7 +418,7 @@ static int read_role(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
-static int read_devargs(struct reader *r, const struct hf_yaml *v)
+static int read_devargs(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	const char *text;
 	unsigned int d[4];
@@ -526,7 +429,7 @@ static int read_devargs(struct reader *r, const struct hf_yaml *v)
 	if (strncmp(text, "net_", 4) != 0 &&
 		(sscanf(text, "%4x:%2x:%2x.%1x%n", &d[0], &d[1], &d[2], &d[3], &end) != 4 ||
 			(text[end] != '\0' && text[end] != ',')))
-		return fail_at(r, v,
+		return hf_conf_fail(r, v,
 			"devargs must begin with a virtual device (net_...) or a PCI address "
 			"(0000:03:00.0)");
 	r->port->devargs = text;
@@ -534,7 +437,7 @@ static int read_devargs(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
-static int read_profile(struct reader *r, const struct hf_yaml *v)
+static int read_profile(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	const char *text;
 	int rc = read_text(r, v, "profile", &text);
@@ -548,21 +451,22 @@ static int read_profile(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
-static int read_queues(struct reader *r, const struct hf_yaml *v)
+static int read_queues(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	int64_t n;
 
 	if (hf_yaml_int(v, 1, HF_CONFIG_QUEUES_MAX, &n) < 0)
-		return fail_at(r, v, "queues must be a number from 1 to %u", HF_CONFIG_QUEUES_MAX);
+		return hf_conf_fail(
+			r, v, "queues must be a number from 1 to %u", HF_CONFIG_QUEUES_MAX);
 	r->port->n_queues = (uint16_t)n;
 	return 0;
 }
 
-static int read_fail_mode(struct reader *r, const struct hf_yaml *v)
+static int read_fail_mode(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	static const char *const words[] = {
 		[HF_FAIL_ANY] = "any", [HF_FAIL_OPEN] = "open", [HF_FAIL_CLOSED] = "closed"};
-	int rc = read_word(r, v, "fail-mode", words, N(words));
+	int rc = hf_conf_word(r, v, "fail-mode", words, HF_CONF_N(words));
 
 	if (rc < 0)
 		return rc;
@@ -571,9 +475,9 @@ static int read_fail_mode(struct reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
-static int read_port(struct reader *r, const struct hf_yaml *v)
+static int read_port(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
-	static const struct key keys[] = {
+	static const struct hf_conf_key keys[] = {
 		{"name", true, read_port_name},
 		{"role", true, read_role},
 		{"devargs", true, read_devargs},
@@ -584,7 +488,7 @@ static int read_port(struct reader *r, const struct hf_yaml *v)
 
 	r->port->at = (struct hf_place){v->line, v->col};
 	r->port->n_queues = 1;
-	return read_map(r, v, keys, N(keys), "a port");
+	return hf_conf_map(r, v, keys, HF_CONF_N(keys), "a port");
 }
 
 /* What stands before the first comma: the device itself. */
@@ -595,7 +499,7 @@ static bool same_device(const char *a, const char *b)
 	return n == strcspn(b, ",") && strncmp(a, b, n) == 0;
 }
 
-static int check_port(struct reader *r, const struct hf_yaml *at, size_t i)
+static int check_port(struct hf_conf_reader *r, const struct hf_yaml *at, size_t i)
 {
 	struct hf_conf_port *p = &r->c->ports[i];
 	size_t k;
@@ -604,20 +508,20 @@ static int check_port(struct reader *r, const struct hf_yaml *at, size_t i)
 		p->profile = "auto";
 		p->profile_at = p->at;
 	} else if (p->role != HF_ROLE_UPLINK && p->profile) {
-		return fail_at(r, at, "port %s: only an uplink has a profile", p->name);
+		return hf_conf_fail(r, at, "port %s: only an uplink has a profile", p->name);
 	}
 	if (p->role != HF_ROLE_UPLINK && p->fail_mode)
-		return fail_at(r, at, "port %s: only an uplink has a fail-mode", p->name);
+		return hf_conf_fail(r, at, "port %s: only an uplink has a fail-mode", p->name);
 	for (k = 0; k < i; k++) {
 		const struct hf_conf_port *q = &r->c->ports[k];
 
 		if (strcmp(p->name, q->name) == 0 &&
 			(p->role == HF_ROLE_HOST) == (q->role == HF_ROLE_HOST))
-			return fail_at(r, at,
+			return hf_conf_fail(r, at,
 				"port %s: another %s side of this interface is at %u:%u", p->name,
 				p->role == HF_ROLE_HOST ? "host" : "outer", q->at.line, q->at.col);
 		if (same_device(p->devargs, q->devargs))
-			return fail_at(r, at, "port %s: device %.*s is already used at %u:%u",
+			return hf_conf_fail(r, at, "port %s: device %.*s is already used at %u:%u",
 				p->name, (int)strcspn(p->devargs, ","), p->devargs, q->at.line,
 				q->at.col);
 	}
@@ -638,7 +542,7 @@ static size_t find_side(const struct hf_config *c, const struct hf_conf_port *p)
 }
 
 /* Finds the other side of every port. With fallback kernel it is the kernel's own. */
-static int pair_ports(struct reader *r, const struct hf_yaml *list)
+static int pair_ports(struct hf_conf_reader *r, const struct hf_yaml *list)
 {
 	struct hf_config *c = r->c;
 	size_t i, k;
@@ -652,20 +556,21 @@ static int pair_ports(struct reader *r, const struct hf_yaml *list)
 
 		k = c->kernel_fallback ? HF_CONF_NO_PORT : find_side(c, p);
 		if (c->kernel_fallback && p->role != HF_ROLE_UPLINK)
-			return fail_at(r, list->v[i],
+			return hf_conf_fail(r, list->v[i],
 				"port %s: with fallback kernel there are uplinks only: the other "
 				"interfaces stay the kernel's",
 				p->name);
 		if (k == c->n_ports)
-			return fail_at(r, list->v[i], "port %s: there is no port of role %s for it",
-				p->name, host ? "uplink or workload" : "host");
+			return hf_conf_fail(r, list->v[i],
+				"port %s: there is no port of role %s for it", p->name,
+				host ? "uplink or workload" : "host");
 		if (!host)
 			c->wires[c->n_wires++] = (struct hf_conf_wire){(uint32_t)i, (uint32_t)k};
 	}
 	return 0;
 }
 
-static int read_ports(struct reader *r, const struct hf_yaml *v)
+static int read_ports(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	int rc = check_list(r, v, "ports", 1, HF_CONFIG_PORTS_MAX);
 	size_t i;
@@ -685,9 +590,9 @@ static int read_ports(struct reader *r, const struct hf_yaml *v)
 	return rc;
 }
 
-static int read_spec(struct reader *r, const struct hf_yaml *v)
+static int read_spec(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
-	static const struct key keys[] = {
+	static const struct hf_conf_key keys[] = {
 		{"node", false, read_node},
 		{"policy", true, read_policies},
 		{"facts", false, read_facts},
@@ -703,13 +608,13 @@ static int read_spec(struct reader *r, const struct hf_yaml *v)
 		{"rundir", false, read_rundir},
 		{"eal", false, read_eal},
 		{"calicoVersion", false, read_calico},
-		{"connections", false, read_connections},
+		{"connections", false, hf_conf_connections},
 		{"poll", false, read_poll},
 		{"workers", false, read_workers},
 		{"ports", true, read_ports},
 	};
 	const struct hf_config *c = r->c;
-	int rc = read_map(r, v, keys, N(keys), "spec");
+	int rc = hf_conf_map(r, v, keys, HF_CONF_N(keys), "spec");
 
 	if (rc == 0)
 		rc = pair_ports(r, hf_yaml_get(v, "ports"));
@@ -720,9 +625,9 @@ static int read_spec(struct reader *r, const struct hf_yaml *v)
 	return rc;
 }
 
-static int read_all(struct reader *r, const char *text, size_t size)
+static int read_all(struct hf_conf_reader *r, const char *text, size_t size)
 {
-	static const struct key keys[] = {
+	static const struct hf_conf_key keys[] = {
 		{"apiVersion", true, read_api},
 		{"kind", true, read_kind},
 		{"spec", true, read_spec},
@@ -736,15 +641,15 @@ static int read_all(struct reader *r, const char *text, size_t size)
 	if (n == 0)
 		return hf_fail(r->err, -EINVAL, "%s:1:1: the file is empty", r->c->path);
 	if (n > 1)
-		return fail_at(r, docs[1], "a configuration is one document");
-	return read_map(r, docs[0], keys, N(keys), "the file");
+		return hf_conf_fail(r, docs[1], "a configuration is one document");
+	return hf_conf_map(r, docs[0], keys, HF_CONF_N(keys), "the file");
 }
 
 int hf_config_read_text(
 	const char *name, const char *text, size_t size, struct hf_config **ret, struct hf_err *err)
 {
 	struct hf_config *c = calloc(1, sizeof(*c));
-	struct reader r = {.c = c, .err = err};
+	struct hf_conf_reader r = {.c = c, .err = err};
 	int rc;
 
 	if (!c)

@@ -64,6 +64,13 @@ enum hf_poll {
 	HF_POLL_ADAPTIVE, /* sleeps shortly when all ports are idle */
 };
 
+/* Established connections after a change of policy; enum hf_soft_reclassify says more. */
+enum hf_reclassify {
+	HF_RECLASSIFY_OFF,
+	HF_RECLASSIFY_DENY_ONLY,
+	HF_RECLASSIFY_ALL,
+};
+
 struct hf_place {
 	uint32_t line;
 	uint32_t col;
@@ -116,6 +123,7 @@ struct hf_config {
 	unsigned int calico; /* major * 100 + minor; 0: the newest */
 	uint32_t max_connections;
 	uint32_t timeouts[HF_CONF_N_TIMERS]; /* seconds; 0: the default */
+	enum hf_reclassify reclassify;
 	/* Connections in the NIC; after is 0: none. */
 	struct {
 		uint32_t after; /* packets */

@@ -133,9 +133,15 @@ static int start_wire(struct hf_daemon *d, struct hf_wire *w, struct hf_err *err
 
 static int start_soft(struct hf_daemon *d, struct hf_err *err)
 {
+	static const enum hf_soft_reclassify reclassify[] = {
+		[HF_RECLASSIFY_OFF] = HF_SOFT_RECLASSIFY_OFF,
+		[HF_RECLASSIFY_DENY_ONLY] = HF_SOFT_RECLASSIFY_DENY_ONLY,
+		[HF_RECLASSIFY_ALL] = HF_SOFT_RECLASSIFY_ALL,
+	};
 	struct hf_soft_opts opts = {
 		.n_workers = d->config->n_workers,
 		.max_conns = d->config->max_connections,
+		.reclassify = reclassify[d->config->reclassify],
 		.socket = (int)rte_socket_id(),
 	};
 	size_t i;

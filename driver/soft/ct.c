@@ -244,8 +244,8 @@ static void count(struct hf_ct_hot *e, bool reply, uint32_t bytes)
 	HF_CT_ADD(e->bytes[reply], bytes);
 }
 
-static void move_entry(
-	struct hf_ct_table *ct, const struct hf_ct_view *v, uint32_t now, uint32_t bytes)
+static void move_entry(struct hf_ct_table *ct, const struct hf_ct_view *v, uint32_t now,
+	uint32_t bytes, uint32_t judged)
 {
 	struct hf_ct_pool *p = hf_ct_pool_of(ct, v->family);
 	struct hf_ct_hot *e = hf_ct_hot_at(p, v->at);
@@ -267,6 +267,8 @@ static void move_entry(
 		bits |= HF_CT_REPLIED;
 	if (tcp)
 		p->cold[v->at].tcp = v->tcp;
+	if (judged && judged != v->judged)
+		p->cold[v->at].judged = judged;
 	if (bits == e->bits && timer == e->timer && (now ^ e->seen) >> ORDER_SHIFT == 0) {
 		if (v->refresh)
 			HF_CT_SET(e->seen, now);
@@ -376,8 +378,24 @@ int hf_ct_commit(struct hf_ct_table *ct, const struct hf_ct_view *view, uint64_t
 	if (view->renew)
 		hf_ct_remove(ct, hf_ct_pool_of(ct, view->family), view->at);
 	else if (view->known)
-		move_entry(ct, view, ticks, bytes);
+		move_entry(ct, view, ticks, bytes, note.judged);
 	if (!view->make)
 		return 0;
 	return make_entry(ct, view, ticks, bytes, note);
+}
+
+void hf_ct_demote(struct hf_ct_table *ct, const struct hf_ct_view *view, uint64_t now)
+{
+	struct hf_ct_pool *p = hf_ct_pool_of(ct, view->family);
+	struct hf_ct_hot *e = hf_ct_hot_at(p, view->at);
+
+	if (!(e->bits & HF_CT_ASSURED))
+		return;
+	list_remove(p, e);
+	HF_CT_SET(e->bits, e->bits & (uint8_t)~HF_CT_ASSURED);
+	if (ct->ticks[e->timer] > ct->ticks[HF_CT_TCP_UNACKED])
+		HF_CT_SET(e->timer, (uint8_t)HF_CT_TCP_UNACKED);
+	HF_CT_SET(e->seen, hf_ct_tick(ct, now));
+	count_open(ct, p, e, 1);
+	list_add(p, e, view->at);
 }

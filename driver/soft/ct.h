@@ -174,7 +174,7 @@ void hf_ct_look(struct hf_ct_table *ct, const struct rte_mbuf *m, const struct h
 /* What hf_ct_commit() keeps in an entry. */
 struct hf_ct_note {
 	bool forwarded;	 /* of a new one */
-	uint32_t judged; /* generation of the policy that has allowed it */
+	uint32_t judged; /* generation of the policy that has allowed it; 0: as it was */
 };
 
 /*
@@ -184,6 +184,13 @@ struct hf_ct_note {
  */
 int hf_ct_commit(struct hf_ct_table *ct, const struct hf_ct_view *view, uint64_t now,
 	uint32_t bytes, struct hf_ct_note note);
+
+/*
+ * The connection of the view is refused although it was assured: it is among the first that make
+ * room from now on, and is forgotten no later than one that is not acknowledged. Instead of
+ * hf_ct_commit().
+ */
+void hf_ct_demote(struct hf_ct_table *ct, const struct hf_ct_view *view, uint64_t now);
 
 /*
  * For the entry of a view that hf_ct_commit() has kept: packets so far in the direction of the

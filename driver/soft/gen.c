@@ -350,6 +350,8 @@ int hf_gen_new(const struct hf_soft *soft, const struct hf_rules *rules, struct 
 	if (rc == 0)
 		rc = hf_logs_build(rules, &gen->logs);
 	if (rc == 0)
+		rc = hf_rejudge_build(soft, gen);
+	if (rc == 0)
 		rc = make_counts(gen);
 	if (rc == 0)
 		rc = share_dests(gen, soft->gen);
@@ -376,6 +378,7 @@ void hf_gen_free(struct hf_gen *gen)
 	free(gen->from_older);
 	free(gen->backends);
 	free(gen->logs);
+	free(gen->denies);
 	free(gen->tagged);
 	free(gen->ifaces);
 	free(gen);

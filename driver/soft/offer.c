@@ -72,7 +72,7 @@ void hf_soft_set_offers(struct hf_soft *soft, unsigned int wire, uint32_t after)
 	soft->wires[wire].offer_after = after;
 }
 
-/* False when the connection has ended. */
+/* False when the connection has ended, or is no longer allowed. */
 static bool read_offer(
 	const struct hf_soft *soft, struct hf_soft_offer *offer, uint64_t *ret_packets)
 {
@@ -81,6 +81,7 @@ static bool read_offer(
 	bool reply;
 
 	if (!hf_ct_read_ticket(soft->workers[offer->worker]->ct, offer->ticket, &info, &reply) ||
+		!info.assured ||
 		(info.proto == HF_PROTO_TCP && info.tcp_state != HF_TCP_ESTABLISHED))
 		return false;
 	for (w = 0; w < HF_SOFT_WIRES_MAX; w++) {

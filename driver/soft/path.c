@@ -89,10 +89,19 @@ static bool is_calm(const struct hf_case *c)
 	return iface->calm[c->dir][hf_calm_group(c->pkt->proto)] & HF_CT_BIT(c->ct);
 }
 
+/* Was the connection allowed by older rules, and does that not count any more? */
+static bool must_rejudge(const struct hf_case *c, const struct hf_ct_view *view)
+{
+	return c->gen->number && view->known && c->ct == HF_CT_ESTABLISHED &&
+	       view->judged != c->gen->number;
+}
+
 static struct hf_judged judge(const struct hf_case *c, const struct hf_ct_view *view, uint32_t mark)
 {
 	struct hf_judged j = {.origin = HF_NO_ORIGIN};
 
+	if (must_rejudge(c, view) && !hf_rejudge(c, view, &j))
+		return j;
 	/* Validity is nothing a NIC knows; the rules have the say over what is invalid. */
 	if (mark == HF_MARK_ALLOW && c->ct != HF_CT_INVALID) {
 		j.reason = HF_SOFT_MARKED;
@@ -161,9 +170,12 @@ static void judge_packet(const struct burst *b, struct slot *s, struct hf_ct_vie
 	j = judge(&c, view, s->mark);
 	s->reason = j.reason;
 	s->origin = j.origin;
+	if (!hf_soft_reason_passes(j.reason) && must_rejudge(&c, view))
+		hf_ct_demote(b->worker->ct, view, b->now);
 	if (!hf_soft_reason_passes(j.reason) || j.reason == HF_SOFT_ALLOW_UNTRACKED)
 		return;
 	note.forwarded = j.forwarded;
+	note.judged = b->gen->number;
 	switch (hf_ct_commit(b->worker->ct, view, b->now, rte_pktmbuf_pkt_len(s->m), note)) {
 	case 0:
 		if (s->reason == HF_SOFT_ESTABLISHED)

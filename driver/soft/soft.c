@@ -81,6 +81,7 @@ int hf_soft_new(const struct hf_soft_opts *opts, struct hf_soft **ret, struct hf
 	soft = rte_zmalloc_socket("hf_soft", sizeof(*soft), RTE_CACHE_LINE_SIZE, opts->socket);
 	if (!soft)
 		return hf_fail(err, -ENOMEM, "software path: out of memory");
+	soft->reclassify = opts->reclassify;
 	soft->hz = opts->hz ? opts->hz : rte_get_tsc_hz();
 	soft->aside_from = opts->aside_from ? opts->aside_from : HF_SOFT_ASIDE_FROM;
 	while (rc == 0 && soft->n_workers < opts->n_workers) {
@@ -271,6 +272,7 @@ int hf_soft_publish(struct hf_soft *soft, const struct hf_rules *rules, struct h
 		hf_gen_free(gen);
 		return hf_fail(err, -ENOMEM, "software path: out of memory for new rules");
 	}
+	gen->number = soft->reclassify ? ++soft->last_number : 0;
 	soft->conn_mark = gen->conn_mark = hf_offers_mark(gen, soft->conn_mark);
 	gen->older = soft->gen;
 	__atomic_store_n(&soft->gen, gen, __ATOMIC_RELEASE);

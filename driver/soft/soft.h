@@ -20,7 +20,8 @@
  *
  * Generations: hf_soft_publish() makes rules valid for every burst that begins later.
  * hf_soft_reclaim() gives rules back once no worker can be using them. Connections survive: Calico
- * lets established ones go on whatever the new policy says (docs/semantics.md 7). Of many rules
+ * lets established ones go on whatever the new policy says (docs/semantics.md 7), unless asked for
+ * otherwise (enum hf_soft_reclassify). Of many rules
  * only the difference to those before is worked out at once (delta.h); a thread of the library's
  * own builds the whole table meanwhile, which a later hf_soft_publish() or hf_soft_reclaim() puts
  * in force. Packets are judged by the newest rules all the time.
@@ -100,15 +101,27 @@ enum hf_soft_reason {
 	HF_SOFT_N_REASONS,
 };
 
+/*
+ * What becomes of connections that are established when the rules change. By the next packet of
+ * one, of either end, what opened it is judged once more by the new rules; if it is refused, so is
+ * every packet until the rules change again.
+ */
+enum hf_soft_reclassify {
+	HF_SOFT_RECLASSIFY_OFF,	      /* nothing, as with Felix (docs/semantics.md 7) */
+	HF_SOFT_RECLASSIFY_DENY_ONLY, /* it ends if a rule denies it */
+	HF_SOFT_RECLASSIFY_ALL,	      /* it ends if it is not allowed, for want of a rule as well */
+};
+
 struct hf_soft_opts {
 	unsigned int n_workers;		     /* 1 .. HF_SOFT_WORKERS_MAX */
 	uint32_t max_conns;		     /* of each worker and family; 0: HF_SOFT_CONNS */
 	uint32_t max_frags;		     /* of each worker; 0: HF_SOFT_FRAGS */
 	uint32_t max_held;		     /* of each worker; 0: HF_SOFT_FRAGS_HELD */
 	uint32_t timeouts[HF_SOFT_N_TIMERS]; /* seconds, by hf_soft_set_timeout(); 0: the default */
-	uint64_t hz;			     /* cycles a second; 0: those of the TSC */
-	int socket;			     /* NUMA node for the tables, or SOCKET_ID_ANY */
-	size_t aside_from;		     /* rules and nets; 0: HF_SOFT_ASIDE_FROM */
+	enum hf_soft_reclassify reclassify;
+	uint64_t hz;	   /* cycles a second; 0: those of the TSC */
+	int socket;	   /* NUMA node for the tables, or SOCKET_ID_ANY */
+	size_t aside_from; /* rules and nets; 0: HF_SOFT_ASIDE_FROM */
 };
 
 /*

@@ -123,6 +123,8 @@ struct hf_gen {
 	struct hf_gen_iface *ifaces;
 	struct hf_gen_wire wires[HF_SOFT_WIRES_MAX];
 	struct hf_tagged *tagged;
+	uint32_t number;    /* from 1, of those with reclassify; else 0 */
+	bool *denies;	    /* by origin: a rule; NULL: whatever does not allow counts */
 	uint32_t conn_mark; /* what packets of offered connections carry; offer.c */
 	bool *logs;	    /* by block: it logs, or leads to one that does; NULL: none does */
 	size_t n_backends;
@@ -181,7 +183,9 @@ struct hf_soft {
 	struct hf_nat *nat;
 	uint32_t last_zone;
 	uint32_t conn_mark; /* of the last generation */
-	uint64_t capture;   /* atomic: HF_CAPTURE_*; 0: nothing is captured */
+	enum hf_soft_reclassify reclassify;
+	uint32_t last_number; /* of generations */
+	uint64_t capture;     /* atomic: HF_CAPTURE_*; 0: nothing is captured */
 	struct hf_wire wires[HF_SOFT_WIRES_MAX];
 };
 
@@ -276,6 +280,13 @@ struct hf_blind {
 bool hf_judge_aim(const struct hf_case *c, struct hf_blind *blind);
 /* True: denied or allowed untracked, and *ret says by what. */
 bool hf_judge_blind(const struct hf_case *c, struct hf_blind *blind, struct hf_judged *ret);
+
+/*
+ * rejudge.c. -ENOMEM. And: may the established connection of the view, to which the packet belongs,
+ * go on by these rules? If not, *ret says by what.
+ */
+int hf_rejudge_build(const struct hf_soft *soft, struct hf_gen *gen);
+bool hf_rejudge(const struct hf_case *c, const struct hf_ct_view *view, struct hf_judged *ret);
 
 /*
  * offer.c. Connections that the NIC is to know. The mark says under which rules: a generation that

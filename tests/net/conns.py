@@ -43,6 +43,7 @@ spec:
   selector: has(host)
   types: [Ingress, Egress]
   egress:
+    - {action: Deny, protocol: TCP, destination: {ports: [%d]}}
     - {action: Allow}
 ---
 apiVersion: projectcalico.org/v3
@@ -65,7 +66,7 @@ spec:
   rundir: %s/run
   poll: adaptive
   watch: false
-  connections: {offload: {after: %d, max: %d, idle: %d}}
+  connections: {reclassify: "%s", offload: {after: %d, max: %d, idle: %d}}
   eal: [--no-huge, --no-pci, -m, "256"]
   ports:
     - name: eth0
@@ -76,14 +77,14 @@ spec:
 
 
 class Daemon(hepflowd.Daemon):
-    def __init__(self, dir, faults=''):
+    def __init__(self, dir, faults='', reclassify='off'):
         with open(dir + '/hepflow.yaml', 'w') as f:
-            f.write(CONFIG % (dir, AFTER, MAX, IDLE, faults))
-        write_policy(dir, 1)
+            f.write(CONFIG % (dir, reclassify, AFTER, MAX, IDLE, faults))
+        write_policy(dir)
         super().__init__(dir)
 
-    def apply(self, denied):
-        write_policy(self.dir, denied)
+    def apply(self, **denied):
+        write_policy(self.dir, **denied)
         self.ask('apply')
 
     def reason(self, name):
@@ -97,9 +98,10 @@ class Daemon(hepflowd.Daemon):
         return self.ask('conntrack/dump', f'dport={PORT}').splitlines()
 
 
-def write_policy(dir, denied_port):
+def write_policy(dir, egress=1, untracked=1):
+    """The ports that are denied."""
     with open(dir + '/policy.yaml', 'w') as f:
-        f.write(POLICY % denied_port)
+        f.write(POLICY % (egress, untracked))
 
 
 def serve():
@@ -161,12 +163,12 @@ def one(d):
          'the connection is shown, with its count')
     print('one:', d.connections()[0])
     # Policy in front of conntrack comes to deny it. The rule in the NIC is of older rules.
-    d.apply(PORT)
+    d.apply(untracked=PORT)
     offloaded = d.reason('offloaded')
     assert is_silent(c), 'an offloaded connection outlives untracked policy'
     assert d.reason('offloaded') == offloaded
     wait(lambda: d.total('Connections') == 0, 'the rule of older rules goes')
-    d.apply(1)
+    d.apply()
     c.settimeout(hepflowd.DEADLINE)
     assert c.recv(100) == b'hello', 'TCP has kept it'
     busy(d, c)
@@ -179,6 +181,9 @@ def one(d):
 def flushed(d):
     c = inside('host', call)
     busy(d, c)
+    d.apply(egress=PORT)
+    echo(c, 5)  # a change of tracked policy cuts nothing
+    d.apply()
     d.ask('conntrack/flush', f'dport={PORT}')
     wait(lambda: d.total('Connections') == 0, 'a flushed connection leaves the NIC')
     echo(c)
@@ -225,8 +230,18 @@ def main():
                 busy(d, c, i + 1)
             for c in calls:
                 echo(c, 20)
-            d.apply(PORT)
+            d.apply(untracked=PORT)
             assert all(is_silent(c) for c in calls)
+            d.stop()
+        with Daemon(dir, reclassify='deny-only') as d:
+            c = inside('host', call)
+            busy(d, c)
+            d.apply(egress=PORT)
+            assert is_silent(c), 'reclassify: a connection outlives a new deny'
+            wait(lambda: d.total('Connections') == 0, 'it leaves the NIC')
+            d.apply()
+            c.settimeout(hepflowd.DEADLINE)
+            assert c.recv(100) == b'hello', 'it goes on'
             d.stop()
 
 

@@ -9,6 +9,7 @@
 struct hf_soft *soft;
 struct hf_rules *rules;
 unsigned int eth0, cali0, cali1;
+enum hf_soft_reclassify path_reclassify;
 uint64_t now = 1000 * HZ;
 
 void path_init(const char *yaml)
@@ -18,6 +19,7 @@ void path_init(const char *yaml)
 		.max_conns = 64,
 		.max_frags = 16,
 		.hz = HZ,
+		.reclassify = path_reclassify,
 		.socket = SOCKET_ID_ANY,
 	};
 

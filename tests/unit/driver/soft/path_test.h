@@ -81,6 +81,7 @@ extern struct hf_soft *soft;
 extern struct hf_rules *rules;
 extern unsigned int eth0, cali0, cali1;
 extern uint64_t now;
+extern enum hf_soft_reclassify path_reclassify; /* for path_init() */
 
 /* Publishes the rules of the text for the three wires. */
 void path_init(const char *yaml);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* What the files that read the configuration share. */
+
+#pragma once
+
+#include "config.h"
+
+struct hf_yaml;
+
+#define HF_CONF_N(array) (sizeof(array) / sizeof((array)[0]))
+
+struct hf_conf_reader {
+	struct hf_config *c;
+	struct hf_conf_port *port; /* the one being read */
+	struct hf_err *err;
+};
+
+/* A key of a mapping and what to do with its value. */
+struct hf_conf_key {
+	const char *name;
+	bool required;
+	int (*read)(struct hf_conf_reader *r, const struct hf_yaml *v);
+};
+
+/* -EINVAL: "FILE:LINE:COLUMN: text". */
+int hf_conf_fail(struct hf_conf_reader *r, const struct hf_yaml *at, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Reads n keys of a mapping, of which what says in errors what it is; others are an error. */
+int hf_conf_map(struct hf_conf_reader *r, const struct hf_yaml *map, const struct hf_conf_key *keys,
+	size_t n, const char *what);
+/* One of some words: its index, or an error. */
+int hf_conf_word(struct hf_conf_reader *r, const struct hf_yaml *v, const char *what,
+	const char *const *words, size_t n);
+
+/* config_conn.c: "connections". */
+int hf_conf_connections(struct hf_conf_reader *r, const struct hf_yaml *v);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Judging an established connection again, by rules that have come since: as if the packet that
+ * opened it came now. What it was is told from the table's key; where it came from, from the end
+ * that sent the packet at hand.
+ */
+
+#include "state.h"
+#include "tuple.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* "default/gnp:web/ingress/0", "profile:kns.a/egress/1"; not "tier-default:default". */
+static bool is_rule(const char *origin)
+{
+	return strstr(origin, "/ingress/") || strstr(origin, "/egress/");
+}
+
+int hf_rejudge_build(const struct hf_soft *soft, struct hf_gen *gen)
+{
+	size_t n = hf_rules_n_origins(gen->rules), i;
+
+	if (soft->reclassify != HF_SOFT_RECLASSIFY_DENY_ONLY)
+		return 0;
+	gen->denies = calloc(n + 1, sizeof(*gen->denies));
+	if (!gen->denies)
+		return -ENOMEM;
+	for (i = 0; i < n; i++)
+		gen->denies[i] = is_rule(hf_rules_origin(gen->rules, i));
+	return 0;
+}
+
+/* The packet that opened the connection, as far as rules look at it. */
+static struct hf_pkt opening(const struct hf_case *c, const struct hf_ct_view *view)
+{
+	struct hf_pkt pkt = *c->pkt;
+	struct hf_ct_info info;
+
+	hf_tuple_read(&view->key, view->family, view->from ^ view->reply, &info);
+	pkt.src = info.src;
+	pkt.dst = info.dst;
+	pkt.sport = info.sport;
+	pkt.dport = info.dport;
+	if (hf_pkt_is_icmp(&pkt)) {
+		pkt.icmp_id = info.sport;
+		pkt.icmp_type = (uint8_t)(info.dport >> 8);
+		pkt.icmp_code = (uint8_t)info.dport;
+	}
+	return pkt;
+}
+
+bool hf_rejudge(const struct hf_case *c, const struct hf_ct_view *view, struct hf_judged *ret)
+{
+	struct hf_pkt pkt = opening(c, view);
+	struct hf_case first = *c;
+	struct hf_judged j;
+
+	first.pkt = &pkt;
+	first.ct = HF_CT_NEW;
+	first.tap = NULL; /* it has been logged */
+	if (view->reply)
+		first.dir = c->dir == HF_SOFT_IN ? HF_SOFT_OUT : HF_SOFT_IN;
+	j = hf_judge(&first);
+	if (hf_soft_reason_passes(j.reason) ||
+		(c->gen->denies && (j.origin == HF_NO_ORIGIN || !c->gen->denies[j.origin])))
+		return true;
+	*ret = j;
+	return false;
+}
