@@ -27,18 +27,26 @@ struct kept {
 
 struct hf_arena {
 	struct chunk *head;
+	size_t chunk_size;
 	size_t total;
 	struct kept *kept;
 	atomic_uint n_keepers; /* other arenas that keep this one, and its owner */
 };
 
-struct hf_arena *hf_arena_new(void)
+struct hf_arena *hf_arena_new_small(size_t size)
 {
 	struct hf_arena *a = calloc(1, sizeof(*a));
 
-	if (a)
-		atomic_init(&a->n_keepers, 1);
+	if (!a)
+		return NULL;
+	a->chunk_size = size;
+	atomic_init(&a->n_keepers, 1);
 	return a;
+}
+
+struct hf_arena *hf_arena_new(void)
+{
+	return hf_arena_new_small(CHUNK_SIZE);
 }
 
 int hf_arena_keep(struct hf_arena *arena, struct hf_arena *other)
@@ -74,7 +82,7 @@ void hf_arena_free(struct hf_arena *arena)
 
 static struct chunk *chunk_add(struct hf_arena *arena, size_t need)
 {
-	size_t size = need > CHUNK_SIZE / 4 ? need : CHUNK_SIZE;
+	size_t size = need > arena->chunk_size / 4 ? need : arena->chunk_size;
 	struct chunk *c = calloc(1, sizeof(*c) + size);
 
 	if (!c)

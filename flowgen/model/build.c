@@ -189,7 +189,8 @@ static void build_fini(struct hf_build *b)
 int hf_build_objects(const struct hf_objects *objs, const struct hf_model_opts *opts,
 	struct hf_model **ret, struct hf_err *err)
 {
-	struct hf_build b = {.objs = objs, .err = err, .where = ""};
+	struct hf_build b = {
+		.objs = objs, .previous = opts ? opts->previous : NULL, .err = err, .where = ""};
 	int rc;
 
 	b.tmp = hf_arena_new();
@@ -219,8 +220,10 @@ int hf_model_build(const struct hf_policy *policy, const struct hf_model_opts *o
 
 void hf_model_free(struct hf_model *model)
 {
-	if (model)
-		hf_arena_free(model->arena);
+	if (!model)
+		return;
+	HASH_CLEAR(hh, model->parts);
+	hf_arena_free(model->arena);
 }
 
 const char *hf_model_node(const struct hf_model *model)

@@ -136,12 +136,22 @@ struct hf_set_slot {
 	UT_hash_handle hh;
 };
 
+/* Rules of a policy that depend on its object alone: part.c. */
+struct hf_model_part {
+	uint64_t id; /* hf_meta.id */
+	struct hf_arena *arena;
+	struct hf_model_rules in;
+	struct hf_model_rules out;
+	UT_hash_handle hh;
+};
+
 struct hf_build {
 	const struct hf_objects *objs;
+	const struct hf_model *previous;  /* or NULL */
 	const struct hf_facts_obj *facts; /* of this node, or NULL */
 	struct hf_felix_obj felix;	  /* "default" and "node.NAME" laid over each other */
 	struct hf_model *m;
-	struct hf_arena *arena; /* the model's own */
+	struct hf_arena *arena; /* the model's own, or that of a part */
 	struct hf_arena *tmp;
 	struct hf_err *err;
 	const char *where; /* place of the rule or object at hand, for warnings */
@@ -154,6 +164,7 @@ struct hf_build {
 	uint64_t work;
 	uint64_t n_tier_pols; /* of all endpoints */
 	uint64_t n_set_items; /* nets and members of all sets */
+	uint64_t n_asked;     /* how often a set was asked for */
 
 	size_t n_pols;
 	struct hf_pol **picked;		 /* room for all of pols */
@@ -241,8 +252,23 @@ void hf_sets_fini(struct hf_build *b);
 /* rule.c */
 int hf_rule_build(struct hf_build *b, const struct hf_policy_rules *rules, const char *origin,
 	const char *ns, struct hf_model_rules *ret);
+/* What warnings call the rule by. */
+const char *hf_rule_where(const struct hf_model_rule *rule);
 int hf_rule_profiles(
 	struct hf_build *b, const struct hf_names *names, struct hf_model_endpoint *ep);
+
+/* part.c */
+struct hf_part_work {
+	struct hf_arena *outer;
+	struct hf_arena *arena;
+	uint64_t n_asked;
+	size_t n_warnings;
+};
+/* *ret: what the model before has made of the object, now this one's as well; or NULL. */
+int hf_part_find(struct hf_build *b, uint64_t id, const struct hf_model_part **ret);
+/* Between them b->arena is the part's. hf_part_end() also after a failure. */
+int hf_part_begin(struct hf_build *b, struct hf_part_work *w);
+int hf_part_end(struct hf_build *b, const struct hf_part_work *w, struct hf_model_part *part);
 
 /* order.c */
 int hf_order_init(struct hf_build *b);

@@ -187,6 +187,7 @@ struct hf_model_config {
 
 struct hf_model {
 	struct hf_arena *arena;
+	struct hf_model_part *parts; /* for the model that follows: part.c */
 	const char *node;
 	struct hf_model_config config;
 	size_t n_ifaces;

@@ -251,25 +251,52 @@ static int pol_dir(
 
 	if (!origin)
 		return hf_build_oom(b);
-	ret->id = p->id;
-	ret->staged = obj->staged;
-	ret->offload = (uint8_t)obj->meta.offload;
 	return hf_rule_build(b, egress ? &obj->out : &obj->in, origin, obj->meta.ns, &ret->rules);
+}
+
+static struct hf_model_policy pol_head(const struct hf_pol *p)
+{
+	return (struct hf_model_policy){
+		.id = p->id, .staged = p->obj->staged, .offload = (uint8_t)p->obj->meta.offload};
+}
+
+static int pol_rules(struct hf_build *b, struct hf_pol *p)
+{
+	struct hf_model_part part = {.id = p->obj->meta.id};
+	struct hf_part_work w;
+	int end, rc = hf_part_begin(b, &w);
+
+	if (rc < 0)
+		return rc;
+	if (has_dir(p->obj, false))
+		rc = pol_dir(b, p, false, &p->in);
+	if (rc == 0 && has_dir(p->obj, true))
+		rc = pol_dir(b, p, true, &p->out);
+	part.in = p->in.rules;
+	part.out = p->out.rules;
+	end = hf_part_end(b, &w, &part);
+	return rc < 0 ? rc : end;
 }
 
 /* Rules of a policy are made once and shared by all endpoints. */
 int hf_order_build_policy(struct hf_build *b, struct hf_pol *p)
 {
-	int rc = 0;
+	const struct hf_model_part *part;
+	int rc;
 
 	if (p->built)
 		return 0;
 	p->built = true;
 	if (has_dir(p->obj, false))
-		rc = pol_dir(b, p, false, &p->in);
-	if (rc == 0 && has_dir(p->obj, true))
-		rc = pol_dir(b, p, true, &p->out);
-	return rc;
+		p->in = pol_head(p);
+	if (has_dir(p->obj, true))
+		p->out = pol_head(p);
+	rc = hf_part_find(b, p->obj->meta.id, &part);
+	if (rc < 0 || !part)
+		return rc < 0 ? rc : pol_rules(b, p);
+	p->in.rules = part->in;
+	p->out.rules = part->out;
+	return 0;
 }
 
 int hf_order_count(struct hf_build *b, size_t n_policies)

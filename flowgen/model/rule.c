@@ -137,6 +137,11 @@ static uint8_t implied_family(const struct hf_policy_rule *r)
 	return r->proto.proto == HF_PROTO_ICMPV6 ? 6 : 0;
 }
 
+const char *hf_rule_where(const struct hf_model_rule *rule)
+{
+	return *rule->place ? rule->place : rule->origin;
+}
+
 static int build_one(struct hf_build *b, const struct hf_policy_rule *r, const char *origin,
 	const char *ns, struct hf_model_rule *ret)
 {
@@ -157,7 +162,7 @@ static int build_one(struct hf_build *b, const struct hf_policy_rule *r, const c
 	};
 	if (!ret->origin || !ret->place)
 		return hf_build_oom(b);
-	b->where = *ret->place ? ret->place : ret->origin;
+	b->where = hf_rule_where(ret);
 	if (r->http)
 		rc = hf_warn(b, "http-unenforceable", b->where,
 			"the http match is left out of account, so the rule matches more than it "

@@ -78,10 +78,11 @@ static int set_push(struct hf_build *b, const char *name, struct collect *c, uin
 	return 0;
 }
 
-static bool set_known(const struct hf_build *b, const char *key, uint32_t *ret)
+static bool set_known(struct hf_build *b, const char *key, uint32_t *ret)
 {
 	struct hf_set_slot *slot;
 
+	b->n_asked++;
 	HASH_FIND_STR(b->set_slots, key, slot);
 	if (slot)
 		*ret = slot->index;

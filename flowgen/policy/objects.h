@@ -51,6 +51,9 @@ struct hf_selector_spec {
 };
 
 struct hf_meta {
+	/* Of one object as it was read, in this process: another of the name has another. 0 = none.
+	 */
+	uint64_t id;
 	struct hf_place place;
 	const char *name;
 	const char *ns; /* NULL for cluster-wide kinds */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +223,15 @@ static int objects_build(const struct hf_entry *entries, size_t n, struct hf_obj
 	return 0;
 }
 
+static void number_objects(struct hf_batch *batch)
+{
+	static atomic_uint_fast64_t next = 1;
+	size_t i;
+
+	for (i = 0; i < batch->entries.n; i++)
+		((struct hf_meta *)batch->entries.v[i].obj)->id = atomic_fetch_add(&next, 1);
+}
+
 /* Frees the batches that nothing is left of. */
 static void drop_dead(struct hf_policy *policy)
 {
@@ -272,6 +282,7 @@ int hf_policy_merge(struct hf_policy *policy, struct hf_batch *take_batch, struc
 		if (entry_cmp(&batch->entries.v[i - 1], &batch->entries.v[i]) == 0)
 			return fail_twice(&batch->entries.v[i - 1], &batch->entries.v[i], err);
 	}
+	number_objects(batch);
 	n = policy->entries.n + batch->entries.n;
 	merged = calloc(n ? n : 1, sizeof(*merged));
 	if (!merged || notes_reserve(policy, batch->notes.n) < 0) {

@@ -8,7 +8,8 @@
  * known of NICs, and nothing is lowered: docs/semantics.md can be read next to it.
  *
  * Lifetime: complete when hf_model_build() returns it, never changed again; it does not point into
- * the policy set. Any number of threads may read it.
+ * the policy set. Any number of threads may read it. What it has in common with another model is
+ * freed with the last of them.
  */
 
 #pragma once
@@ -32,6 +33,12 @@ struct hf_model_opts {
 	 * the default of forwarded traffic (docs/semantics.md 4).
 	 */
 	unsigned int calico;
+	/*
+	 * NULL, or the model that this one follows: it makes no difference but in time. What
+	 * policies that have not changed became is not made again. Read only while the new one is
+	 * built.
+	 */
+	const struct hf_model *previous;
 };
 
 /* Errors: -EINVAL when the input leaves open what to build (several nodes and none named). */

@@ -32,6 +32,7 @@ static const char *const stage_names[] = {"read", "model", "rules", "plan", "dif
 struct bench {
 	struct hf_policy *policy;
 	struct hf_nic *nic;
+	struct hf_model *model;
 	struct hf_plan *plan;
 	size_t n;
 	double *us[N_STAGES]; /* n each */
@@ -97,7 +98,8 @@ static size_t differ(const struct hf_plan *old, const struct hf_plan *new)
 static int stages(struct bench *b, const char *name, const char *text, double us[N_STAGES],
 	struct hf_plan **ret_plan, struct hf_diff **ret_diff, struct hf_err *err)
 {
-	struct hf_plan_opts opts = {.previous = b->plan};
+	const struct hf_plan_opts opts = {.previous = b->plan};
+	const struct hf_model_opts model_opts = {.previous = b->model};
 	struct hf_model *model = NULL;
 	struct hf_rules *rules = NULL;
 	double at[N_STAGES];
@@ -108,7 +110,7 @@ static int stages(struct bench *b, const char *name, const char *text, double us
 		rc = hf_policy_read_text(b->policy, name, text, strlen(text), err);
 	at[MODEL] = now_us();
 	if (rc == 0)
-		rc = hf_model_build(b->policy, NULL, &model, err);
+		rc = hf_model_build(b->policy, &model_opts, &model, err);
 	at[RULES] = now_us();
 	if (rc == 0)
 		rc = hf_rules_build(model, &rules, err);
@@ -126,8 +128,13 @@ static int stages(struct bench *b, const char *name, const char *text, double us
 	us[DIFF] = at[ALL] - at[DIFF];
 	us[ALL] = at[ALL] - at[READ];
 	hf_rules_free(rules);
-	hf_model_free(model);
-	return rc;
+	if (rc < 0) {
+		hf_model_free(model);
+		return rc;
+	}
+	hf_model_free(b->model);
+	b->model = model;
+	return 0;
 }
 
 /* The file's text, with a closing NUL; NULL when it cannot be read. */
@@ -177,7 +184,6 @@ static int update(struct bench *b, const char *path, struct hf_err *err)
 static int start(struct bench *b, const char *profile, char **files, int n, struct hf_err *err)
 {
 	const struct hf_plan_opts opts = {0};
-	struct hf_model *model = NULL;
 	struct hf_rules *rules = NULL;
 	int i, rc = hf_policy_new(&b->policy, err);
 
@@ -186,13 +192,12 @@ static int start(struct bench *b, const char *profile, char **files, int n, stru
 	if (rc == 0)
 		rc = hf_profile_find(profile, &b->nic, err);
 	if (rc == 0)
-		rc = hf_model_build(b->policy, NULL, &model, err);
+		rc = hf_model_build(b->policy, NULL, &b->model, err);
 	if (rc == 0)
-		rc = hf_rules_build(model, &rules, err);
+		rc = hf_rules_build(b->model, &rules, err);
 	if (rc == 0)
 		rc = hf_plan_build(rules, b->nic, &opts, &b->plan, err);
 	hf_rules_free(rules);
-	hf_model_free(model);
 	return rc;
 }
 
@@ -252,6 +257,7 @@ int main(int argc, char **argv)
 	for (s = 0; s < N_STAGES; s++)
 		free(b.us[s]);
 	hf_plan_free(b.plan);
+	hf_model_free(b.model);
 	hf_profile_free(b.nic);
 	hf_policy_free(b.policy);
 	return rc < 0 ? 2 : 0;

@@ -12,6 +12,7 @@
 #include "keys.h"
 #include "world.h"
 
+#include <hepflow/base/arena.h>
 #include <hepflow/err.h>
 #include <hepflow/model.h>
 #include <hepflow/policy.h>
@@ -86,7 +87,7 @@ static struct hf_rules *make_rules(struct place *p)
 	struct hf_policy *policy = NULL;
 	struct hf_rules *rules = NULL;
 	struct hf_model *model = NULL;
-	struct hf_prefix **rooms;
+	struct hf_prefix *nets;
 	struct hf_err err = {0};
 	uint32_t *all_sets;
 	char *text = hf_world_text(&p->world);
@@ -98,9 +99,8 @@ static struct hf_rules *make_rules(struct place *p)
 	if (rc == 0)
 		rc = hf_model_build(policy, &opts, &model, &err);
 	cr_assert_eq(rc, 0, "%s", err.text);
-	rooms = calloc(model->n_sets + 1, sizeof(*rooms));
 	all_sets = calloc(model->n_sets + 1, sizeof(*all_sets));
-	cr_assert(rooms && all_sets);
+	cr_assert_not_null(all_sets);
 	if (p->twist)
 		hf_world_twist(model, all_sets, p->twist);
 	for (i = 0; i < model->n_sets; i++) {
@@ -109,16 +109,15 @@ static struct hf_rules *make_rules(struct place *p)
 
 		if (set->n_nets == 0)
 			continue;
-		rooms[i] = join(set, p->crowds[i % N_CROWDS], i % N_CROWDS, &set->n_nets);
-		set->nets = rooms[i];
+		nets = join(set, p->crowds[i % N_CROWDS], i % N_CROWDS, &set->n_nets);
+		set->nets = hf_arena_dup(model->arena, nets, set->n_nets * sizeof(*nets));
+		cr_assert_not_null(set->nets);
+		free(nets);
 	}
 	rc = hf_rules_build(model, &rules, &err);
 	cr_assert_eq(rc, 0, "%s", err.text);
-	for (i = 0; i < model->n_sets; i++)
-		free(rooms[i]);
 	hf_model_free(model);
 	hf_policy_free(policy);
-	free(rooms);
 	free(all_sets);
 	free(text);
 	return rules;

@@ -15,6 +15,8 @@
 struct hf_arena;
 
 struct hf_arena *hf_arena_new(void); /* NULL: out of memory */
+/* For about so many bytes, where there are many arenas. */
+struct hf_arena *hf_arena_new_small(size_t size);
 void hf_arena_free(struct hf_arena *arena);
 /*
  * Lets all that other holds live as long as arena does, whichever is freed first and by which

@@ -72,3 +72,51 @@ Test(build, the_release_can_be_chosen)
 	cr_expect_eq(m->config.calico, 328);
 	hf_model_free(m);
 }
+
+static struct hf_model *follow(
+	struct hf_policy *policy, const char *yaml, const struct hf_model *previous)
+{
+	struct hf_model_opts opts = {.node = "n0", .previous = previous};
+	struct hf_model *m = NULL;
+	struct hf_err err = {0};
+	int rc = hf_policy_read_text(policy, "t.yaml", yaml, strlen(yaml), &err);
+
+	if (rc == 0)
+		rc = hf_model_build(policy, &opts, &m, &err);
+	cr_assert_eq(rc, 0, "%s", err.text);
+	return m;
+}
+
+static const struct hf_model_rule *rules_at(const struct hf_model *m, size_t policy)
+{
+	return m->endpoints[0]->tiers[HF_CHAIN_NORMAL].v[0].in.v[policy].rules.v;
+}
+
+#define ONE_RULE(name, rule) GNP(name, "selector: all(), ingress: [{" rule "}]")
+
+/* That it says the same is for tests/equiv/test_next.c to see. */
+Test(build, what_has_not_changed_is_taken_from_the_model_before)
+{
+	struct hf_policy *policy = NULL;
+	const struct hf_model_rule *kept, *gone;
+	struct hf_model *old, *new;
+	struct hf_err err = {0};
+
+	cr_assert_eq(hf_policy_new(&policy, &err), 0, "%s", err.text);
+	old = follow(policy,
+		ETH0 HEP("h", "interfaceName: eth0") ONE_RULE("a", "action: Allow, protocol: TCP")
+			ONE_RULE("b", "action: Allow, protocol: UDP")
+				ONE_RULE("c", "action: Deny, source: {selector: all()}"),
+		NULL);
+	kept = rules_at(old, 0);
+	gone = rules_at(old, 1);
+	new = follow(policy, ONE_RULE("b", "action: Deny, protocol: UDP"), old);
+	cr_expect_eq(rules_at(new, 0), kept);
+	cr_expect_neq(rules_at(new, 1), gone);
+	cr_expect_neq(rules_at(new, 2), rules_at(old, 2), "sets are numbered by the model");
+	hf_model_free(old);
+	cr_expect_str_eq(rules_at(new, 0)->origin, "default/gnp:a/ingress/0");
+	cr_expect_eq(rules_at(new, 0)->proto, 6);
+	hf_model_free(new);
+	hf_policy_free(policy);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * A generation that follows another is the one that is made from nothing: model, rules and plan
+ * say the same to the last byte, whatever has changed before, and although the generation before
+ * is gone by then.
+ */
+
+#include "world.h"
+
+#include <hepflow/err.h>
+#include <hepflow/model.h>
+#include <hepflow/plan.h>
+#include <hepflow/policy.h>
+#include <hepflow/profile.h>
+#include <hepflow/rules.h>
+
+#include <hf_test.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WORLDS	100 /* by default: a few seconds */
+#define UPDATES 8
+#define PLANS	2 /* the last updates: plans take most of the time */
+
+HF_SUITE(next, .timeout = 3600);
+
+struct generation {
+	struct hf_model *model;
+	struct hf_rules *rules;
+	struct hf_plan *plan; /* NULL: a host without an uplink has none */
+};
+
+struct place {
+	struct hf_world world;
+	struct hf_rand rand;
+	struct hf_policy *policy;
+	struct hf_nic *nic;
+	struct generation now;
+};
+
+static void generation_fini(struct generation *g)
+{
+	hf_model_free(g->model);
+	hf_rules_free(g->rules);
+	hf_plan_free(g->plan);
+}
+
+static struct generation build(const struct place *p, const struct generation *previous, bool plan)
+{
+	struct hf_model_opts opts = {.node = HF_WORLD_NODE, .calico = p->world.calico};
+	const struct hf_plan_opts plan_opts = {.previous = p->now.plan};
+	struct generation g = {0};
+	struct hf_err err = {0};
+	int rc;
+
+	opts.previous = previous ? previous->model : NULL;
+	rc = hf_model_build(p->policy, &opts, &g.model, &err);
+	if (rc == 0)
+		rc = hf_rules_build(g.model, &g.rules, &err);
+	cr_assert_eq(rc, 0, "%s", err.text);
+	if (plan)
+		(void)hf_plan_build(g.rules, p->nic, &plan_opts, &g.plan, &err);
+	return g;
+}
+
+/* All that a generation says. The caller frees it. */
+static char *text_of(const struct generation *g)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	cr_assert_not_null(f);
+	(void)hf_model_print_json(g->model, NULL, 0, f);
+	(void)hf_rules_print_json(g->rules, f);
+	if (g->plan)
+		(void)hf_plan_print_json(g->plan, f);
+	cr_assert_eq(fclose(f), 0);
+	return text;
+}
+
+static void read_world(struct place *p, const struct hf_world *world)
+{
+	char *text = hf_world_text(world);
+	struct hf_err err = {0};
+	int rc = hf_policy_read_text(p->policy, "world.yaml", text, strlen(text), &err);
+
+	cr_assert_eq(rc, 0, "%s", err.text);
+	free(text);
+}
+
+/* One object, with some of its rules and its places of them changed. */
+static void update_one(struct place *p)
+{
+	struct hf_doc *doc = &p->world.docs.v[hf_rand_below(&p->rand, p->world.docs.n)];
+	struct hf_world one = {.calico = p->world.calico, .docs = {1, 1, doc}};
+	size_t n = doc->rules.n, i;
+
+	for (i = 0; i < n; i++)
+		doc->rules.v[i].dropped ^= hf_rand_chance(&p->rand, 1, 4);
+	if (n > 1 && hf_rand_chance(&p->rand, 1, 3)) {
+		struct hf_doc_rule *a = &doc->rules.v[hf_rand_below(&p->rand, n)];
+		struct hf_doc_rule *b = &doc->rules.v[hf_rand_below(&p->rand, n)], rule = *a;
+
+		if (a->egress == b->egress) {
+			*a = *b;
+			*b = rule;
+		}
+	}
+	read_world(p, &one);
+}
+
+/* Objects that go: the set of them has to be read anew. */
+static void update_all(struct place *p)
+{
+	struct hf_doc *doc = &p->world.docs.v[hf_rand_below(&p->rand, p->world.docs.n)];
+	struct hf_err err = {0};
+
+	if (strstr(doc->head, "Policy"))
+		doc->dropped ^= true;
+	hf_policy_free(p->policy);
+	cr_assert_eq(hf_policy_new(&p->policy, &err), 0, "%s", err.text);
+	read_world(p, &p->world);
+}
+
+static void check_update(struct place *p, size_t world, size_t update)
+{
+	bool plan = update + PLANS >= UPDATES && world % 2;
+	struct generation next = build(p, &p->now, plan), fresh = build(p, NULL, plan);
+	char *want = text_of(&fresh), *got;
+
+	generation_fini(&fresh);
+	generation_fini(&p->now);
+	p->now = next;
+	got = text_of(&next);
+	cr_assert_str_eq(got, want, "HF_SEED=%llu world %zu update %zu",
+		(unsigned long long)hf_test_seed(), world, update);
+	free(want);
+	free(got);
+}
+
+static void check_world(size_t world, struct hf_nic *nic)
+{
+	struct place p = {.nic = nic};
+	struct hf_err err = {0};
+	size_t i;
+
+	hf_rand_init(&p.rand, hf_test_seed(), world);
+	hf_world_init(&p.world, &p.rand);
+	cr_assert_eq(hf_policy_new(&p.policy, &err), 0, "%s", err.text);
+	read_world(&p, &p.world);
+	p.now = build(&p, NULL, false);
+	for (i = 0; i < UPDATES; i++) {
+		if (hf_rand_chance(&p.rand, 1, 8))
+			update_all(&p);
+		else if (hf_rand_chance(&p.rand, 7, 8))
+			update_one(&p);
+		check_update(&p, world, i);
+	}
+	generation_fini(&p.now);
+	hf_policy_free(p.policy);
+	hf_world_fini(&p.world);
+}
+
+Test(next, is_what_is_made_from_nothing)
+{
+	static const char *const profiles[] = {"mlx5-cx6dx", "i40e-x710", "ice-e810"};
+	const char *text = getenv("HF_SEEDS");
+	size_t i, n = text ? strtoul(text, NULL, 10) : WORLDS;
+	struct hf_nic *nics[3] = {0};
+	struct hf_err err = {0};
+
+	for (i = 0; i < 3; i++)
+		cr_assert_eq(hf_profile_find(profiles[i], &nics[i], &err), 0, "%s", err.text);
+	for (i = 0; i < n; i++)
+		check_world(i, nics[i % 3]);
+	for (i = 0; i < 3; i++)
+		hf_profile_free(nics[i]);
+	fprintf(stderr, "# HF_SEED=%llu: %zu worlds\n", (unsigned long long)hf_test_seed(), n);
+}
