@@ -18,6 +18,7 @@
 #define IP6_SIZE	40
 #define IP_SIZE_MAX	65535
 #define TCP_SIZE	20
+#define UDP_SIZE	8
 #define QUOTED_PORTS	4 /* a quoted transport header may end behind its ports */
 #define EXT6_MAX	8 /* each extension header but destination options occurs once (RFC 8200 4.1) */
 #define FRAG6_SIZE	8
@@ -60,11 +61,6 @@ static const uint8_t *peek(const struct span *s, uint32_t size, void *buf)
 	return rte_pktmbuf_read(s->m, s->at, size, buf);
 }
 
-bool hf_pkt_is_icmp(const struct hf_pkt *pkt)
-{
-	return pkt->proto == (pkt->src.family == 4 ? HF_PROTO_ICMP : HF_PROTO_ICMPV6);
-}
-
 /* Bytes that must be there for the ports, flags or type to be known (RFC 9293, 768, 3828, 9260). */
 static uint32_t l4_head_size(const struct hf_pkt *pkt)
 {
@@ -73,7 +69,7 @@ static uint32_t l4_head_size(const struct hf_pkt *pkt)
 		return TCP_SIZE;
 	case HF_PROTO_UDP:
 	case HF_PROTO_UDPLITE:
-		return 8;
+		return UDP_SIZE;
 	case HF_PROTO_SCTP:
 		return 12;
 	default:
@@ -92,7 +88,7 @@ static bool udp_holds(const struct hf_pkt *pkt, const uint8_t *p)
 {
 	uint16_t size = be16(p + 4);
 
-	return size >= 8 && (pkt->frag == HF_FRAG_FIRST || size <= pkt->l4_len);
+	return size >= UDP_SIZE && (pkt->frag == HF_FRAG_FIRST || size <= pkt->l4_len);
 }
 
 static bool parse_l4(const struct span *s, struct hf_pkt *pkt)
@@ -281,7 +277,7 @@ static bool add_stripped_tags(const struct rte_mbuf *m, struct hf_pkt *pkt)
 	return !(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) || add_tag(pkt, m->vlan_tci);
 }
 
-enum hf_parse hf_pkt_parse(const struct rte_mbuf *m, struct hf_pkt *ret)
+static enum hf_parse parse_any(const struct rte_mbuf *m, struct hf_pkt *ret)
 {
 	struct span s = {.m = m, .end = rte_pktmbuf_pkt_len(m)};
 	uint8_t buf[ETHER_SIZE];
@@ -313,6 +309,71 @@ enum hf_parse hf_pkt_parse(const struct rte_mbuf *m, struct hf_pkt *ret)
 	if (type == ETHERTYPE_IP4 ? parse_ip4(&s, ret) : parse_ip6(&s, ret))
 		return HF_PARSE_IP;
 	return HF_PARSE_MALFORMED;
+}
+
+/* A TCP or UDP header that is whole, at p, with len bytes from there to the end of IP. */
+static inline bool take_ports(const uint8_t *p, uint32_t len, uint8_t proto, struct hf_pkt *ret)
+{
+	ret->proto = proto;
+	ret->l4_len = len;
+	if (proto == HF_PROTO_TCP) {
+		if (len < TCP_SIZE)
+			return false;
+		ret->tcp_flags = p[13];
+		ret->tcp_head = (uint8_t)((p[12] >> 4) * 4);
+		ret->tcp_win = be16(p + 14);
+		ret->tcp_seq = be32(p + 4);
+		ret->tcp_ack = be32(p + 8);
+		if (!tcp_holds(ret, p))
+			return false;
+	} else if (proto != HF_PROTO_UDP || len < UDP_SIZE || !udp_holds(ret, p)) {
+		return false;
+	}
+	ret->sport = be16(p);
+	ret->dport = be16(p + 2);
+	return true;
+}
+
+/*
+ * What nearly all packets are: TCP or UDP behind a plain IP header, in one piece and without tags.
+ * False is for parse_any() to look into.
+ */
+static inline bool parse_plain(const struct rte_mbuf *m, struct hf_pkt *ret)
+{
+	const uint8_t *eth = rte_pktmbuf_mtod(m, const uint8_t *), *ip = eth + ETHER_SIZE;
+	uint32_t size = rte_pktmbuf_data_len(m), len;
+
+	if (m->nb_segs != 1 || size < ETHER_SIZE + IP6_SIZE ||
+		m->ol_flags & (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED))
+		return false;
+	size -= ETHER_SIZE;
+	if (be16(eth + 12) == ETHERTYPE_IP4) {
+		len = be16(ip + 2);
+		if (ip[0] != 0x45 || len < IP4_SIZE || len > size ||
+			be16(ip + 6) & (IP4_MORE | IP4_OFFSET_MASK))
+			return false;
+		ret->src.family = ret->dst.family = 4;
+		memcpy(ret->src.b, ip + 12, 4);
+		memcpy(ret->dst.b, ip + 16, 4);
+		ret->l4_off = ETHER_SIZE + IP4_SIZE;
+		return take_ports(ip + IP4_SIZE, len - IP4_SIZE, ip[9], ret);
+	}
+	if (be16(eth + 12) != ETHERTYPE_IP6 || ip[0] >> 4 != 6)
+		return false;
+	len = be16(ip + 4);
+	if (len > size - IP6_SIZE)
+		return false;
+	ret->src.family = ret->dst.family = 6;
+	memcpy(ret->src.b, ip + 8, 16);
+	memcpy(ret->dst.b, ip + 24, 16);
+	ret->l4_off = ETHER_SIZE + IP6_SIZE;
+	return take_ports(ip + IP6_SIZE, len, ip[6], ret);
+}
+
+enum hf_parse hf_pkt_parse(const struct rte_mbuf *m, struct hf_pkt *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	return parse_plain(m, ret) ? HF_PARSE_IP : parse_any(m, ret);
 }
 
 bool hf_pkt_parse_quoted(const struct rte_mbuf *m, const struct hf_pkt *outer, struct hf_pkt *ret)

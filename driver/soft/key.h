@@ -63,4 +63,7 @@ enum hf_parse hf_pkt_parse(const struct rte_mbuf *m, struct hf_pkt *ret);
 bool hf_pkt_parse_quoted(const struct rte_mbuf *m, const struct hf_pkt *outer, struct hf_pkt *ret);
 
 /* ICMP in IPv4 or ICMPv6 in IPv6; the other way round is an unknown protocol. */
-bool hf_pkt_is_icmp(const struct hf_pkt *pkt);
+static inline bool hf_pkt_is_icmp(const struct hf_pkt *pkt)
+{
+	return pkt->proto == (pkt->src.family == 4 ? HF_PROTO_ICMP : HF_PROTO_ICMPV6);
+}
