@@ -43,6 +43,7 @@ INLINE void begin(struct hf_walk *w, const struct hf_classifier *c, const struct
 
 	w->n = 0;
 	w->chunk = UINT32_MAX;
+	w->begin[0] = w->begin[1] = 0;
 	add_row(w, c, c->meta[ct][key->dnated][src->family != 4][key->proto]);
 	add_addr(w, c, HF_DIM_SRC, src);
 	add_port(w, c, HF_DIM_DPORT, has_ports, key->dport);
@@ -152,20 +153,27 @@ INLINE const struct hf_at *first_of(struct hf_walk *w, const struct hf_classifie
 	return NULL;
 }
 
+INLINE uint32_t later(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
 INLINE bool walk(struct hf_walk *w, const struct hf_classifier *c, const struct hf_key *key,
 	bool blind, next_fn next, struct hf_decision *ret)
 {
 	const struct hf_path *path = hf_rules_find_path(c->rules, key->in, key->class);
 	uint32_t block = path ? path->block : 0;
+	uint32_t first = w->begin[0], split = w->begin[1];
 
 	*ret = (struct hf_decision){.block = block};
-	while (path) {
+	for (; path; first = split = 0) {
 		const struct hf_at_block *b = &c->blocks[block];
-		const struct hf_at *at = first_of(w, c, key, blind, next, b->first, b->split);
+		const struct hf_at *at =
+			first_of(w, c, key, blind, next, later(b->first, first), b->split);
 		const struct hf_at *other = NULL;
 
 		if (b->split < b->end)
-			other = first_of(w, c, key, blind, next, b->split, b->end);
+			other = first_of(w, c, key, blind, next, later(b->split, split), b->end);
 		if (other && (!at || other->rule < at->rule))
 			at = other;
 		if (!at || (blind && at->needs_ct))
@@ -352,6 +360,32 @@ static const struct hf_at_block *first_block(
 	return block == HF_DELTA_GONE ? NULL : &c->blocks[block];
 }
 
+void hf_classify_fetch_roots(const struct hf_classifier *c, const struct hf_addr *src,
+	const struct hf_addr *dst, uint16_t dport)
+{
+	if (c->has[HF_DIM_SRC])
+		hf_spans_fetch_root(&c->addrs[HF_DIM_SRC], src);
+	if (c->has[HF_DIM_DST])
+		hf_spans_fetch_root(&c->addrs[HF_DIM_DST], dst);
+	if (c->has[HF_DIM_WIRE_DST])
+		hf_spans_fetch_root(&c->addrs[HF_DIM_WIRE_DST], dst);
+	if (c->has[HF_DIM_DPORT])
+		rte_prefetch0(&c->ports[HF_DIM_DPORT][dport]);
+	if (c->has[HF_DIM_WIRE_DPORT])
+		rte_prefetch0(&c->ports[HF_DIM_WIRE_DPORT][dport]);
+}
+
+void hf_classify_fetch_spans(
+	const struct hf_classifier *c, const struct hf_addr *src, const struct hf_addr *dst)
+{
+	if (c->has[HF_DIM_SRC])
+		hf_spans_fetch(&c->addrs[HF_DIM_SRC], src);
+	if (c->has[HF_DIM_DST])
+		hf_spans_fetch(&c->addrs[HF_DIM_DST], dst);
+	if (c->has[HF_DIM_WIRE_DST])
+		hf_spans_fetch(&c->addrs[HF_DIM_WIRE_DST], dst);
+}
+
 void hf_classify_aim(const struct hf_classifier *c, const struct hf_delta *delta,
 	const struct hf_key *key, const struct hf_addr *src, const struct hf_addr *dst,
 	struct hf_walk *ret)
@@ -360,8 +394,41 @@ void hf_classify_aim(const struct hf_classifier *c, const struct hf_delta *delta
 	unsigned int dim;
 
 	begin(ret, c, key, src, dst, HF_CT_UNKNOWN);
-	for (dim = 0; b && dim < ret->n; dim++)
+	for (dim = 0; b && dim < ret->n; dim++) {
 		rte_prefetch0(&ret->row[dim][b->first / HF_CHUNK_BITS]);
+		if (b->split < b->end)
+			rte_prefetch0(&ret->row[dim][b->split / HF_CHUNK_BITS]);
+	}
+}
+
+/* The first chunk of a lane in which not all bits are 0, and its memory. */
+static uint32_t fetch_lane(
+	const struct hf_classifier *c, const struct hf_walk *w, uint32_t from, uint32_t end)
+{
+	const uint32_t *lead = w->row[w->n > 1], *second = w->row[w->n > 2 ? 2 : 0];
+	uint32_t k = from / HF_CHUNK_BITS;
+	unsigned int dim;
+
+	if (from >= end)
+		return end;
+	while (!lead[k] | !second[k]) { /* the empty chunk */
+		if (++k * HF_CHUNK_BITS >= end)
+			return end;
+	}
+	for (dim = 0; dim < w->n; dim++)
+		rte_prefetch0(&c->rows.pool[w->row[dim][k]]);
+	return later(from, k * HF_CHUNK_BITS);
+}
+
+void hf_classify_fetch(const struct hf_classifier *c, const struct hf_delta *delta,
+	const struct hf_key *key, struct hf_walk *w)
+{
+	const struct hf_at_block *b = first_block(c, delta, key);
+
+	if (!b)
+		return;
+	w->begin[0] = fetch_lane(c, w, b->first, b->split);
+	w->begin[1] = fetch_lane(c, w, b->split, b->end);
 }
 
 bool hf_classify_blind(const struct hf_classifier *c, const struct hf_delta *delta,

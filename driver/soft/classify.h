@@ -73,6 +73,8 @@ struct hf_at_block {
 struct hf_classifier {
 	const struct hf_rules *rules;
 	uint32_t refs; /* for those who share it, all of one thread; hf_classifier_new() leaves 1 */
+	void *memory;  /* all that is looked at for a packet, once built */
+	bool large;    /* more than a cache near the core holds */
 	uint32_t n_bits;
 	struct hf_at *at; /* by bit */
 	struct hf_at_block *blocks;
@@ -86,12 +88,15 @@ struct hf_classifier {
 	uint32_t meta[HF_N_CTS][2][2][256]; /* by state, rewritten, IPv6, protocol */
 };
 
+#define HF_N_LANES 2
+
 /* The rows of one packet. */
 struct hf_walk {
 	const uint32_t *row[HF_N_DIMS]; /* the first one is of HF_DIM_META */
 	unsigned int n;
-	uint32_t chunk; /* of which bits are held, or UINT32_MAX */
-	uint32_t words; /* those of bits that are not 0; a bit each */
+	uint32_t begin[HF_N_LANES]; /* of the first block: no bit is set before */
+	uint32_t chunk;		    /* of which bits are held, or UINT32_MAX */
+	uint32_t words;		    /* those of bits that are not 0; a bit each */
 	struct hf_chunk bits;
 };
 
@@ -116,12 +121,25 @@ struct hf_decision hf_classify(const struct hf_classifier *classifier, const str
 
 /*
  * The same without knowing key.ct, for packets that rules in front of connection tracking decide
- * and nothing rewrites. In two steps, so that the memory of a whole burst is on its way before the
- * first one needs it. src and dst are those of the key, which need not have them yet.
+ * and nothing rewrites. In steps, each to be taken for a whole burst, so that the memory of all
+ * packets is on its way before the first one needs it:
+ *
+ *     hf_classify_fetch_roots(), hf_classify_fetch_spans(): any key that begins like this;
+ *     hf_classify_aim(): src and dst are those of the key, which need not have them yet;
+ *     hf_classify_fetch(); hf_classify_blind().
+ *
+ * The first two and hf_classify_fetch() may be left out, and cost more than they save unless it is
+ * large.
  */
+void hf_classify_fetch_roots(const struct hf_classifier *classifier, const struct hf_addr *src,
+	const struct hf_addr *dst, uint16_t dport);
+void hf_classify_fetch_spans(const struct hf_classifier *classifier, const struct hf_addr *src,
+	const struct hf_addr *dst);
 void hf_classify_aim(const struct hf_classifier *classifier, const struct hf_delta *delta,
 	const struct hf_key *key, const struct hf_addr *src, const struct hf_addr *dst,
 	struct hf_walk *ret);
+void hf_classify_fetch(const struct hf_classifier *classifier, const struct hf_delta *delta,
+	const struct hf_key *key, struct hf_walk *walk);
 /* False if the connection's state matters. */
 bool hf_classify_blind(const struct hf_classifier *classifier, const struct hf_delta *delta,
 	const struct hf_key *key, struct hf_walk *walk, struct hf_decision *ret);

@@ -343,6 +343,20 @@ bool hf_is_forwarded(const struct hf_gen *gen, const struct hf_addr *dst)
 	return hf_find_dest(gen, dst, NULL)->class != HF_CLASS_HOST;
 }
 
+void hf_judge_fetch_roots(
+	const struct hf_gen *gen, const struct hf_classifier *classifier, const struct hf_pkt *pkt)
+{
+	hf_spans_fetch_root(&gen->dests, &pkt->dst);
+	hf_classify_fetch_roots(classifier, &pkt->src, &pkt->dst, pkt->dport);
+}
+
+void hf_judge_fetch_spans(
+	const struct hf_gen *gen, const struct hf_classifier *classifier, const struct hf_pkt *pkt)
+{
+	hf_spans_fetch(&gen->dests, &pkt->dst);
+	hf_classify_fetch_spans(classifier, &pkt->src, &pkt->dst);
+}
+
 bool hf_judge_aim(const struct hf_case *c, struct hf_blind *blind)
 {
 	const struct hf_dest *dest;

@@ -276,20 +276,43 @@ static bool may_be_untracked(const struct burst *b, const struct slot *s)
 	return !(iface->calm[b->dir][hf_calm_group(s->pkt.proto)] & HF_CT_BIT(HF_CT_ESTABLISHED));
 }
 
+/* What the packets will look up in tables that are too large for the cache. */
+static void fetch_untracked(const struct burst *b, const struct slot *slots, uint32_t asked)
+{
+	uint32_t left;
+
+	for (left = asked; left; left &= left - 1)
+		hf_judge_fetch_roots(b->gen, b->tables->classifier,
+			&slots[(unsigned int)__builtin_ctz(left)].pkt);
+	for (left = asked; left; left &= left - 1)
+		hf_judge_fetch_spans(b->gen, b->tables->classifier,
+			&slots[(unsigned int)__builtin_ctz(left)].pkt);
+}
+
 /* Second stage: what untracked policy decides needs no connection table. */
 static void judge_untracked(const struct burst *b, struct slot *slots, unsigned int n)
 {
+	const struct hf_classifier *classifier = b->tables->classifier;
 	struct hf_blind blind[BATCH];
-	uint32_t aimed = 0, left;
+	uint32_t asked = 0, aimed = 0, left;
 	struct hf_judged j;
 	struct hf_case c;
 	unsigned int i;
 
-	for (i = 0; i < n; i++) {
-		if (!may_be_untracked(b, &slots[i]))
-			continue;
+	if (b->dir != HF_SOFT_IN || !classifier)
+		return;
+	for (i = 0; i < n; i++)
+		asked |= (uint32_t)may_be_untracked(b, &slots[i]) << i;
+	if (classifier->large)
+		fetch_untracked(b, slots, asked);
+	for (left = asked; left; left &= left - 1) {
+		i = (unsigned int)__builtin_ctz(left);
 		make_case(b, &slots[i], &c);
 		aimed |= (uint32_t)hf_judge_aim(&c, &blind[i]) << i;
+	}
+	for (left = classifier->large ? aimed : 0; left; left &= left - 1) {
+		i = (unsigned int)__builtin_ctz(left);
+		hf_classify_fetch(classifier, b->tables->delta, &blind[i].key, &blind[i].walk);
 	}
 	for (left = aimed; left; left &= left - 1) {
 		i = (unsigned int)__builtin_ctz(left);

@@ -185,7 +185,7 @@ int hf_spans_build(struct hf_spans *ret, const struct hf_span_net *nets, size_t 
 	to.low4 = calloc(2 * n4 + 1 + HF_SPANS_AT_ONCE, sizeof(*to.low4));
 	to.value4 = calloc(2 * n4 + 1, sizeof(*to.value4));
 	to.v6 = calloc(2 * (n - n4) + 1, sizeof(*to.v6));
-	to.root4 = calloc((1u << 16) + 1, sizeof(*to.root4));
+	to.root4 = calloc(HF_SPANS_ROOTS, sizeof(*to.root4));
 	if (!marks || !room || !s.open || !to.low4 || !to.value4 || !to.root4 || !to.v6)
 		rc = -ENOMEM;
 	if (rc == 0)

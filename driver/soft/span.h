@@ -28,6 +28,7 @@
 
 #define HF_SPAN_FAIL	 UINT32_MAX /* no number: out of memory */
 #define HF_SPANS_AT_ONCE 8	    /* what one SSE register holds */
+#define HF_SPANS_ROOTS	 65537
 
 struct hf_span6 {
 	uint64_t hi, lo; /* first address */
@@ -131,4 +132,25 @@ static inline uint32_t hf_spans_find(const struct hf_spans *s, const struct hf_a
 	if (a->family == 4)
 		return hf_spans_find4(s, hf_span_be32(a->b));
 	return hf_spans_find6(s, hf_span_be64(a->b), hf_span_be64(a->b + 8));
+}
+
+/*
+ * What hf_spans_find() will read, sent for in two steps, so that the memory of many addresses is on
+ * its way at once. IPv6 is searched for, and cannot be foreseen.
+ */
+static inline void hf_spans_fetch_root(const struct hf_spans *s, const struct hf_addr *a)
+{
+	if (a->family == 4)
+		__builtin_prefetch(&s->root4[hf_span_be32(a->b) >> 16]);
+}
+
+static inline void hf_spans_fetch(const struct hf_spans *s, const struct hf_addr *a)
+{
+	uint32_t base;
+
+	if (a->family != 4)
+		return;
+	base = s->root4[hf_span_be32(a->b) >> 16];
+	__builtin_prefetch(&s->low4[base]);
+	__builtin_prefetch(&s->value4[base ? base - 1 : 0]);
 }

@@ -276,6 +276,11 @@ struct hf_blind {
 	struct hf_walk walk;
 };
 
+/* What hf_judge_aim() will read, in two steps. */
+void hf_judge_fetch_roots(
+	const struct hf_gen *gen, const struct hf_classifier *classifier, const struct hf_pkt *pkt);
+void hf_judge_fetch_spans(
+	const struct hf_gen *gen, const struct hf_classifier *classifier, const struct hf_pkt *pkt);
 /* False: not possible for this packet. */
 bool hf_judge_aim(const struct hf_case *c, struct hf_blind *blind);
 /* True: denied or allowed untracked, and *ret says by what. */

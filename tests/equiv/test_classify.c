@@ -84,6 +84,9 @@ static void check_blind(const struct hf_rules *rules, const struct hf_classifier
 	int ct;
 
 	hf_classify_aim(c, NULL, &key, &key.src, &key.dst, &walk);
+	/* May be left out. */
+	if (t->blind % 2)
+		hf_classify_fetch(c, NULL, &key, &walk);
 	if (!hf_classify_blind(c, NULL, &key, &walk, &blind)) {
 		t->needs_ct++;
 		return;

@@ -167,6 +167,9 @@ static void check_blind(const struct hf_rules *rules, const struct hf_classifier
 	int ct;
 
 	hf_classify_aim(c, d, &key, &key.src, &key.dst, &walk);
+	/* May be left out. */
+	if (t->blind % 2)
+		hf_classify_fetch(c, d, &key, &walk);
 	if (!hf_classify_blind(c, d, &key, &walk, &blind)) {
 		t->needs_ct++;
 		return;
