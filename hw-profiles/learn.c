@@ -216,6 +216,7 @@ static void state(const struct lesson *l, const struct hf_flow *flow, struct hf_
 {
 	uint64_t given = hf_flow_fields(flow, HF_EXTENT_PARTIAL, HF_EXTENT_FULL);
 	uint64_t some = hf_flow_fields(flow, HF_EXTENT_PARTIAL, HF_EXTENT_PARTIAL);
+	uint64_t all = hf_flow_fields(flow, HF_EXTENT_FULL, HF_EXTENT_FULL);
 	uint32_t repeated, items = hf_flow_layers(flow, &repeated), acts = hf_flow_acts(flow);
 	unsigned int f;
 
@@ -226,6 +227,7 @@ static void state(const struct lesson *l, const struct hf_flow *flow, struct hf_
 			ret->no_fields |= HF_F_BIT(f);
 	}
 	ret->partial = some & (~some + 1); /* the first */
+	ret->full = all & (~all + 1);
 	ret->frag = HF_FRAG_BIT(flow->frag);
 	ret->all_actions = acts;
 	ret->no_actions = l->e->actions & ~acts;
@@ -280,7 +282,7 @@ static void leave_out(const struct lesson *l, struct hf_nic_when *when)
 	uint32_t *const sets[] = {&when->no_actions, &when->first_action, &when->no_items,
 		&when->frag, &when->all_actions, &when->items};
 	uint64_t *const wide[] = {
-		&when->no_fields, &when->and_fields, &when->fields, &when->partial};
+		&when->no_fields, &when->and_fields, &when->fields, &when->partial, &when->full};
 	bool *const flags[] = {&when->root, &when->not_root, &when->priority, &when->range};
 	uint8_t directions = when->directions;
 	unsigned int bit;

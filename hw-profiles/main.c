@@ -156,6 +156,20 @@ static json_t *items_json(const struct hf_engine *e)
 	return list;
 }
 
+/* Of rules that it is asked for; empty: all of the NIC's. */
+static json_t *directions_json(const struct hf_engine *e)
+{
+	json_t *list = json_array();
+
+	if (e->directions & HF_DIR_INGRESS)
+		json_array_append_new(list, json_string("ingress"));
+	if (e->directions & HF_DIR_EGRESS)
+		json_array_append_new(list, json_string("egress"));
+	if (e->directions & HF_DIR_TRANSFER)
+		json_array_append_new(list, json_string("transfer"));
+	return list;
+}
+
 static json_t *engine_json(const struct hf_engine *e)
 {
 	json_t *fields = json_object();
@@ -166,15 +180,17 @@ static json_t *engine_json(const struct hf_engine *e)
 			json_object_set_new(fields, hf_field_info((enum hf_field)f)->name,
 				json_string(hf_mask_kind_name((enum hf_mask_kind)e->field[f])));
 	}
-	return json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:I}",
-		"name", e->name, "groups", (json_int_t)e->groups, "priorities_root",
-		(json_int_t)(e->prios_root - e->prio_first), "priorities_others",
+	return json_pack("{s:s, s:o, s:I, s:b, s:I, s:I, s:I, s:s, s:s, s:b, s:b, s:b, s:o, s:o, "
+			 "s:o, s:o, s:o, s:I, s:I}",
+		"name", e->name, "directions", directions_json(e), "groups", (json_int_t)e->groups,
+		"groups_ignored", e->group_ignored, "priorities_first", (json_int_t)e->prio_first,
+		"priorities_root", (json_int_t)(e->prios_root - e->prio_first), "priorities_others",
 		(json_int_t)e->prios, "order", hf_prio_order_name(e->order), "shape",
 		hf_shape_rule_name(e->shape), "type_scope", e->type_scope, "depth_rank",
-		e->depth_rank, "items", items_json(e), "patterns",
-		seqs_json(e->patterns, e->n_patterns), "fields", fields, "actions",
-		set_json(e->actions), "drop_with", set_json(e->drop_with), "capacity",
-		(json_int_t)e->capacity);
+		e->depth_rank, "range_ignored", e->range_ignored, "items", items_json(e),
+		"patterns", seqs_json(e->patterns, e->n_patterns), "fields", fields, "actions",
+		set_json(e->actions), "drop_with", set_json(e->drop_with), "mark_max",
+		(json_int_t)e->mark_max, "capacity", (json_int_t)e->capacity);
 }
 
 static json_t *nic_json(const struct hf_nic *nic)

@@ -190,6 +190,7 @@ static const struct {
 	{"and_fields", &hf_names_field, offsetof(struct hf_nic_when, and_fields), true},
 	{"no_fields", &hf_names_field, offsetof(struct hf_nic_when, no_fields), true},
 	{"partial", &hf_names_field, offsetof(struct hf_nic_when, partial), true},
+	{"full", &hf_names_field, offsetof(struct hf_nic_when, full), true},
 	{"nonzero", &hf_names_field, offsetof(struct hf_nic_when, nonzero), true},
 	{"actions", &hf_names_act, offsetof(struct hf_nic_when, actions), false},
 	{"all_actions", &hf_names_act, offsetof(struct hf_nic_when, all_actions), false},

@@ -164,6 +164,8 @@ static bool fields_hold(const struct hf_nic_when *when, const struct hf_flow *fl
 	if (when->partial &&
 		!(hf_flow_fields(flow, HF_EXTENT_PARTIAL, HF_EXTENT_PARTIAL) & when->partial))
 		return false;
+	if (when->full && !(hf_flow_fields(flow, HF_EXTENT_FULL, HF_EXTENT_FULL) & when->full))
+		return false;
 	return !when->nonzero || nonzero_holds(when->nonzero, flow);
 }
 

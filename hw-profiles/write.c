@@ -123,6 +123,7 @@ static void put_when(const struct writer *w, const struct hf_nic_when *when)
 		{"and_fields", when->and_fields, &hf_names_field},
 		{"no_fields", when->no_fields, &hf_names_field},
 		{"partial", when->partial, &hf_names_field},
+		{"full", when->full, &hf_names_field},
 		{"all_actions", when->all_actions, &hf_names_act},
 		{"no_actions", when->no_actions, &hf_names_act},
 		{"first_action", when->first_action, &hf_names_act},

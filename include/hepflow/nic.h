@@ -163,6 +163,7 @@ struct hf_nic_when {
 	uint64_t and_fields; /* and one of these */
 	uint64_t no_fields;  /* none of these has a mask */
 	uint64_t partial;    /* one of these has some bits of mask, but not all */
+	uint64_t full;	     /* one of these has all bits of mask */
 	uint64_t nonzero;    /* one of these has a mask and a value other than 0 */
 	uint32_t actions;    /* HF_ACT_BIT: one of these is given */
 	uint32_t all_actions;
