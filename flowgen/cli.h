@@ -35,6 +35,7 @@ struct cli {
 	const char *profile;
 	const char *fallback;
 	const char *eswitch;
+	bool reserve;
 	const char *format;
 	const char *packets;
 	const char *calico;

@@ -87,6 +87,7 @@ static int parse_eswitch(const char *text, struct hf_eswitch *ret)
 int cli_plan_opts(const struct cli *cli, struct hf_plan_opts *ret)
 {
 	ret->strict_invalid = cli->strict_invalid;
+	ret->reserve = cli->reserve;
 	if (cli->fallback && parse_fallback(cli->fallback, &ret->fallback) < 0)
 		return cli_usage("--fallback: '%s' is not software or kernel", cli->fallback);
 	if (cli->capacity && parse_capacity(cli->capacity, &ret->capacity) < 0)

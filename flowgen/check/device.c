@@ -48,6 +48,27 @@ const struct hf_engine *hf_device_engine(const struct hf_check_view *view)
 	return NULL;
 }
 
+const struct hf_engine *hf_device_carrier(const struct hf_check_view *view)
+{
+	size_t i;
+
+	for (i = 0; i < view->nic->n_engines; i++) {
+		const struct hf_engine *e = &view->nic->engine[i];
+
+		if (e->actions & HF_ACT_BIT(HF_ACT_QUEUE) && e->shape == HF_SHAPE_FREE &&
+			!(e->actions & (HF_ACT_BIT(HF_ACT_DROP) | HF_ACT_BIT(HF_ACT_MARK))) &&
+			!e->type_scope && e->field[HF_F_IP4_DST] != HF_MASK_NONE)
+			return e;
+	}
+	return NULL;
+}
+
+const struct hf_engine *hf_device_engine_of(
+	const struct hf_check_view *view, const struct hf_entry *e)
+{
+	return e->reserved ? hf_device_carrier(view) : hf_device_engine(view);
+}
+
 static void parser_init(struct parser *p, struct dd *dd, const struct hf_check_view *view)
 {
 	const struct hf_nic *nic = view->nic;
@@ -57,6 +78,8 @@ static void parser_init(struct parser *p, struct dd *dd, const struct hf_check_v
 	size_t i;
 
 	*p = (struct parser){.dd = dd, .engine = hf_device_engine(view), .eswitch = view->eswitch};
+	if (!p->engine)
+		p->engine = hf_device_carrier(view);
 	if (nic->fragments_match_l4)
 		no_l4 = hf_dd_is(dd, DD_LATER, 1);
 	p->frag = hf_dd_minus(dd, frag, hf_dd_minus(dd, ext, behind));
@@ -246,6 +269,8 @@ static uint64_t rank_of(const struct hf_engine *engine, const struct hf_entry *e
 									 : 2;
 	uint64_t rank = 0;
 
+	if (e->reserved) /* which of two engines comes first nobody says */
+		return 0;
 	if (engine->order == HF_PRIO_LOWER)
 		rank = e->priority;
 	else if (engine->order == HF_PRIO_HIGHER)
@@ -292,6 +317,7 @@ struct exit {
 /* One table: its entries, strongest first, and where each rank starts among them. */
 struct table_run {
 	const struct parser *parser;
+	const struct parser *carrier; /* of reserved entries */
 	const struct hf_check_view *view;
 	const struct hf_pattern *installed; /* per entry of the view */
 	bool one_shape;			    /* else entries may be missing */
@@ -337,8 +363,9 @@ static const struct hf_entry *entry_at(const struct table_run *t, size_t i)
 static BDD entry_takes(const struct table_run *t, size_t i, BDD *surely)
 {
 	const struct hf_pattern *m = &t->installed[t->places[i].entry];
-	struct dd *dd = t->parser->dd;
-	BDD must, may = tag_has(dd, t->tags, m, &must), set = pattern_has(t->parser, m);
+	const struct parser *p = entry_at(t, i)->reserved ? t->carrier : t->parser;
+	struct dd *dd = p->dd;
+	BDD must, may = tag_has(dd, t->tags, m, &must), set = pattern_has(p, m);
 
 	if (t->within != hf_dd_all())
 		set = hf_dd_and(dd, set, t->within);
@@ -536,7 +563,7 @@ static int list_places(const struct parser *p, const struct hf_check_view *view,
 	for (i = 0; i < view->n_entries; i++) {
 		const struct hf_entry *e = &view->entries[i];
 
-		if (e->table >= view->n_tables ||
+		if (e->table >= view->n_tables || !hf_device_engine_of(view, e) ||
 			(e->fate == HF_FATE_JUMP &&
 				(e->jump <= e->table || e->jump >= view->n_tables)))
 			return -EINVAL;
@@ -557,8 +584,9 @@ int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
 		.reach = calloc(view->n_tables + 1, sizeof(*w.reach)),
 		.tags = calloc(view->n_tables + 1, sizeof(*w.tags)),
 		.outs = calloc(EXITS + n + 1, sizeof(*w.outs))};
-	struct parser parser;
+	struct parser parser, carrier;
 	struct table_run run = {.parser = &parser,
+		.carrier = &carrier,
 		.view = view,
 		.installed = installed,
 		.one_shape = hf_device_one_shape(view),
@@ -572,6 +600,8 @@ int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
 
 	*dev = (struct device){0}; /* libbdd's false is 0 */
 	parser_init(&parser, dd, view);
+	carrier = parser;
+	carrier.engine = hf_device_carrier(view);
 	if (!places || !installed || !w.reach || !w.tags || !w.outs || !run.starts || !run.out_of ||
 		!run.exits)
 		rc = -ENOMEM;

@@ -43,6 +43,11 @@ enum hf_verdict hf_pol_verdict(const struct pol *pol, const struct hf_packet *pk
 
 /* The engine that policy is put into, or NULL. */
 const struct hf_engine *hf_device_engine(const struct hf_check_view *view);
+/* That of reserved entries, which does nothing but choose a queue, or NULL. */
+const struct hf_engine *hf_device_carrier(const struct hf_check_view *view);
+/* Of an entry. */
+const struct hf_engine *hf_device_engine_of(
+	const struct hf_check_view *view, const struct hf_entry *e);
 /*
  * Of all, what the NIC could decide with room for everything: policy has one verdict whatever the
  * fields say that the profile does not match.

@@ -65,7 +65,7 @@ static uint32_t items_of(enum hf_field f)
 bool hf_device_installed(
 	const struct hf_check_view *view, const struct hf_entry *e, struct hf_pattern *ret)
 {
-	const struct hf_engine *engine = hf_device_engine(view);
+	const struct hf_engine *engine = hf_device_engine_of(view, e);
 	struct hf_flow flow;
 	enum hf_field f;
 	bool as_asked = true;
@@ -115,9 +115,13 @@ bool hf_device_one_shape(const struct hf_check_view *view)
 	if (!engine || engine->shape == HF_SHAPE_FREE)
 		return true;
 	for (i = 0; i < view->n_entries && same; i++) {
+		if (view->entries[i].reserved)
+			continue;
 		(void)hf_device_installed(view, &view->entries[i], &p);
 		/* The first of its type stands for those before. */
 		for (k = 0; k < i; k++) {
+			if (view->entries[k].reserved)
+				continue;
 			(void)hf_device_installed(view, &view->entries[k], &q);
 			if (engine->shape == HF_SHAPE_GLOBAL || type_of(&p) == type_of(&q))
 				break;

@@ -119,6 +119,8 @@ BDD hf_device_knowable(
 	BDD rest = all, ret = hf_dd_none();
 	unsigned int hidden, i;
 
+	if (!e && view->n_entries > 0) /* all of them reserved */
+		e = hf_device_carrier(view);
 	if (!e || !(e->layers & HF_LAYER_BIT(v4 ? HF_LAYER_IPV4 : HF_LAYER_IPV6)))
 		return hf_dd_none();
 	hidden = hidden_of_all(e, v4);

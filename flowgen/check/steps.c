@@ -45,7 +45,8 @@ static bool same_entry(const struct hf_entry *a, const struct hf_entry *b)
 						     (!a->sets_tag || a->tag == b->tag));
 
 	return a->table == b->table && a->priority == b->priority && a->fate == b->fate && to &&
-	       a->forward == b->forward && memcmp(&a->match, &b->match, sizeof(a->match)) == 0;
+	       a->forward == b->forward && a->reserved == b->reserved &&
+	       memcmp(&a->match, &b->match, sizeof(a->match)) == 0;
 }
 
 /*
@@ -231,13 +232,15 @@ static int add_model(struct job *job, const struct hf_model *model)
 static bool all_as_asked(const struct job *job)
 {
 	struct hf_pattern p;
-	bool yes = hf_device_engine(job->from) != NULL;
+	bool yes = true;
 	size_t i;
 
 	for (i = 0; yes && i < job->from->n_entries; i++)
-		yes = hf_device_installed(job->from, &job->from->entries[i], &p);
+		yes = hf_device_engine_of(job->from, &job->from->entries[i]) &&
+		      hf_device_installed(job->from, &job->from->entries[i], &p);
 	for (i = 0; yes && i < job->n_steps; i++)
-		yes = hf_device_installed(job->from, &job->steps[i].entry, &p);
+		yes = hf_device_engine_of(job->from, &job->steps[i].entry) &&
+		      hf_device_installed(job->from, &job->steps[i].entry, &p);
 	return yes;
 }
 

@@ -338,6 +338,12 @@ int hf_plan_build(const struct hf_rules *rules, const struct hf_nic *nic,
 		return rc;
 	b.in = (uint16_t)rc;
 	b.engine = hf_plan_engine(nic, opts->eswitch.on);
+	if (opts->reserve && opts->fallback == HF_FALLBACK_SOFTWARE && !opts->eswitch.on)
+		b.carrier = hf_plan_carrier(nic);
+	if (!b.engine && b.carrier) {
+		b.engine = b.carrier;
+		b.reserved = true;
+	}
 	rc = check_eswitch(&b, opts, err);
 	if (rc < 0)
 		return rc;

@@ -61,7 +61,9 @@ struct builder {
 	uint32_t capacity; /* UINT32_MAX = no limit */
 	uint32_t classify_from;
 	struct hf_eswitch eswitch;
-	uint64_t *weights; /* packets by origin, or NULL */
+	const struct hf_engine *carrier; /* of reserved entries; NULL: there are none */
+	bool reserved;			 /* entries that are made now are */
+	uint64_t *weights;		 /* packets by origin, or NULL */
 	const struct hf_plan *previous;
 	struct hf_plan *plan;
 	HF_VEC(struct hf_table) tables;
@@ -74,6 +76,9 @@ struct builder {
 /* The engine policy goes to: the first that can drop and match addresses, of packets that arrive
  * or, where that is asked for, of the e-switch. NULL: none. */
 const struct hf_engine *hf_plan_engine(const struct hf_nic *nic, bool eswitch);
+/* That of reserved entries: the first that can match addresses and do nothing but choose a queue,
+ * and where any sound entries may stand side by side. NULL: none. */
+const struct hf_engine *hf_plan_carrier(const struct hf_nic *nic);
 /* Returns 0 or -ENOMEM. */
 int hf_build_entry(struct builder *b, const struct hf_entry *entry);
 /* Tallies something that is not in hardware. */

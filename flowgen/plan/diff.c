@@ -47,7 +47,7 @@ struct telling {
 	uint32_t fate;
 	uint32_t jump; /* group */
 	uint32_t sets_tag, tag;
-	uint32_t forward;
+	uint32_t forward, reserved;
 };
 #define KEY_SIZE   offsetof(struct telling, fate)
 #define COVER_SIZE offsetof(struct telling, priority) /* a cover's priority is always 0 */
@@ -98,6 +98,7 @@ static struct telling tell(const struct hf_plan *plan, const struct hf_entry *e)
 	t.sets_tag = e->sets_tag;
 	t.tag = e->tag;
 	t.forward = e->forward;
+	t.reserved = e->reserved;
 	return t;
 }
 
@@ -152,7 +153,7 @@ static bool told_same(const struct work *w, size_t old, size_t new)
 	const struct hf_table *from = w->from->tables, *to = w->to->tables;
 
 	return a->priority == b->priority && a->fate == b->fate && a->sets_tag == b->sets_tag &&
-	       a->tag == b->tag && a->forward == b->forward &&
+	       a->tag == b->tag && a->forward == b->forward && a->reserved == b->reserved &&
 	       from[a->table].group == to[b->table].group &&
 	       (a->fate != HF_FATE_JUMP || from[a->jump].group == to[b->jump].group) &&
 	       memcmp(&a->match, &b->match, sizeof(a->match)) == 0;

@@ -47,6 +47,8 @@ static const struct kind l3_kinds[] = {
 struct flat {
 	struct builder *b;
 	struct sight_host host;
+	bool denies_only; /* of keys */
+	bool undropped; /* keys of some shape are to be denied, and the engine does not take them */
 };
 
 struct keys {
@@ -226,31 +228,47 @@ static struct shape spell(
 	return s;
 }
 
-/* Entry for a key if the driver would take it. */
-static bool key_entry(const struct flat *f, const struct kind *kind, const struct key *key,
-	unsigned int by, struct hf_entry *ret)
+/* Whether the driver would take it. */
+static bool takes(const struct flat *f, const struct shape *s, struct hf_entry *entry)
 {
-	struct shape s = spell(f->b, kind, &key->cube, by);
 	struct hf_plan one = {.n_entries = 1, .n_tables = 1};
 	struct hf_table table = {0};
 	enum hf_reject reject;
 	struct hf_flow flow;
 
-	*ret = (struct hf_entry){
-		.match = s.pattern, .fate = key->fate, .origin = key->origin, .detail = HF_F_MAX_};
-	if (s.reason)
+	if (s->reason)
 		return false;
-	one.entries = ret;
+	entry->match = s->pattern;
+	one.entries = entry;
 	one.tables = &table;
 	hf_plan_flow(&one, f->b->nic, 0, 1, &flow);
 	return hf_nic_accept(f->b->nic, &flow, &reject) == f->b->engine &&
 	       hf_nic_danger(f->b->engine, &flow) == HF_F_MAX_;
 }
 
+/* Entry for a key if the driver would take it, if need be with the protocol's number as well. */
+static bool key_entry(const struct flat *f, const struct kind *kind, const struct key *key,
+	unsigned int by, struct hf_entry *ret)
+{
+	struct shape s = spell(f->b, kind, &key->cube, by);
+	const uint8_t all = 0xff;
+
+	*ret = (struct hf_entry){.fate = key->fate,
+		.origin = key->origin,
+		.detail = HF_F_MAX_,
+		.reserved = f->b->reserved};
+	if (takes(f, &s, ret))
+		return true;
+	if (!kind->proto)
+		return false;
+	hf_shape_put(&s, kind->family == 4 ? HF_F_IP4_PROTO : HF_F_IP6_PROTO, &kind->proto, &all);
+	return takes(f, &s, ret);
+}
+
 /* Keeps the keys that have one fate which hardware may have. */
 static int decide_keys(struct flat *f, const struct kind *kind, unsigned int by, struct keys *keys)
 {
-	bool drops_only = f->b->items.fallback == HF_FALLBACK_KERNEL;
+	bool drops_only = f->denies_only || f->b->items.fallback == HF_FALLBACK_KERNEL;
 	struct cube all = hf_cube_all(kind->family), within = region_of(f, kind, &all, by);
 	int rc = hf_sight_index(&f->host, &within, by);
 	enum hf_reason reason;
@@ -287,7 +305,7 @@ static size_t worth_of(unsigned int by)
 
 /* Drops count double, they are what saves work. Entries of one shape and fate are alike to the
  * driver as far as choosing goes; each is offered to it before it is emitted. */
-static size_t score_of(const struct flat *f, const struct kind *kind, const struct choice *c)
+static size_t score_of(struct flat *f, const struct kind *kind, const struct choice *c)
 {
 	enum { UNKNOWN, TAKES, REFUSES } answers[HF_FATE_JUMP] = {0};
 	struct hf_entry entry;
@@ -299,6 +317,7 @@ static size_t score_of(const struct flat *f, const struct kind *kind, const stru
 		if (answers[key->fate] == UNKNOWN)
 			answers[key->fate] =
 				key_entry(f, kind, key, c->by, &entry) ? TAKES : REFUSES;
+		f->undropped |= key->fate == HF_FATE_DENY && answers[key->fate] == REFUSES;
 		if (answers[key->fate] == TAKES)
 			score += worth_of(c->by) * (key->fate == HF_FATE_DENY ? 2 : 1);
 	}
@@ -356,6 +375,31 @@ static int pick_cmp(const void *a, const void *b)
 	return x->key < y->key ? -1 : x->key > y->key;
 }
 
+/* Whether an entry of the other engine drops all of these packets. */
+static bool is_dropped(const struct builder *b, const struct hf_entry *e)
+{
+	const uint8_t *spec = (const uint8_t *)&e->match.spec;
+	size_t i, k;
+
+	for (i = 0; i < b->entries.n; i++) {
+		const struct hf_entry *other = &b->entries.v[i];
+		const uint8_t *value = (const uint8_t *)&other->match.spec,
+			      *mask = (const uint8_t *)&other->match.mask;
+
+		if (other->reserved || other->fate != HF_FATE_DENY ||
+			other->match.layers & ~e->match.layers)
+			continue;
+		for (k = 0; k < sizeof(e->match.mask); k++) {
+			if (mask[k] & ~((const uint8_t *)&e->match.mask)[k] ||
+				(spec[k] ^ value[k]) & mask[k])
+				break;
+		}
+		if (k == sizeof(e->match.mask))
+			return true;
+	}
+	return false;
+}
+
 /* Entries do not meet each other, so while there is room any can be taken: the heaviest first. */
 static int emit_picks(struct builder *b, struct flat *f, const struct picks *picks)
 {
@@ -369,6 +413,8 @@ static int emit_picks(struct builder *b, struct flat *f, const struct picks *pic
 		const struct pick *p = &picks->v[i];
 
 		if (!key_entry(f, p->kind, p->key, p->choice->by, &entry))
+			continue;
+		if (f->denies_only && is_dropped(b, &entry))
 			continue;
 		if (b->entries.n >= b->capacity)
 			hf_build_miss(b, p->key->origin, HF_REASON_CAPACITY, HF_F_MAX_);
@@ -435,6 +481,27 @@ static int lower_kinds(struct flat *f)
 	return rc;
 }
 
+/*
+ * What the engine cannot drop leads to the queue of what is denied, by the engine that chooses
+ * queues. That entries of both overlap does not matter: each holds for all it matches.
+ */
+static int lower_undropped(struct flat *f)
+{
+	struct builder *b = f->b;
+	const struct hf_engine *engine = b->engine;
+	uint32_t capacity = b->capacity, more = b->carrier->capacity;
+	int rc;
+
+	if (more && b->entries.n + more < capacity)
+		b->capacity = (uint32_t)b->entries.n + more;
+	b->engine = b->carrier;
+	b->reserved = f->denies_only = true;
+	rc = lower_kinds(f);
+	b->engine = engine;
+	b->capacity = capacity;
+	return rc;
+}
+
 /* Whatever has no entry is missed for the most telling reason. */
 static void tally_rest(const struct flat *f)
 {
@@ -480,6 +547,8 @@ int hf_lower_flat(struct builder *b)
 	}
 	if (rc == 0 && !hf_build_has_vlan(b))
 		rc = lower_kinds(&f);
+	if (rc == 0 && b->carrier && !b->reserved && f.undropped)
+		rc = lower_undropped(&f);
 	if (rc == 0)
 		tally_rest(&f);
 	hf_sight_fini(&f.host);

@@ -52,11 +52,20 @@ static void add_allowed(struct hf_flow *f, const struct hf_plan *plan, const str
 	}
 }
 
+uint16_t hf_reserved_queue(enum hf_fate fate)
+{
+	return fate == HF_FATE_ALLOW ? 0 : fate == HF_FATE_ALLOW_UNTRACKED ? 1 : 2;
+}
+
 static void add_actions(struct hf_flow *f, const struct hf_plan *plan, const struct hf_entry *e,
 	const struct hf_engine *engine, uint16_t n_queues)
 {
 	if (engine->actions & HF_ACT_BIT(HF_ACT_COUNT))
 		add_action(f, HF_ACT_COUNT, 0);
+	if (e->reserved) {
+		add_action(f, HF_ACT_QUEUE, n_queues + (uint32_t)hf_reserved_queue(e->fate));
+		return;
+	}
 	switch (e->fate) {
 	case HF_FATE_JUMP:
 		if (e->sets_tag)
@@ -96,6 +105,21 @@ const struct hf_engine *hf_plan_engine(const struct hf_nic *nic, bool eswitch)
 	return NULL;
 }
 
+const struct hf_engine *hf_plan_carrier(const struct hf_nic *nic)
+{
+	size_t i;
+
+	for (i = 0; i < nic->n_engines; i++) {
+		const struct hf_engine *e = &nic->engine[i];
+
+		if (!(e->actions & (HF_ACT_BIT(HF_ACT_DROP) | HF_ACT_BIT(HF_ACT_MARK))) &&
+			e->actions & HF_ACT_BIT(HF_ACT_QUEUE) && !e->type_scope &&
+			e->shape == HF_SHAPE_FREE && e->field[HF_F_IP4_DST] != HF_MASK_NONE)
+			return e;
+	}
+	return NULL;
+}
+
 /* Items that name a port come first, as people write them. */
 static void list_items(struct hf_flow *f, uint32_t layers)
 {
@@ -117,7 +141,8 @@ void hf_plan_flow(const struct hf_plan *plan, const struct hf_nic *nic, size_t i
 	struct hf_flow *ret)
 {
 	const struct hf_entry *e = &plan->entries[i];
-	const struct hf_engine *engine = hf_plan_engine(nic, plan->eswitch.on);
+	const struct hf_engine *engine =
+		e->reserved ? hf_plan_carrier(nic) : hf_plan_engine(nic, plan->eswitch.on);
 
 	memset(ret, 0, sizeof(*ret));
 	ret->ingress = !plan->eswitch.on;

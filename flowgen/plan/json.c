@@ -44,6 +44,8 @@ static json_t *entry_json(const struct hf_plan *plan, size_t i)
 		json_object_set_new(o, "tag", json_integer(e->tag));
 	if (e->forward)
 		json_object_set_new(o, "delivered", json_true());
+	if (e->reserved)
+		json_object_set_new(o, "reserved", json_integer(hf_reserved_queue(e->fate)));
 	if (e->fate == HF_FATE_PUNT)
 		json_object_set_new(
 			o, "reason", json_string(hf_reason_print(e->reason, e->detail, buf)));

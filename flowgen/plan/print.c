@@ -194,6 +194,12 @@ static void print_account(const struct hf_plan *plan, const struct hf_account *a
 	fputc('\n', out);
 }
 
+/* How a verdict gets where it belongs, where that is not by mark and drop. */
+static const char *carried(const struct hf_entry *e)
+{
+	return e->forward ? " (delivered)" : e->reserved ? " (by queue)" : "";
+}
+
 static void print_entry(const struct hf_plan *plan, size_t i, FILE *out)
 {
 	const struct hf_entry *e = &plan->entries[i];
@@ -206,8 +212,7 @@ static void print_entry(const struct hf_plan *plan, size_t i, FILE *out)
 		fprintf(out, " %" PRIu32, plan->tables[e->jump].group);
 	if (e->sets_tag)
 		fprintf(out, " tag 0x%" PRIx32, e->tag);
-	if (e->forward)
-		fprintf(out, " (delivered)");
+	fprintf(out, "%s", carried(e));
 	if (e->fate == HF_FATE_PUNT)
 		fprintf(out, " (%s)", hf_reason_print(e->reason, e->detail, reason));
 	if (e->origin < plan->n_origins)
@@ -344,5 +349,5 @@ void hf_plan_explain(
 		fprintf(out, "%s; ", hf_reason_print(e->reason, e->detail, reason));
 	fprintf(out, "entry %zu of %s, table %" PRIu32 " \"%s\" priority %" PRIu32 ": %s -> %s%s\n",
 		i, plan->iface, plan->tables[e->table].group, plan->tables[e->table].name,
-		e->priority, match, hf_fate_name(fate), e->forward ? " (delivered)" : "");
+		e->priority, match, hf_fate_name(fate), carried(e));
 }

@@ -37,6 +37,13 @@ struct hf_plan;
 #define HF_MARK_CONN_MIN 0x10000
 #define HF_MARK_CONN_MAX 0x1ffff
 
+/*
+ * Receive queues behind those that packets are spread over: where a NIC can neither drop nor mark,
+ * each verdict has one, and what is received there need not be classified (a denied packet is
+ * software's to drop). Only software fallback knows them.
+ */
+#define HF_RESERVED_QUEUES 3
+
 /* Where a punted packet goes; docs/architecture.md, "Fallback". */
 enum hf_fallback {
 	HF_FALLBACK_SOFTWARE, /* to hepflowd's own packet path */
@@ -110,6 +117,8 @@ struct hf_entry {
 	uint32_t tag;  /* which entries of later tables match */
 	/* Of what is allowed: the e-switch delivers it; software does not see it. */
 	bool forward;
+	/* The verdict is told by the receive queue, hf_reserved_queue(); an engine of its own. */
+	bool reserved;
 	uint32_t origin;       /* index for hf_plan_origin() */
 	enum hf_reason reason; /* HF_FATE_PUNT: why */
 	uint32_t detail;       /* enum hf_field, or HF_F_MAX_ */
@@ -141,6 +150,8 @@ struct hf_plan_opts {
 	const char *iface; /* the uplink the NIC serves; NULL: the only one, or the first */
 	enum hf_fallback fallback;
 	struct hf_eswitch eswitch; /* only with fallback software */
+	/* There are HF_RESERVED_QUEUES behind the others, and nothing is spread over them. */
+	bool reserve;
 	/* Use at most so many entries. 0 = as the profile says, HF_CAPACITY_NONE = none at all. */
 	uint32_t capacity;
 	/*
@@ -216,10 +227,13 @@ int hf_plan_sum(const struct hf_plan *plan, struct hf_plan_sum *ret);
  * Entry i as the driver is asked for it: verdict carrier, counter where the engine has counters,
  * spread over the receive queues 0 .. n_queues-1 by RSS where the engine can, else queue 0. nic
  * must be the one the plan was built for. In an e-switch what goes to software jumps to a group
- * that has no rules (the last of the engine), and is to be received by the wire's port.
+ * that has no rules (the last of the engine), and is to be received by the wire's port. Reserved
+ * entries lead to queue n_queues + hf_reserved_queue().
  */
 void hf_plan_flow(const struct hf_plan *plan, const struct hf_nic *nic, size_t i, uint16_t n_queues,
 	struct hf_flow *ret);
+
+uint16_t hf_reserved_queue(enum hf_fate fate); /* 0 .. HF_RESERVED_QUEUES - 1; of a verdict */
 
 /*
  * What the NIC would do with a packet by this plan. *ret_entry is the deciding entry's index, or

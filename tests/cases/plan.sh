@@ -76,6 +76,12 @@ done
 [ "$(grep -c 'class="node"' "$tmp/svg")" = 5 ] || fail 'not 5 tables'
 [ "$(grep -c 'class="edge"' "$tmp/svg")" = 4 ] || fail 'not 4 jumps'
 
+# By queues.
+plan 0 -p igb-82576 --reserve-queues
+has ' proto 6 tcp dst 22 -> allow \(by queue\)  # '
+plan 0 -p igb-82576
+has '; 0 entries in 0 tables'
+
 # Of an e-switch.
 policy=$cases/untracked/policy.yaml
 plan 0 -p mlx5-cx6dx-esw --eswitch 4:7

@@ -71,7 +71,8 @@ def printed(build):
     found = {}
     for args, path in cases():
         for stage, more in (('policy', []), ('model', []), ('rules', []), ('eval', []),
-                            ('plan', ['-p', 'mlx5-cx6dx-esw', '--eswitch', '0:1', '--weights', WEIGHTS]), ('flows', ['-p', 'mlx5-cx6dx'])):
+                            ('plan', ['-p', 'mlx5-cx6dx-esw', '--eswitch', '0:1', '--weights', WEIGHTS]),
+                            ('plan', ['-p', 'igb-82576', '--reserve-queues']), ('flows', ['-p', 'mlx5-cx6dx'])):
             end = [PACKET] if stage == 'eval' else []
             value = run(flowgen, stage, '--format', 'json', *args, *more,
                         os.path.basename(path), *end, folder=os.path.dirname(path))

@@ -173,6 +173,7 @@ static void try_plan(const struct world_run *w, const struct hf_nic *nic, const 
 	char line[512];
 	int rc;
 
+	opts.reserve = w->i % 2;
 	if (nic->transfer && fallback == HF_FALLBACK_SOFTWARE)
 		view.eswitch = opts.eswitch = (struct hf_eswitch){true, 0, 1};
 	cr_assert_eq(hf_plan_build(w->rules, nic, &opts, &plan, NULL), 0);

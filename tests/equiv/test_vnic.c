@@ -37,6 +37,7 @@ struct tally {
 	size_t packets;
 	size_t entries;
 	size_t eswitch; /* plans */
+	size_t reserved;
 	size_t n_nics;
 	struct hf_nic **nics;
 	size_t fates[HF_FATE_JUMP + 1];
@@ -58,7 +59,7 @@ static struct hf_vnic_swport *const host_port = (void *)&place; /* not looked in
 static void add_entry(struct hf_vnic_table *table, const struct hf_plan *plan,
 	const struct hf_nic *nic, size_t i, const char *where)
 {
-	static const uint16_t queues[N_QUEUES] = {0, 1, 2, 3};
+	static const uint16_t queues[N_QUEUES + HF_RESERVED_QUEUES] = {0, 1, 2, 3, 4, 5, 6};
 	struct hf_flow flow, seen;
 	struct hf_rte_flow built;
 	struct hf_vnic_ask ask = {.flow = &seen, .queues = queues};
@@ -78,7 +79,7 @@ static void add_entry(struct hf_vnic_table *table, const struct hf_plan *plan,
 		if (seen.actions[k].act == HF_ACT_RSS)
 			ask.n_queues = (uint16_t)seen.actions[k].value;
 		else if (seen.actions[k].act == HF_ACT_QUEUE)
-			ask.n_queues = 1;
+			ask.n_queues = 1, ask.queues = &queues[seen.actions[k].value];
 		else if (seen.actions[k].act == HF_ACT_REPRESENTED_PORT &&
 			 seen.actions[k].value == HOST)
 			ask.out = host_port;
@@ -117,6 +118,17 @@ static enum hf_fate fate_of_mark(const struct hf_vnic_verdict *v)
 	if (!v->has_mark)
 		return HF_FATE_PUNT;
 	return v->mark == HF_MARK_ALLOW ? HF_FATE_ALLOW : HF_FATE_ALLOW_UNTRACKED;
+}
+
+/* Of those that are reserved. */
+static enum hf_fate fate_of_queue(uint16_t queue)
+{
+	static const enum hf_fate fates[] = {HF_FATE_ALLOW, HF_FATE_ALLOW_UNTRACKED, HF_FATE_DENY};
+	size_t i;
+
+	for (i = 0; N_QUEUES + hf_reserved_queue(fates[i]) != queue; i++)
+		cr_assert_lt(i, sizeof(fates) / sizeof(fates[0]));
+	return fates[i];
 }
 
 /* By the rules of the e-switch; what is delivered has no mark, so the plan's word is taken. */
@@ -163,7 +175,8 @@ static enum hf_fate judge(
 		return HF_FATE_DENY;
 	/* A plan has an answer for everything in every group. */
 	cr_assert(v.fate == HF_VNIC_QUEUE || v.fate == HF_VNIC_MISS);
-	return fate_of_mark(&v);
+	return v.fate == HF_VNIC_QUEUE && v.queue >= N_QUEUES ? fate_of_queue(v.queue)
+							      : fate_of_mark(&v);
 }
 
 static void try_packets(
@@ -218,6 +231,7 @@ static void try_profile(const struct world_run *w, const struct hf_nic *nic, con
 
 	if (nic->transfer && hf_rand_chance(w->rand, 2, 3))
 		opts.eswitch = (struct hf_eswitch){true, WIRE, HOST};
+	opts.reserve = hf_rand_chance(w->rand, 2, 3);
 	w->tally->eswitch += opts.eswitch.on;
 	cr_assert(table && hf_vnic_table_init(table, nic, 2) == 0);
 	cr_assert(hf_plan_build(w->rules, nic, &opts, &plan, NULL) == 0);
@@ -230,6 +244,8 @@ static void try_profile(const struct world_run *w, const struct hf_nic *nic, con
 	for (i = 0; i < n; i++)
 		add_entry(table, plan, nic, order[i], w->where);
 	w->tally->entries += n;
+	for (i = 0; i < n; i++)
+		w->tally->reserved += hf_plan_entry(plan, i)->reserved;
 	try_packets(w, plan, table);
 	free(order);
 	hf_plan_free(plan);
@@ -309,7 +325,8 @@ Test(vnic, does_what_plans_say_on_random_worlds)
 		(unsigned long long)seed, t.entries, t.packets, t.fates[HF_FATE_PUNT],
 		t.fates[HF_FATE_ALLOW], t.fates[HF_FATE_ALLOW_UNTRACKED], t.fates[HF_FATE_DENY]);
 	/* A NIC that decides nothing would agree with plans that do not either. */
-	cr_expect(n < WORLDS || (t.fates[HF_FATE_ALLOW] > 0 && t.fates[HF_FATE_DENY] > 0 &&
-					t.fates[HF_FATE_PUNT] > 0 && t.eswitch > 0));
+	cr_expect(n < WORLDS ||
+		  (t.fates[HF_FATE_ALLOW] > 0 && t.fates[HF_FATE_DENY] > 0 &&
+			  t.fates[HF_FATE_PUNT] > 0 && t.eswitch > 0 && t.reserved > 0));
 	hf_profile_free_all(t.nics, t.n_nics);
 }

@@ -26,11 +26,11 @@ print_flows() {
 	echo quit
 }
 
-# take PROFILE DEVARGS FLOWS: every rule is made, and destroyed
+# take PROFILE DEVARGS FLOWS [OPTION...]: every rule is made, and destroyed
 take() {
 	local asked
 	asked=$(grep -c '^flow create' <<<"$3" || true)
-	testpmd "profile=$1$2" <<<"$3"
+	testpmd "profile=$1$2" "${@:4}" <<<"$3"
 	expect "$asked" ' created'
 	expect "$asked" ' destroyed'
 	expect 0 'Caught PMD error'
@@ -53,6 +53,9 @@ for profile in $("$hw_profile" list | awk 'NR > 1 { print $1 }'); do
 	done_by[$flows]=$profile
 	take "$profile" '' "$flows"
 done
+
+# One queue for all, and three that tell verdicts.
+take igb-82576 '' "$(print_flows igb-82576 --reserve-queues)" --rxq=4
 
 # From the wire, port 0, to the host, port 1.
 profile=mlx5-cx6dx-esw

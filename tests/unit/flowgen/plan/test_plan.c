@@ -4,8 +4,6 @@
 
 #include <hf_test.h>
 
-#include <errno.h>
-
 HF_SUITE(plan);
 
 #define IN "in=eth0 src=198.51.100.7 dst=192.0.2.10 "
@@ -82,102 +80,6 @@ Test(plan, untracked_policy_offloads_whole)
 	expect(&h, IN "proto=udp dport=4000", HF_FATE_ALLOW_UNTRACKED, HF_REASON_NONE);
 	expect(&h, IN "proto=udp sport=53 dport=3000", HF_FATE_PUNT, HF_REASON_STATEFUL);
 	cr_expect_eq(hf_host_account(&h, "default/gnp:drop/ingress/0")->share, HF_SHARE_WHOLE);
-	hf_host_fini(&h);
-}
-
-/* The same plan for an e-switch; the caller frees it. */
-static struct hf_plan *eswitch_plan(const struct hf_host *h)
-{
-	const struct hf_plan_opts opts = {.eswitch = {.on = true, .wire = 3, .host = 5}};
-	struct hf_plan *plan;
-
-	cr_assert_eq(hf_plan_build(h->rules, h->nic, &opts, &plan, NULL), 0);
-	return plan;
-}
-
-static void flow_for(
-	const struct hf_host *h, const struct hf_plan *plan, const char *line, struct hf_flow *ret)
-{
-	struct hf_packet pkt;
-	size_t entry;
-
-	cr_assert_eq(hf_packet_parse(line, &pkt, NULL), 0);
-	(void)hf_plan_judge(plan, &pkt, &entry);
-	cr_assert_neq(entry, SIZE_MAX, "%s", line);
-	hf_plan_flow(plan, h->nic, entry, 4, ret);
-	cr_expect(ret->transfer && !ret->ingress);
-}
-
-static void expect_action(const struct hf_flow *f, size_t i, enum hf_act act, uint32_t value)
-{
-	cr_assert_lt(i, f->n_actions);
-	cr_expect_eq(f->actions[i].act, act);
-	cr_expect_eq(f->actions[i].value, value);
-}
-
-/* Software must see what it is to know the replies of; what is stateless goes to the host. */
-Test(plan, an_eswitch_delivers_untracked_packets_and_marks_others_for_software)
-{
-	struct hf_host h;
-	struct hf_plan *plan;
-	struct hf_flow f;
-
-	hf_host_init(&h, "mlx5-cx6dx-esw", 0, untracked);
-	plan = eswitch_plan(&h);
-	flow_for(&h, plan, IN "proto=udp dport=4000", &f);
-	cr_expect_eq(f.n_actions, 2);
-	expect_action(&f, 0, HF_ACT_COUNT, 0);
-	expect_action(&f, 1, HF_ACT_REPRESENTED_PORT, 5);
-	flow_for(&h, plan, IN "proto=udp dport=3000", &f);
-	expect_action(&f, 1, HF_ACT_DROP, 0);
-	flow_for(&h, plan, IN "proto=tcp dport=22", &f);
-	expect_action(&f, 1, HF_ACT_MARK, HF_MARK_ALLOW);
-	expect_action(&f, 2, HF_ACT_JUMP, 65530);
-	flow_for(&h, plan, IN "proto=udp sport=53 dport=3000", &f);
-	expect_action(&f, 1, HF_ACT_JUMP, 65530);
-	hf_plan_free(plan);
-	hf_host_fini(&h);
-}
-
-/* The one way in asks where packets come from; nothing leads to the group of what is left over. */
-Test(plan, an_eswitch_plan_lets_in_what_comes_from_the_wire)
-{
-	struct hf_host h;
-	struct hf_plan *plan;
-	struct hf_flow f;
-	size_t n, i;
-
-	hf_host_init(&h, "mlx5-cx6dx-esw", 0, untracked);
-	plan = eswitch_plan(&h);
-	n = hf_plan_n_entries(plan);
-	for (i = 0; i < n; i++) {
-		hf_plan_flow(plan, h.nic, i, 1, &f);
-		cr_expect_eq(f.group == 0, i == n - 1);
-		cr_expect_lt(f.group, 65530);
-	}
-	cr_expect_eq(f.items[0], HF_LAYER_REPRESENTED_PORT);
-	cr_expect_eq(f.pattern.mask.represented_port[1], 0xff);
-	cr_expect_eq(f.pattern.spec.represented_port[1], 3);
-	hf_plan_free(plan);
-	hf_host_fini(&h);
-}
-
-Test(plan, an_eswitch_is_refused_where_there_is_none)
-{
-	struct hf_plan_opts opts = {.eswitch = {.on = true, .wire = 0, .host = 1}};
-	struct hf_plan *plan = NULL;
-	struct hf_host h;
-
-	hf_host_init(&h, "mlx5-cx6dx", 0, deny_3000);
-	cr_expect_eq(hf_plan_build(h.rules, h.nic, &opts, &plan, NULL), -ENOTSUP);
-	hf_host_fini(&h);
-	hf_host_init(&h, "mlx5-cx6dx-esw", 0, deny_3000);
-	opts.fallback = HF_FALLBACK_KERNEL;
-	cr_expect_eq(hf_plan_build(h.rules, h.nic, &opts, &plan, NULL), -ENOTSUP);
-	opts.fallback = HF_FALLBACK_SOFTWARE;
-	opts.eswitch.host = 0;
-	cr_expect_eq(hf_plan_build(h.rules, h.nic, &opts, &plan, NULL), -EINVAL);
-	cr_expect_null(plan);
 	hf_host_fini(&h);
 }
 
