@@ -6,7 +6,8 @@
 #   tests/run.sh [--quick] [SUITE...]
 #
 #   SUITE     lint unit cases equiv kernel net testpmd asan clang fuzz; all when none is named
-#             asan:  the unit and cases suites again, built with address and UB sanitizers
+#             asan:  the unit and cases suites again, built with address and UB sanitizers, and
+#                    hepflowd in its working day (tests/net/soak.sh)
 #             clang: everything compiles with clang 14, warnings are errors
 #             fuzz:  libFuzzer looks for bad input, each target HF_FUZZ_SECONDS (20) long
 #   --quick   without asan, clang and fuzz
@@ -115,7 +116,7 @@ run_main() {
 
 run_asan() {
 	build build-asan asan -Db_sanitize=address,undefined -Db_lundef=false || return
-	run_suites build-asan "asan: " 4 unit cases
+	run_suites build-asan "asan: " 4 unit cases soak
 }
 
 # The libraries must say which way they went, or libFuzzer is blind.

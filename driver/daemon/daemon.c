@@ -6,6 +6,7 @@
 #include "feed.h"
 #include "handover.h"
 #include "kernel.h"
+#include "ledger.h"
 #include "log.h"
 #include "saved.h"
 
@@ -535,6 +536,7 @@ void hf_daemon_stop(struct hf_daemon *d)
 		hf_port_close(d->wires[i].inner);
 	}
 	hf_soft_free(d->soft);
+	hf_ledger_free(d->ledger);
 	hf_generation_free(d->now);
 	for (i = 0; i < d->n_old; i++)
 		hf_generation_free(d->old[i]);

@@ -37,6 +37,7 @@ struct hf_felix;
 struct hf_conns;
 struct hf_feed;
 struct hf_kernel;
+struct hf_ledger;
 struct hf_port;
 struct hf_soft;
 struct hf_sync;
@@ -75,6 +76,7 @@ struct hf_daemon {
 	struct hf_feed *feed;	  /* the owner's; NULL: Felix is not asked, or not yet */
 	bool save;		  /* what Felix has said is in force and not on disk */
 	struct hf_packets packets;
+	struct hf_ledger *ledger; /* NULL: nothing has changed yet */
 	struct hf_generation *now;
 	/*
 	 * Those that were in force before, newest first, to go back to; and those that only wait

@@ -3,6 +3,7 @@
 #include "enforce.h"
 
 #include "daemon.h"
+#include "ledger.h"
 #include "handover.h"
 #include "log.h"
 
@@ -188,6 +189,7 @@ int hf_enforce(struct hf_daemon *d, struct hf_generation *take_next, struct hf_e
 		.arg = &change,
 		.keep = d->config->keep_refused && d->now,
 	};
+	struct hf_ledger_old old;
 	int rc;
 
 	hf_enforce_reclaim(d);
@@ -198,6 +200,7 @@ int hf_enforce(struct hf_daemon *d, struct hf_generation *take_next, struct hf_e
 	if (!txn.places)
 		return hf_fail(err, -ENOMEM, "out of memory");
 	list_places(d, take_next, &txn);
+	hf_ledger_read(d, &old);
 	rc = hf_txn_run(&txn, err);
 	note_places(d, &txn);
 	if (rc == 0) {
@@ -207,6 +210,7 @@ int hf_enforce(struct hf_daemon *d, struct hf_generation *take_next, struct hf_e
 	} else if (take_next->lent) {
 		d->refused = true;
 	}
+	hf_ledger_note(d, &old);
 	free(txn.places);
 	return rc;
 }

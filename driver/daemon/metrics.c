@@ -4,6 +4,7 @@
 
 #include "daemon.h"
 #include "feed.h"
+#include "ledger.h"
 #include "handover.h"
 #include "rows.h"
 
@@ -58,7 +59,8 @@ static void put_policy(
 	fprintf(out, "\",path=\"%s\"} %" PRIu64 "\n", path, value);
 }
 
-static void policies(FILE *out, const struct hf_row *rows, size_t n, bool bytes)
+static void policies(
+	const struct hf_daemon *d, FILE *out, const struct hf_row *rows, size_t n, bool bytes)
 {
 	const char *name = bytes ? "policy_bytes_total" : "policy_packets_total";
 	struct hf_series s;
@@ -69,6 +71,7 @@ static void policies(FILE *out, const struct hf_row *rows, size_t n, bool bytes)
 		      : "Packets that a policy has decided, by where.");
 	for (i = 0; i < n;) {
 		i = hf_series_next(rows, n, i, &s);
+		hf_ledger_add(d->ledger, &s);
 		if (s.hw.known)
 			put_policy(out, name, &s, "hw", bytes ? s.hw.bytes : s.hw.packets);
 		put_policy(out, name, &s, "sw", bytes ? s.sw.bytes : s.sw.packets);
@@ -83,8 +86,8 @@ static int put_policies(const struct hf_daemon *d, FILE *out)
 
 	if (n < 0)
 		return n;
-	policies(out, rows, (size_t)n, false);
-	policies(out, rows, (size_t)n, true);
+	policies(d, out, rows, (size_t)n, false);
+	policies(d, out, rows, (size_t)n, true);
 	for (i = 0; i < n; i++) {
 		whole += rows[i].share == HF_SHARE_WHOLE;
 		part += rows[i].share == HF_SHARE_PART;

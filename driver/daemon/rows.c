@@ -12,18 +12,32 @@ static void init_row(const struct hf_daemon *d, uint32_t origin, struct hf_row *
 {
 	*ret = (struct hf_row){
 		.origin = hf_rules_origin(d->now->rules, origin),
-		.hw = {.known = true},
+		.hw = hf_row_hw(d, hf_rules_origin(d->now->rules, origin)),
 		.sw = hf_soft_count_origin(d->soft, origin),
 		.share = HF_SHARE_WHOLE,
 		.detail = HF_F_MAX_,
 	};
 }
 
+struct hf_sync_count hf_row_hw(const struct hf_daemon *d, const char *origin)
+{
+	struct hf_sync_count sum = {.known = true}, c;
+	size_t i;
+
+	for (i = 0; i < d->n_wires; i++) {
+		if (!d->wires[i].sync)
+			continue;
+		c = hf_sync_count_origin(d->wires[i].sync, origin);
+		sum.known = sum.known && c.known;
+		sum.packets += c.packets;
+		sum.bytes += c.bytes;
+	}
+	return sum;
+}
+
 /* What one uplink makes of it; the least share of all counts. */
 static void add_account(struct hf_row *r, const struct hf_wire *w, const struct hf_account *a)
 {
-	struct hf_sync_count c;
-
 	r->planned = true;
 	if (w->reject[0]) {
 		r->share = HF_SHARE_NONE;
@@ -33,12 +47,6 @@ static void add_account(struct hf_row *r, const struct hf_wire *w, const struct 
 		r->reason = a->reason;
 		r->detail = a->detail;
 	}
-	if (!w->sync)
-		return;
-	c = hf_sync_count_origin(w->sync, r->origin);
-	r->hw.known = r->hw.known && c.known;
-	r->hw.packets += c.packets;
-	r->hw.bytes += c.bytes;
 }
 
 static int by_origin(const void *a, const void *b)

@@ -30,12 +30,16 @@ struct hf_row {
 /* One row per origin, by name, to be freed. Returns how many; -ENOMEM. */
 int hf_rows_make(const struct hf_daemon *d, struct hf_row **ret);
 
+/* What all NICs have counted for an origin, also for one that no rule carries any more. */
+struct hf_sync_count hf_row_hw(const struct hf_daemon *d, const char *origin);
+
 /* "yes", "partial", "no". */
 const char *hf_row_share_name(enum hf_share share);
 
 /*
  * A policy and direction, "TIER/POLICY/DIRECTION": the sum of its rules. What is no rule of a
  * policy stays whole. The name is lent by the rows, and not terminated.
+ * Totals that go on over changes are these and hf_ledger_add().
  */
 struct hf_series {
 	const char *name;

@@ -4,6 +4,7 @@
 
 #include "daemon.h"
 #include "feed.h"
+#include "ledger.h"
 #include "rows.h"
 
 #include "flow/sync.h"
@@ -288,8 +289,10 @@ static int make_series(const struct hf_daemon *d, struct hf_series **ret, struct
 	if (n < 0)
 		return n;
 	v = calloc((size_t)n + 1, sizeof(*v));
-	for (i = 0; v && i < n; n_series++)
+	for (i = 0; v && i < n; n_series++) {
 		i = (int)hf_series_next(rows, (size_t)n, (size_t)i, &v[n_series]);
+		hf_ledger_add(d->ledger, &v[n_series]);
+	}
 	if (!v) {
 		free(rows);
 		return -ENOMEM;

@@ -120,5 +120,7 @@ counts '0 passed, 0 failed, 1 skipped (bad)' <<'END'
 END
 counts '0 passed, 1 failed, 0 skipped (bad)' <<<'{"name":"a","result":"SKIP","stdout":"no idea\n"}'
 
+PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$(dirname "$0")/promcheck.py" || failed=1
+
 [ "$failed" -eq 0 ] && echo "selftest: the glue fails what it must fail"
 exit "$failed"

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import promcheck  # noqa: E402
 from hepflowd import CTL, Daemon, wait  # noqa: E402
 
 CONFIG = '''apiVersion: hepflow/v1
@@ -178,48 +179,23 @@ def http(port, path):
         return e.code, e.read().decode()
 
 
-SAMPLE = re.compile(r'^(hepflow_[a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\[\\"n])*",?)*)\})? (\d+)$')
-
-
-def samples(text):
-    """{(name, labels): value}, after the rules of the exposition format."""
-    types, found, at = {}, {}, None
-    assert text.endswith('\n')
-    for line in text.splitlines():
-        if line.startswith('# HELP '):
-            at = line.split()[2]
-            assert at not in types, f'{at} is explained twice'
-            continue
-        if line.startswith('# TYPE '):
-            _, _, name, kind = line.split()
-            assert name == at and kind in ('counter', 'gauge'), line
-            types[name] = kind
-            continue
-        m = SAMPLE.match(line)
-        assert m, line
-        assert m.group(1) == at, f'{line} does not stand with its kind'
-        assert types[at] != 'counter' or at.endswith('_total'), line
-        assert (at, m.group(2)) not in found, f'twice: {line}'
-        found[at, m.group(2)] = int(m.group(3))
-    return found
-
-
 def watched(d, dir):
     port = int(re.search(r'metrics: (\d+)', open(f'{dir}/hepflow.yaml').read()).group(1))
     wait(lambda: http(port, '/liveness') == (200, 'ok\n'), 'it lives')
     assert http(port, '/readiness') == (200, 'ok\n')
     assert http(port, '/nothing')[0] == 404
-    found = samples(http(port, '/metrics')[1])
-    assert found['hepflow_generation', None] == d.status()['generation']
+    found, kinds = promcheck.parse(http(port, '/metrics')[1])
+    assert found['hepflow_generation', ()] == d.status()['generation']
+    assert all(name.startswith('hepflow_') for name in kinds), kinds
     assert ('hepflow_policy_packets_total',
-            'policy="default/gnp:web/ingress",path="sw"') in found, found
+            (('path', 'sw'), ('policy', 'default/gnp:web/ingress'))) in found, found
     rules = [v for (name, _), v in found.items() if name == 'hepflow_rules']
     assert len(rules) == 3 and sum(rules) > 0
-    assert found['hepflow_nic_entries', 'port="eth0"'] > 0
+    assert found['hepflow_nic_entries', (('port', 'eth0'),)] > 0
     replace(f'{dir}/policy/web.yaml', 'kind: broken')
     wait(lambda: http(port, '/readiness')[0] == 503, 'it is not ready')
     assert 'web.yaml:1:' in http(port, '/readiness')[1]
-    assert samples(http(port, '/metrics')[1])['hepflow_apply_failed', None] == 1
+    assert promcheck.parse(http(port, '/metrics')[1])[0]['hepflow_apply_failed', ()] == 1
     replace(f'{dir}/policy/web.yaml', POLICY.replace('PORT', '80'))
     wait(lambda: http(port, '/readiness') == (200, 'ok\n'), 'it is ready again')
 
@@ -263,6 +239,33 @@ def telemetry(d, dir):
     for bad in ('/hepflow/port', '/hepflow/port,eth1', '/hepflow/port,-1', '/hepflow/rule,99999',
                 '/hepflow/rules,x', '/hepflow/policy,', '/hepflow/policies,-1'):
         assert ask(bad) is None, bad
+
+
+def unread(dir):
+    """A count that the NIC does not give is left out, and said to be unknown; never 0."""
+    port = int(re.search(r'metrics: (\d+)', open(f'{dir}/hepflow.yaml').read()).group(1))
+    wrong = ';'.join(f'query:{n}:EIO' for n in range(1, 17))
+    with open(f'{dir}/hepflow.yaml') as f:
+        text = f.read()
+    with open(f'{dir}/hepflow.yaml', 'w') as f:
+        f.write(text.replace('profile=mlx5-cx6dx,', f'profile=mlx5-cx6dx,fail={wrong},'))
+    with Daemon(dir) as d:
+        def page():
+            return promcheck.parse(http(port, '/metrics')[1])[0]
+
+        wait(lambda: page()['hepflow_nic_operations_total', (('operation', 'query_error'),
+                                                             ('port', 'eth0'))] > 0, 'a query fails')
+        hw = {dict(labels)['policy'] for (name, labels) in page()
+              if name == 'hepflow_policy_packets_total' and ('path', 'hw') in labels}
+        sw = {dict(labels)['policy'] for (name, labels) in page()
+              if name == 'hepflow_policy_packets_total' and ('path', 'sw') in labels}
+        assert hw < sw, (hw, sw)
+        # The next look succeeds, and all are there.
+        wait(lambda: 'unknown' not in d.ask('policy/dump'), 'all counts are known')
+        assert 'Query errors:                   16' in d.ask('offload/stats-show')
+        d.stop()
+    with open(f'{dir}/hepflow.yaml', 'w') as f:
+        f.write(text)
 
 
 def planned(d, dir):
@@ -411,6 +414,7 @@ def main():
             d.stop()
             left = [f for _, _, files in os.walk(f'{dir}/dpdk') for f in files]
             assert not left, left
+        unread(dir)
     print('files, confirmation, rollback, metrics, proof, logs')
 
 
