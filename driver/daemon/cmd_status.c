@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "daemon.h"
+#include "enforce.h"
 #include "feed.h"
 
 #include "flow/sync.h"
@@ -86,6 +87,16 @@ static void print_wire(const struct hf_daemon *d, size_t i, FILE *out)
 		w->nic->name, w->assumed ? " (none known)" : "", s.whole, s.relevant, s.part,
 		w->sync ? hf_sync_n_rules(w->sync) : 0);
 	fprintf(out, "    fail-mode %s\n", fail_mode(w));
+	if (w->down[0])
+		fprintf(out, "    nothing passes: %s; tried again every second\n", w->down);
+	else if (!hf_port_link(w->outer))
+		fputs("    nothing passes: the link is down\n", out);
+	if (w->sync && w->cannot_tell)
+		fputs("    in the card: the driver cannot tell\n", out);
+	else if (w->sync && w->looked_at)
+		fprintf(out,
+			"    in the card: looked for %" PRIu64 " s ago, lost so far: %" PRIu64 "\n",
+			(hf_daemon_ms() - w->looked_at) / 1000, w->lost);
 	if (w->reject[0])
 		fprintf(out, "    not offloaded: pmd-reject:%s; tried again every %u s\n",
 			w->reject, w->retry_s);
@@ -106,13 +117,14 @@ static json_t *wire_json(const struct hf_daemon *d, size_t i)
 		return j;
 	s = share_of(w, d->now->plans[i]);
 	(void)json_object_update_new(
-		j, json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:s?}", "profile",
+		j, json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:s?, s:s?, s:I}", "profile",
 			   w->nic->name, "failMode", fail_mode(w), "profileAssumed", w->assumed,
 			   "offloaded", (json_int_t)s.whole, "offloadedInPart", (json_int_t)s.part,
 			   "rules", (json_int_t)s.relevant, "entries",
 			   (json_int_t)(w->sync ? hf_sync_n_rules(w->sync) : 0), "stuck",
 			   (json_int_t)(w->sync ? hf_sync_n_stuck(w->sync) : 0), "reject",
-			   w->reject[0] ? w->reject : NULL));
+			   w->reject[0] ? w->reject : NULL, "down", w->down[0] ? w->down : NULL,
+			   "lost", (json_int_t)w->lost));
 	return j;
 }
 

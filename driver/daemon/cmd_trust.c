@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Is it right, and can I still get in: verify, failsafe/check, profile/show.
+ * Is it right, and can I still get in: verify, failsafe/check, profile/show, port/restart.
  */
 
 #include "commands.h"
 #include "daemon.h"
+#include "device.h"
 #include "proof.h"
 
 #include <hepflow/err.h>
@@ -18,7 +19,7 @@
 /* What is not proven is an error, so that scripts notice. */
 int cmd_verify(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 {
-	const struct hf_daemon *d = arg;
+	struct hf_daemon *d = arg;
 	struct hf_inputs in = {.config = d->config, .profiles = &d->profiles};
 	struct hf_proof proof;
 	char *text = NULL;
@@ -27,6 +28,8 @@ int cmd_verify(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 	int rc = out ? hf_proof_run(d->now, &in, 0, out, &proof, err)
 		     : hf_fail(err, -ENOMEM, "out of memory");
 
+	if (rc == 0)
+		rc = hf_device_verify(d, out, err);
 	if (out && fclose(out) && rc == 0)
 		rc = hf_fail(err, -ENOMEM, "out of memory");
 	if (rc == 0 && proof.answer == HF_CHECK_PROVEN)
@@ -61,6 +64,18 @@ int cmd_failsafe_check(void *arg, const struct hf_rpc_call *call, struct hf_err 
 			tried.n);
 	free(text);
 	return rc;
+}
+
+int cmd_port_restart(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	struct hf_daemon *d = arg;
+	size_t i;
+
+	for (i = 0; i < d->n_wires; i++) {
+		if (strcmp(call->args[0], d->wires[i].outer_conf->name) == 0)
+			return hf_device_restart(d, &d->wires[i], err);
+	}
+	return hf_fail(err, -ENOENT, "no interface %.40s", call->args[0]);
 }
 
 static void print_profile(const struct hf_wire *w, FILE *out)

@@ -32,6 +32,7 @@ int cmd_plan(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_plan_show(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_profile_probe(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_verify(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_port_restart(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_failsafe_check(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_profile_show(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_vlog_list(void *arg, const struct hf_rpc_call *call, struct hf_err *err);

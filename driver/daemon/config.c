@@ -190,70 +190,6 @@ static int read_strict_invalid(struct hf_conf_reader *r, const struct hf_yaml *v
 	return 0;
 }
 
-static int read_refused(struct hf_conf_reader *r, const struct hf_yaml *v)
-{
-	static const char *const words[] = {"software", "keep"};
-	int rc = hf_conf_word(r, v, "refused", words, HF_CONF_N(words));
-
-	if (rc < 0)
-		return rc;
-	r->c->keep_refused = rc == 1;
-	return 0;
-}
-
-static int read_budget(struct hf_conf_reader *r, const struct hf_yaml *v)
-{
-	int64_t n;
-
-	if (hf_yaml_int(v, 0, HF_CONFIG_PROOF_MAX_MS, &n) < 0)
-		return hf_conf_fail(r, v, "budget must be a number of milliseconds from 0 to %u",
-			HF_CONFIG_PROOF_MAX_MS);
-	r->c->proof_budget_ms = (uint32_t)n;
-	return 0;
-}
-
-static int read_proof_rules(struct hf_conf_reader *r, const struct hf_yaml *v)
-{
-	int64_t n;
-
-	if (hf_yaml_int(v, 0, UINT32_MAX, &n) < 0)
-		return hf_conf_fail(r, v, "rules must be a number");
-	r->c->proof_rules = (uint32_t)n;
-	return 0;
-}
-
-static int read_undecided(struct hf_conf_reader *r, const struct hf_yaml *v)
-{
-	static const char *const words[] = {"apply", "refuse"};
-	int rc = hf_conf_word(r, v, "undecided", words, HF_CONF_N(words));
-
-	if (rc < 0)
-		return rc;
-	r->c->proof_must = rc == 1;
-	return 0;
-}
-
-static int read_proof(struct hf_conf_reader *r, const struct hf_yaml *v)
-{
-	static const struct hf_conf_key keys[] = {
-		{"budget", false, read_budget},
-		{"rules", false, read_proof_rules},
-		{"undecided", false, read_undecided},
-	};
-
-	return hf_conf_map(r, v, keys, HF_CONF_N(keys), "proof");
-}
-
-static int read_changes(struct hf_conf_reader *r, const struct hf_yaml *v)
-{
-	static const struct hf_conf_key keys[] = {
-		{"refused", false, read_refused},
-		{"proof", false, read_proof},
-	};
-
-	return hf_conf_map(r, v, keys, HF_CONF_N(keys), "changes");
-}
-
 /* A port, meant on loopback, or ADDRESS:PORT. */
 static int read_metrics(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
@@ -604,7 +540,7 @@ static int read_spec(struct hf_conf_reader *r, const struct hf_yaml *v)
 		{"statedir", false, read_statedir},
 		{"fallback", false, read_fallback},
 		{"strict-invalid", false, read_strict_invalid},
-		{"changes", false, read_changes},
+		{"changes", false, hf_conf_changes},
 		{"rundir", false, read_rundir},
 		{"eal", false, read_eal},
 		{"calicoVersion", false, read_calico},
@@ -658,8 +594,7 @@ int hf_config_read_text(
 	c->path = c->arena ? hf_arena_strdup(c->arena, name) : NULL;
 	c->rundir = HF_RUNDIR_DEFAULT;
 	c->watch = true;
-	c->proof_budget_ms = HF_PROOF_BUDGET_MS;
-	c->proof_rules = HF_PROOF_RULES;
+	hf_conf_changes_default(c);
 	c->max_connections = HF_CONNECTIONS_DEFAULT;
 	c->offload.max = HF_OFFLOAD_DEFAULT;
 	c->offload.idle = HF_IDLE_DEFAULT;

@@ -31,8 +31,10 @@ struct hf_err;
 #define HF_CONFIG_TIMEOUT_MAX	  (30u * 24 * 3600) /* seconds; well above Linux's longest */
 
 #define HF_CONFIG_PROOF_MAX_MS	  60000u /* the control thread waits meanwhile */
-#define HF_PROOF_BUDGET_MS	  1000u	 /* default */
-#define HF_PROOF_RULES		  2000u	 /* default; what a second is enough for, mostly */
+#define HF_CONFIG_RECONCILE_MAX_S 86400u
+#define HF_RECONCILE_S		  60u	/* default */
+#define HF_PROOF_BUDGET_MS	  1000u /* default */
+#define HF_PROOF_RULES		  2000u /* default; what a second is enough for, mostly */
 
 #define HF_RUNDIR_DEFAULT	  "/run/hepflow"
 #define HF_CONNECTIONS_DEFAULT	  65536u
@@ -137,6 +139,7 @@ struct hf_config {
 	uint32_t proof_budget_ms; /* 0: changes are not proven */
 	uint32_t proof_rules;	  /* up to so many are */
 	bool proof_must;	  /* what stays undecided is not put in force */
+	uint32_t reconcile_s;	  /* between two looks at what is in the NICs; 0: none */
 	bool keep_refused;	  /* a NIC that refuses a change undoes it everywhere */
 	bool kernel_fallback;	  /* hf_plan_opts */
 	size_t n_ports;

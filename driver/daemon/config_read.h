@@ -35,3 +35,7 @@ int hf_conf_word(struct hf_conf_reader *r, const struct hf_yaml *v, const char *
 
 /* config_conn.c: "connections". */
 int hf_conf_connections(struct hf_conf_reader *r, const struct hf_yaml *v);
+
+/* config_changes.c */
+int hf_conf_changes(struct hf_conf_reader *r, const struct hf_yaml *v);
+void hf_conf_changes_default(struct hf_config *c);

@@ -2,6 +2,7 @@
 
 #include "daemon.h"
 
+#include "device.h"
 #include "enforce.h"
 #include "feed.h"
 #include "handover.h"
@@ -505,6 +506,7 @@ void hf_daemon_tick(struct hf_daemon *d)
 	hf_packets_poll(d);
 	check_confirm(d);
 	save(d);
+	hf_device_tick(d);
 	hf_enforce_tick(d);
 	if (d->retry_at && hf_daemon_ms() >= d->retry_at)
 		hf_daemon_changed(d);

@@ -54,9 +54,17 @@ struct hf_wire {
 	struct hf_conns *conns;	  /* NULL: not asked for, or the profile cannot */
 	uint64_t flushes;	  /* of the port, that conns know of */
 	uint16_t sync_port;
-	char reject[HF_ERR_SIZE]; /* why nothing is offloaded although it could be; "" */
-	uint64_t retry_at;	  /* hf_daemon_ms(), with reject */
-	unsigned int retry_s;	  /* how long was waited for it */
+	char reject[HF_ERR_SIZE];	     /* why nothing is offloaded although it could be; "" */
+	uint64_t retry_at;		     /* hf_daemon_ms(), with reject */
+	unsigned int retry_s;		     /* how long was waited for it */
+	char down[HF_ERR_SIZE];		     /* why nothing passes: a device is gone; "" */
+	unsigned int down_outer, down_inner; /* HF_PORT_*, until the port is back */
+	bool changed;			     /* since its rules were looked for (device.h) */
+	bool look_more;			     /* a round is under way */
+	bool cannot_tell;		     /* the driver does not say what the card has */
+	uint64_t looked_at;		     /* hf_daemon_ms() of the last whole round */
+	uint64_t looked;		     /* rules that were looked for */
+	uint64_t lost;			     /* of those: the card did not have them */
 };
 
 struct hf_daemon {

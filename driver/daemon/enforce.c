@@ -140,7 +140,7 @@ static void list_places(
 	for (i = 0; i < d->n_wires; i++) {
 		struct hf_wire *w = &d->wires[i];
 
-		if (!w->sync)
+		if (!w->sync || w->down[0]) /* no NIC is there: it gets its rules when it is */
 			continue;
 		txn->places[txn->n++] = (struct hf_txn_place){
 			.name = w->outer_conf->name,
@@ -151,7 +151,7 @@ static void list_places(
 	}
 }
 
-static void refused(const struct hf_daemon *d, struct hf_wire *w, const char *why)
+void hf_enforce_refused(const struct hf_daemon *d, struct hf_wire *w, const char *why)
 {
 	bool news = strcmp(w->reject, why) != 0;
 
@@ -174,9 +174,10 @@ static void note_places(const struct hf_daemon *d, const struct hf_txn *txn)
 		struct hf_wire *w = p->arg;
 
 		if (p->state == HF_TXN_PUNTS)
-			refused(d, w, p->why);
+			hf_enforce_refused(d, w, p->why);
 		else if (p->touched)
 			w->reject[0] = '\0';
+		w->changed |= p->touched;
 	}
 }
 
@@ -215,17 +216,18 @@ int hf_enforce(struct hf_daemon *d, struct hf_generation *take_next, struct hf_e
 	return rc;
 }
 
-static void retry(struct hf_daemon *d, struct hf_wire *w, const struct hf_plan *plan)
+void hf_enforce_again(struct hf_daemon *d, struct hf_wire *w, const struct hf_plan *plan)
 {
 	struct hf_err err = {0};
 
-	if (!w->reject[0] || hf_daemon_ms() < w->retry_at)
+	if (!w->sync)
 		return;
 	if (hf_sync_apply(w->sync, plan, &err) < 0) {
-		refused(d, w, err.text);
+		hf_enforce_refused(d, w, err.text);
 		return;
 	}
 	w->reject[0] = '\0';
+	w->changed = true;
 	hf_log(HF_LOG_INFO, "offload", "%s: offloaded again: generation %u, %zu rules in the NIC",
 		w->outer_conf->name, d->now->number, hf_sync_n_rules(w->sync));
 }
@@ -237,7 +239,10 @@ void hf_enforce_tick(struct hf_daemon *d)
 	for (i = 0; i < d->n_wires; i++) {
 		if (!d->wires[i].sync)
 			continue;
-		retry(d, &d->wires[i], d->now->plans[i]);
+		if (d->wires[i].down[0])
+			continue;
+		if (d->wires[i].reject[0] && hf_daemon_ms() >= d->wires[i].retry_at)
+			hf_enforce_again(d, &d->wires[i], d->now->plans[i]);
 		hf_sync_poll(d->wires[i].sync);
 	}
 }

@@ -14,6 +14,7 @@
 struct hf_daemon;
 struct hf_err;
 struct hf_generation;
+struct hf_plan;
 struct hf_wire;
 
 #define HF_RETRY_FIRST_S 1   /* what went wrong once may be over at once */
@@ -34,6 +35,10 @@ void hf_enforce_reclaim(struct hf_daemon *d);
 
 /* Once a second: reads counters, and asks NICs again that have refused. */
 void hf_enforce_tick(struct hf_daemon *d);
+/* Brings an empty NIC to its plan, now; hf_enforce_tick() tries again should it refuse. */
+void hf_enforce_again(struct hf_daemon *d, struct hf_wire *w, const struct hf_plan *plan);
+/* The NIC has refused, for this reason, and holds no rules any more. */
+void hf_enforce_refused(const struct hf_daemon *d, struct hf_wire *w, const char *why);
 /* All of the wire's rules are removed from its NIC. */
 void hf_enforce_withdraw(struct hf_wire *w);
 

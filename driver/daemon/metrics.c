@@ -188,6 +188,16 @@ static void offload(const struct hf_daemon *d, FILE *out)
 			fprintf(out, "hepflow_nic_entries{port=\"%s\"} %zu\n",
 				d->wires[i].outer_conf->name, hf_sync_n_rules(d->wires[i].sync));
 	}
+	head(out, "nic_lost_entries_total", "counter", "Entries that the NIC had lost.");
+	for (i = 0; i < d->n_wires; i++) {
+		if (d->wires[i].sync)
+			fprintf(out, "hepflow_nic_lost_entries_total{port=\"%s\"} %" PRIu64 "\n",
+				d->wires[i].outer_conf->name, d->wires[i].lost);
+	}
+	head(out, "port_gone", "gauge", "1: a device is gone, nothing passes.");
+	for (i = 0; i < d->n_wires; i++)
+		fprintf(out, "hepflow_port_gone{port=\"%s\"} %d\n", d->wires[i].outer_conf->name,
+			d->wires[i].down[0] != '\0');
 	head(out, "nic_operations_total", "counter", "Operations on the NIC, by what they were.");
 	for (i = 0; i < d->n_wires; i++) {
 		if (!d->wires[i].sync)

@@ -81,6 +81,8 @@ int hf_worker_run(void *arg)
 		return rc;
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		for (i = n = 0; i < w->n_wires; i++) {
+			if (atomic_load_explicit(&w->wires[i].off, memory_order_acquire))
+				continue;
 			n += move(w, &w->wires[i], HF_SOFT_IN);
 			n += move(w, &w->wires[i], HF_SOFT_OUT);
 		}
@@ -120,8 +122,10 @@ int hf_worker_run_idle(void *arg)
 	if (rc < 0)
 		return rc;
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
-		for (i = 0; i < w->n_wires; i++)
-			discard(w, &w->wires[i].outer);
+		for (i = 0; i < w->n_wires; i++) {
+			if (!atomic_load_explicit(&w->wires[i].off, memory_order_acquire))
+				discard(w, &w->wires[i].outer);
+		}
 		hf_soft_poll(w->soft, w->number, rte_rdtsc());
 		forget(w);
 		add(&w->rounds, 1);

@@ -38,6 +38,7 @@ struct hf_worker_wire {
 	unsigned int wire; /* in the software path */
 	struct hf_worker_side outer;
 	struct hf_worker_side inner;
+	atomic_bool off; /* not polled from the next round on */
 };
 
 struct hf_worker {

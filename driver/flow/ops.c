@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* rte_flow_get_aged_flows() is in every DPDK since 20.05 and was never called stable. */
+/* rte_flow_get_aged_flows() and _dev_dump() are in every DPDK since 20.05, never called stable. */
 #define ALLOW_EXPERIMENTAL_API
 
 #include "ops.h"
@@ -14,6 +14,8 @@
 #include <rte_flow.h>
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The driver's own words are kept as they are: they are all the operator has to search for. */
@@ -79,11 +81,35 @@ static int query(void *arg, void *handle, struct hf_flow_hits *ret)
 	return 0;
 }
 
+/*
+ * The one question of DPDK 22.11 that goes to the card: what it dumps of a rule. The text is the
+ * driver's own affair; that there is none is an answer.
+ */
+static int present(void *arg, void *handle)
+{
+	struct rte_flow_error error = {0};
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int rc;
+
+	if (!out)
+		return -ENOMEM;
+	rc = rte_flow_dev_dump(port_of(arg), handle, out, &error);
+	if (fclose(out) && rc == 0)
+		rc = -ENOMEM;
+	free(text);
+	if (rc < 0)
+		return rc == -ENOENT || rc == -EINVAL ? 0 : rc;
+	return size > 0;
+}
+
 const struct hf_flow_ops hf_flow_ops_rte = {
 	.create = create,
 	.destroy = destroy,
 	.flush = flush,
 	.query = query,
+	.present = present,
 };
 
 static int create_conn(

@@ -28,6 +28,8 @@ struct hf_flow_ops {
 	int (*flush)(void *arg, struct hf_err *err);
 	/* Counts since the flow was made; only for flows with HF_ACT_COUNT. */
 	int (*query)(void *arg, void *handle, struct hf_flow_hits *ret);
+	/* Whether the card itself has the rule: 1, 0, or a negative errno when it cannot tell. */
+	int (*present)(void *arg, void *handle);
 };
 
 /* rte_flow; arg points to the port id (uint16_t). */

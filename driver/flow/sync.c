@@ -2,7 +2,7 @@
 
 #include "sync.h"
 
-#include "held.h"
+#include "inside.h"
 
 #include <hepflow/err.h>
 
@@ -13,22 +13,6 @@
 #include <time.h>
 
 #define EXP_WEIGHT 0.05 /* as OVS weighs a new latency in its exponential average */
-
-/* What is in the NIC, in the order in which it was put there. */
-struct hf_sync {
-	struct hf_sync_opts opts;
-	struct hf_held_list rules;  /* of the plan in force, in its order */
-	struct hf_held_list stuck;  /* refused to go */
-	struct hf_held_list fresh;  /* prepared: of the plan to come, those that stay included */
-	const struct hf_plan *plan; /* prepared; lent */
-	bool tables;		    /* the plan in force has jumps */
-	struct hf_held *cover;	    /* NULL: not in the NIC */
-	struct hf_flow cover_flow;  /* as the last plan with tables would have it */
-	struct hf_tally *tallies;
-	struct hf_sync_stats stats;
-	double m2; /* sum of squared differences from the mean (Welford) */
-	double exp_var;
-};
 
 static uint64_t monotonic_ms(void)
 {
@@ -88,7 +72,7 @@ static void note_latency(struct hf_sync *s, double us)
 	st->exp_stddev_us = sqrt(s->exp_var);
 }
 
-static int put(struct hf_sync *s, struct hf_held *r, struct hf_err *err)
+int hf_sync_put(struct hf_sync *s, struct hf_held *r, struct hf_err *err)
 {
 	uint64_t start = now_ns();
 	int rc;
@@ -126,7 +110,7 @@ static void poll_rule(struct hf_sync *s, struct hf_held *r)
 }
 
 /* Takes a rule out; what it had counted goes to its origin. */
-static int drop(struct hf_sync *s, struct hf_held *r, struct hf_err *err)
+int hf_sync_drop(struct hf_sync *s, struct hf_held *r, struct hf_err *err)
 {
 	int rc;
 
@@ -143,14 +127,19 @@ static int drop(struct hf_sync *s, struct hf_held *r, struct hf_err *err)
 	return 0;
 }
 
-static int cover(struct hf_sync *s, struct hf_err *err)
+int hf_sync_cover(struct hf_sync *s, struct hf_err *err)
 {
 	int rc;
 
 	if (s->cover)
 		return 0;
 	s->cover = hf_held_new(&s->cover_flow);
-	rc = s->cover ? put(s, s->cover, err) : hf_fail(err, -ENOMEM, "out of memory");
+	rc = s->cover ? hf_sync_put(s, s->cover, err) : hf_fail(err, -ENOMEM, "out of memory");
+	if (rc == 0 && !hf_sync_has(s, s->cover)) {
+		/* Everything rests on it, so the card's word is asked for. */
+		(void)hf_sync_drop(s, s->cover, NULL);
+		rc = hf_fail(err, -EIO, "the NIC took the rule and does not have it");
+	}
 	if (rc < 0) {
 		hf_held_free(s->cover);
 		s->cover = NULL;
@@ -159,9 +148,9 @@ static int cover(struct hf_sync *s, struct hf_err *err)
 	return 0;
 }
 
-static int uncover(struct hf_sync *s, struct hf_err *err)
+int hf_sync_uncover(struct hf_sync *s, struct hf_err *err)
 {
-	int rc = s->cover ? drop(s, s->cover, err) : 0;
+	int rc = s->cover ? hf_sync_drop(s, s->cover, err) : 0;
 
 	if (rc < 0)
 		return hf_err_prefix(err, rc, "cover: ");
@@ -171,7 +160,7 @@ static int uncover(struct hf_sync *s, struct hf_err *err)
 }
 
 /* A rule that the driver removed without being asked for its count. */
-static void lose(struct hf_sync *s, struct hf_held *r)
+void hf_sync_lose(struct hf_sync *s, struct hf_held *r)
 {
 	if (!r->in)
 		return;
@@ -194,7 +183,7 @@ static int flush(struct hf_sync *s, struct hf_held_list *list, struct hf_held_li
 	s->stats.flushed++;
 	for (k = 0; k < sizeof(lists) / sizeof(lists[0]); k++) {
 		for (i = 0; lists[k] && i < lists[k]->n; i++)
-			lose(s, lists[k]->v[i]);
+			hf_sync_lose(s, lists[k]->v[i]);
 	}
 	hf_held_free(s->cover);
 	s->cover = NULL;
@@ -209,9 +198,9 @@ static void keep_stuck(struct hf_sync *s, struct hf_held *r, bool tables, struct
 	struct hf_held_list *more)
 {
 	if (tables) {
-		(void)cover(s, NULL); /* the caller has an error to report already */
+		(void)hf_sync_cover(s, NULL); /* the caller has an error to report already */
 	} else if (flush(s, list, more) == 0) {
-		lose(s, r);
+		hf_sync_lose(s, r);
 		hf_held_free(r);
 		return;
 	}
@@ -230,7 +219,7 @@ static int drop_all(struct hf_sync *s, struct hf_held_list *list, bool tables,
 	while (list->n > 0) {
 		struct hf_held *r = list->v[--list->n];
 		struct hf_err e = {0};
-		int rc = drop(s, r, &e);
+		int rc = hf_sync_drop(s, r, &e);
 
 		if (rc == 0) {
 			hf_held_free(r);
@@ -248,9 +237,14 @@ static int give_up(struct hf_sync *s, struct hf_held_list *list, bool tables, in
 {
 	(void)drop_all(s, list, tables, NULL, NULL); /* what does not go is in stuck afterwards */
 	if (s->stuck.n == 0)
-		(void)uncover(s, NULL); /* a cover that stays is right, only slow */
+		(void)hf_sync_uncover(s, NULL); /* a cover that stays is right, only slow */
 	s->tables = tables;
 	return rc;
+}
+
+int hf_sync_give_up(struct hf_sync *s, int rc)
+{
+	return give_up(s, &s->rules, s->tables, rc);
 }
 
 /* Drops what was prepared and is not in the NIC. */
@@ -274,7 +268,7 @@ static void forget_fresh(struct hf_sync *s, struct hf_held_list *fresh)
 static int retry_stuck(struct hf_sync *s, struct hf_err *err)
 {
 	struct hf_held_list again = {0}, room = {0};
-	int rc = s->tables ? cover(s, err) : 0;
+	int rc = s->tables ? hf_sync_cover(s, err) : 0;
 
 	if (rc < 0)
 		return rc;
@@ -306,7 +300,7 @@ static int put_fresh(struct hf_sync *s, struct hf_held_list *fresh, const struct
 
 		if (fresh->v[i]->in)
 			continue;
-		rc = put(s, fresh->v[i], err);
+		rc = hf_sync_put(s, fresh->v[i], err);
 		if (rc < 0)
 			return hf_err_prefix(
 				err, rc, "entry %zu (%s): ", i, origin[0] ? origin : "no policy");
@@ -354,7 +348,7 @@ static int change(struct hf_sync *s, struct hf_held_list *old, struct hf_held_li
 	if (rc == 0 && plan)
 		rc = put_fresh(s, fresh, plan, err);
 	if (rc == 0)
-		rc = uncover(s, err);
+		rc = hf_sync_uncover(s, err);
 	if (rc < 0)
 		return give_up(s, fresh, s->tables || tables, rc);
 	s->rules = *fresh;
@@ -367,7 +361,7 @@ static int change(struct hf_sync *s, struct hf_held_list *old, struct hf_held_li
 static int give_up_early(struct hf_sync *s, struct hf_held_list *fresh, int rc)
 {
 	forget_fresh(s, fresh);
-	return give_up(s, &s->rules, s->tables, rc);
+	return hf_sync_give_up(s, rc);
 }
 
 static int replace(struct hf_sync *s, struct hf_held_list *fresh, const struct hf_plan *plan,
@@ -380,7 +374,7 @@ static int replace(struct hf_sync *s, struct hf_held_list *fresh, const struct h
 	if (rc < 0)
 		rc = hf_fail(err, rc, "out of memory");
 	else if (covered)
-		rc = cover(s, err);
+		rc = hf_sync_cover(s, err);
 	if (rc < 0) {
 		hf_held_fini_shallow(&old);
 		return give_up_early(s, fresh, rc);
@@ -504,6 +498,7 @@ int hf_sync_commit(struct hf_sync *sync, struct hf_err *err)
 		return rc;
 	}
 	rc = commit(sync, err);
+	sync->check_next = 0;
 	for (i = 0; i < sync->rules.n; i++)
 		sync->rules.v[i]->wanted = false;
 	sync->plan = NULL;

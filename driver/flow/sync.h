@@ -77,6 +77,22 @@ int hf_sync_prepare(struct hf_sync *sync, const struct hf_plan *plan, struct hf_
 int hf_sync_commit(struct hf_sync *sync, struct hf_err *err);
 void hf_sync_cancel(struct hf_sync *sync);
 
+/* All rules are gone, and the NIC need not be told: the port has been stopped, or the device has.
+ */
+void hf_sync_forget(struct hf_sync *sync);
+
+struct hf_sync_audit {
+	bool cannot_tell; /* the driver does not say what the card has */
+	size_t n;	  /* rules that were looked at */
+	size_t lost;	  /* of those: were not in the card */
+	bool more;	  /* there are more to look at */
+};
+/*
+ * Looks whether the card still has the rules, at most max of them, going on where it left off, and
+ * puts back what was lost; with tables under the cover. On failure as hf_sync_apply().
+ */
+int hf_sync_check(struct hf_sync *sync, size_t max, struct hf_sync_audit *ret, struct hf_err *err);
+
 /* Rules in the NIC, stuck ones and the cover included. */
 size_t hf_sync_n_rules(const struct hf_sync *sync);
 /* Those that could not be removed. */

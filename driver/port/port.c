@@ -11,6 +11,7 @@
 #include <rte_mbuf.h>
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +24,14 @@ struct hf_port {
 	char name[32];
 	char device[NAME_SIZE]; /* up to the first comma of the devargs */
 	char driver[64];
+	char *devargs;
 	bool plugged; /* by us */
 	bool started;
 	bool isolated;
 	uint16_t id;
 	uint16_t n_queues;
 	struct rte_mempool *pool;
+	atomic_uint events;
 };
 
 static int fail(const struct hf_port *p, int rc, const char *what, struct hf_err *err)
@@ -63,6 +66,8 @@ static int make_pool(struct hf_port *p, uint16_t n_desc, struct hf_err *err)
 	unsigned int n = 3u * n_desc * p->n_queues + 2 * POOL_CACHE;
 	char name[RTE_MEMPOOL_NAMESIZE];
 
+	if (p->pool) /* of the device's life before */
+		return 0;
 	(void)snprintf(name, sizeof(name), "hf_port_%u", p->id);
 	p->pool = rte_pktmbuf_pool_create(name, n < POOL_MIN ? POOL_MIN : n, POOL_CACHE, 0,
 		RTE_MBUF_DEFAULT_BUF_SIZE, rte_eth_dev_socket_id(p->id));
@@ -130,6 +135,63 @@ static int configure(struct hf_port *p, struct hf_err *err)
 	return rc < 0 ? rc : setup_queues(p, n_rx, n_tx, err);
 }
 
+/* On an interrupt thread. */
+static int on_event(uint16_t, enum rte_eth_event_type event, void *arg, void *)
+{
+	struct hf_port *p = arg;
+
+	atomic_fetch_or(
+		&p->events, event == RTE_ETH_EVENT_INTR_RMV ? HF_PORT_REMOVED : HF_PORT_RESET);
+	return 0;
+}
+
+static const enum rte_eth_event_type heard[] = {RTE_ETH_EVENT_INTR_RMV, RTE_ETH_EVENT_INTR_RESET};
+
+static int listen_to(struct hf_port *p, struct hf_err *err)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < RTE_DIM(heard) && rc == 0; i++)
+		rc = rte_eth_dev_callback_register(p->id, heard[i], on_event, p);
+	return rc < 0 ? fail(p, rc, "its events cannot be heard", err) : 0;
+}
+
+static int set_up(struct hf_port *p, struct hf_err *err)
+{
+	int rc = p->isolated ? isolate(p, err) : 0;
+
+	return rc < 0 ? rc : configure(p, err);
+}
+
+static int bring_up(struct hf_port *p, struct hf_err *err)
+{
+	int rc = plug(p, p->devargs, err);
+
+	if (rc == 0)
+		rc = set_up(p, err);
+	return rc < 0 ? rc : listen_to(p, err);
+}
+
+/* The device is given up; the memory of its packets stays. */
+static void unplug(struct hf_port *p)
+{
+	struct rte_eth_dev_info info;
+	size_t i;
+
+	if (p->id != RTE_MAX_ETHPORTS && rte_eth_dev_is_valid_port(p->id)) {
+		struct rte_device *dev =
+			rte_eth_dev_info_get(p->id, &info) == 0 ? info.device : NULL;
+
+		for (i = 0; i < RTE_DIM(heard); i++)
+			(void)rte_eth_dev_callback_unregister(p->id, heard[i], on_event, p);
+		(void)rte_eth_dev_close(p->id); /* the port is given up either way */
+		if (dev && p->plugged)
+			(void)rte_dev_remove(dev);
+	}
+	p->id = RTE_MAX_ETHPORTS;
+}
+
 int hf_port_open(const struct hf_port_opts *opts, struct hf_port **ret, struct hf_err *err)
 {
 	struct hf_port *p = calloc(1, sizeof(*p));
@@ -141,11 +203,9 @@ int hf_port_open(const struct hf_port_opts *opts, struct hf_port **ret, struct h
 	p->id = RTE_MAX_ETHPORTS;
 	p->n_queues = opts->n_queues;
 	p->isolated = opts->isolated;
-	rc = plug(p, opts->devargs, err);
-	if (rc == 0 && p->isolated)
-		rc = isolate(p, err);
-	if (rc == 0)
-		rc = configure(p, err);
+	p->devargs = strdup(opts->devargs);
+	rc = p->devargs ? bring_up(p, err)
+			: hf_fail(err, -ENOMEM, "port %s: out of memory", opts->name);
 	if (rc < 0) {
 		hf_port_close(p);
 		return rc;
@@ -176,22 +236,36 @@ void hf_port_stop(struct hf_port *port)
 	port->started = false;
 }
 
+int hf_port_revive(struct hf_port *port, unsigned int events, struct hf_err *err)
+{
+	int rc = 0;
+
+	hf_port_stop(port);
+	if (port->id == RTE_MAX_ETHPORTS || events & HF_PORT_REMOVED) {
+		unplug(port);
+		rc = bring_up(port, err);
+		if (rc < 0)
+			unplug(port);
+	} else if (events & HF_PORT_RESET) {
+		rc = rte_eth_dev_reset(port->id);
+		rc = rc < 0 ? fail(port, rc, "cannot be reset", err) : set_up(port, err);
+	}
+	return rc < 0 ? rc : hf_port_start(port, err);
+}
+
+unsigned int hf_port_events(struct hf_port *port)
+{
+	return atomic_exchange(&port->events, 0);
+}
+
 void hf_port_close(struct hf_port *port)
 {
-	struct rte_eth_dev_info info;
-
 	if (!port)
 		return;
 	hf_port_stop(port);
-	if (port->id != RTE_MAX_ETHPORTS && rte_eth_dev_is_valid_port(port->id)) {
-		struct rte_device *dev =
-			rte_eth_dev_info_get(port->id, &info) == 0 ? info.device : NULL;
-
-		(void)rte_eth_dev_close(port->id); /* the port is given up either way */
-		if (dev && port->plugged)
-			(void)rte_dev_remove(dev);
-	}
+	unplug(port);
 	rte_mempool_free(port->pool);
+	free(port->devargs);
 	free(port);
 }
 

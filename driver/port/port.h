@@ -36,8 +36,24 @@ struct hf_port_opts {
 int hf_port_open(const struct hf_port_opts *opts, struct hf_port **ret, struct hf_err *err);
 int hf_port_start(struct hf_port *port, struct hf_err *err);
 void hf_port_stop(struct hf_port *port);
+/*
+ * Stops it and starts it again; flow rules may be gone then. After HF_PORT_REMOVED the device is
+ * given up and looked for anew, after HF_PORT_RESET it is reset first; the port id may change. Its
+ * packets may still be in other places: their memory stays. Nobody may use the port meanwhile. On
+ * failure the port is stopped, or not there, and this may be tried again.
+ */
+int hf_port_revive(struct hf_port *port, unsigned int events, struct hf_err *err);
 /* Stops first if need be. NULL is fine. */
 void hf_port_close(struct hf_port *port);
+
+/* What the driver has told since the last call; it does so from a thread of its own. */
+enum {
+	HF_PORT_REMOVED = 1 << 0, /* the device is gone */
+	HF_PORT_RESET = 1 << 1,	  /* it wants to be reset: a virtual function whose card was */
+	HF_PORT_RESTART =
+		1 << 2, /* never told: a stop and a start are wanted, for hf_port_revive() */
+};
+unsigned int hf_port_events(struct hf_port *port);
 
 uint16_t hf_port_id(const struct hf_port *port);
 const char *hf_port_driver(const struct hf_port *port);

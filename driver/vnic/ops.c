@@ -238,8 +238,10 @@ static int flow_dev_dump(
 	if (rule)
 		rc = check_handle(vnic, rule, error);
 	for (each = rule ? rule : hf_vnic_next_rule(vnic, NULL); rc == 0 && each;
-		each = rule ? NULL : hf_vnic_next_rule(vnic, each))
-		dump_rule(each, out);
+		each = rule ? NULL : hf_vnic_next_rule(vnic, each)) {
+		if (!rule || !rule->lost) /* of one rule the card itself is asked */
+			dump_rule(each, out);
+	}
 	pthread_mutex_unlock(vnic->lock);
 	return rc;
 }

@@ -199,7 +199,7 @@ def shielded(d):
     assert rows['default/gnp:web/ingress/0']['reason'] == 'left-to-kernel', rows
     assert re.search(r'^kernel: left-to-kernel; ', d.ask('explain', *packet(ALLOWED)), re.M)
     assert re.search(r'^hardware: entry ', d.ask('explain', *packet(DENIED)), re.M)
-    assert re.fullmatch(r'(.*: proven\n)+', d.ask('verify'))
+    assert re.fullmatch(r'(.*: proven\n)+(.*, all of them in the NIC\n)+', d.ask('verify'))
     counters = json.loads(d.ask('counters', '--format=json'))
     assert counters['wires'] == [] and 'strays 0' in d.ask('counters'), counters
     assert counters['connections']['made'] == 0, counters

@@ -329,3 +329,36 @@ Test(txn, fault_at_every_operation)
 	cr_assert_gt(n, 100, "only %u faults came to pass", n);
 	close_worlds();
 }
+
+/* Every rule in turn never gets to the card, which says nothing of it. */
+Test(txn, silent_loss_of_every_rule)
+{
+	struct hf_sync_audit audit;
+	unsigned int nth, n = 0;
+	size_t nic, i;
+
+	open_worlds(OLD, NEW);
+	for (nic = 0; nic < N_NICS; nic++) {
+		for (nth = 1;; nth++, n++) {
+			begin();
+			(void)snprintf(scene, sizeof(scene), "loss at %u", nth);
+			for (i = 0; i < N_NICS; i++)
+				fakes[i].after = NULL; /* until it is looked for, it may be wrong */
+			fakes[nic].lose_create = nth;
+			cr_assert_eq(run(false, NULL), 0);
+			i = fakes[nic].lose_create;
+			cr_assert_eq(hf_sync_check(syncs[nic], SIZE_MAX, &audit, NULL), 0);
+			cr_assert(audit.lost == (i == 0) || places[nic].state == HF_TXN_PUNTS,
+				"%s: %s, loss %u, found %zu", scene, profiles[nic], nth,
+				audit.lost);
+			check_settled(true, "looked for");
+			fakes[nic].lose_create = 0;
+			converge();
+			end();
+			if (i > 0)
+				break;
+		}
+	}
+	cr_assert_gt(n, 10, "only %u rules", n);
+	close_worlds();
+}

@@ -64,25 +64,26 @@ Test(config, smallest_has_the_defaults)
 
 Test(config, everything_is_read)
 {
-	struct hf_config *c = read_ok(HEAD
-		"  node: n1\n"
-		"  policy: [/abs/a.yaml, rel/b]\n"
-		"  fallback: software\n"
-		"  rundir: /tmp/h\n"
-		"  eal: [--no-huge, -m, \"256\"]\n"
-		"  calicoVersion: v3.28.1\n"
-		"  connections: {max: 4096, timeouts: {udp: 5, tcp-established: 3600},\n"
-		"    offload: {after: 50, max: 99, idle: 7}, reclassify: deny-only}\n"
-		"  poll: adaptive\n"
-		"  strict-invalid: true\n"
-		"  changes: {refused: keep, proof: {budget: 50, rules: 10, undecided: refuse}}\n"
-		"  telemetry: true\n"
-		"  ports:\n"
-		"    - {name: cali1, role: workload, devargs: net_null2}\n"
-		"    - {name: eth0, role: host, devargs: net_null1}\n"
-		"    - {name: eth0, role: uplink, devargs: \"0000:03:00.0,"
-		"dv_flow_en=1\", profile: p/x.yaml, queues: 4}\n"
-		"    - {name: cali1, role: host, devargs: net_null3}\n");
+	struct hf_config *c = read_ok(
+		HEAD "  node: n1\n"
+		     "  policy: [/abs/a.yaml, rel/b]\n"
+		     "  fallback: software\n"
+		     "  rundir: /tmp/h\n"
+		     "  eal: [--no-huge, -m, \"256\"]\n"
+		     "  calicoVersion: v3.28.1\n"
+		     "  connections: {max: 4096, timeouts: {udp: 5, tcp-established: 3600},\n"
+		     "    offload: {after: 50, max: 99, idle: 7}, reclassify: deny-only}\n"
+		     "  poll: adaptive\n"
+		     "  strict-invalid: true\n"
+		     "  changes: {refused: keep, proof: {budget: 50, rules: 10, undecided: "
+		     "refuse}, reconcile: 5}\n"
+		     "  telemetry: true\n"
+		     "  ports:\n"
+		     "    - {name: cali1, role: workload, devargs: net_null2}\n"
+		     "    - {name: eth0, role: host, devargs: net_null1}\n"
+		     "    - {name: eth0, role: uplink, devargs: \"0000:03:00.0,"
+		     "dv_flow_en=1\", profile: p/x.yaml, queues: 4}\n"
+		     "    - {name: cali1, role: host, devargs: net_null3}\n");
 
 	cr_assert_str_eq(c->node, "n1");
 	cr_assert_str_eq(c->policies[0].text, "/abs/a.yaml");
@@ -104,6 +105,7 @@ Test(config, everything_is_read)
 	cr_assert(c->strict_invalid);
 	cr_assert(c->keep_refused && c->proof_must);
 	cr_assert_eq(c->proof_budget_ms, 50);
+	cr_assert_eq(c->reconcile_s, 5);
 	cr_assert_eq(c->proof_rules, 10);
 	cr_assert(c->telemetry);
 	cr_assert_eq(c->n_wires, 2);

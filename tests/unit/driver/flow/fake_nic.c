@@ -219,7 +219,17 @@ static int fake_query(void *arg, void *handle, struct hf_flow_hits *ret)
 	return 0;
 }
 
-const struct hf_flow_ops fake_ops = {fake_create, fake_destroy, fake_flush, fake_query};
+static int fake_present(void *arg, void *handle)
+{
+	const struct fake_rule *r = handle;
+	const struct fake *fake = arg;
+
+	cr_assert(r->used);
+	return fake->blind ? -ENOTSUP : !r->lost;
+}
+
+const struct hf_flow_ops fake_ops = {
+	fake_create, fake_destroy, fake_flush, fake_query, fake_present};
 
 struct world make_world(const struct hf_nic *nic, const char *ingress)
 {

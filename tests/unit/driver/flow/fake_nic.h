@@ -39,6 +39,7 @@ struct fake {
 	unsigned int n_failed;
 	bool fail_forever;
 	bool fail_flush;
+	bool blind; /* cannot tell what is there */
 };
 
 /* arg: a struct fake. */

@@ -335,3 +335,114 @@ Test(sync, count_that_cannot_be_read_is_unknown)
 	free_world(&w);
 	close_sync(s);
 }
+
+/* The rule that drops the first sample. */
+static struct fake_rule *find_deny(void)
+{
+	size_t i;
+
+	for (i = 0; i < fake.top; i++) {
+		fake.v[i].lost = true;
+		if (fake.v[i].used && judge(&samples[0].hdr) == HF_FATE_PUNT)
+			return &fake.v[i];
+		fake.v[i].lost = false;
+	}
+	cr_assert_fail("it is not dropped");
+	return NULL;
+}
+
+Test(sync, lost_rule_is_found_and_put_back)
+{
+	struct hf_sync *s = open_sync("mlx5-cx6dx");
+	struct world w = make_world(nic, DENY_3000 ALLOW_ALL);
+	struct hf_sync_audit audit;
+
+	cr_assert_eq(hf_sync_apply(s, w.plan, NULL), 0);
+	cr_assert_eq(hf_sync_check(s, SIZE_MAX, &audit, NULL), 0);
+	cr_assert(audit.n == n_in_nic() && audit.lost == 0 && !audit.more);
+	find_deny()->lost = true;
+	cr_assert_neq(judge(&samples[0].hdr), HF_FATE_DENY);
+	old_rules = new_rules = w.rules; /* from the first operation on it is closed */
+	cr_assert_eq(hf_sync_check(s, SIZE_MAX, &audit, NULL), 0);
+	new_rules = NULL;
+	cr_assert_eq(audit.lost, 1);
+	cr_assert_eq(n_in_nic(), hf_plan_n_entries(w.plan));
+	cr_assert_eq(judge(&samples[0].hdr), HF_FATE_DENY);
+	cr_assert_eq(hf_sync_check(s, SIZE_MAX, &audit, NULL), 0);
+	cr_assert_eq(audit.lost, 0);
+	cr_assert_eq(hf_sync_apply(s, NULL, NULL), 0);
+	cr_assert_eq(n_in_nic(), 0);
+	free_world(&w);
+	close_sync(s);
+}
+
+Test(sync, rules_are_looked_for_in_parts)
+{
+	struct hf_sync *s = open_sync("mlx5-cx6dx");
+	struct world w = make_world(nic, DENY_3000 ALLOW_ALL);
+	struct hf_sync_audit audit;
+	size_t n = 0, lost = 0;
+
+	cr_assert_eq(hf_sync_apply(s, w.plan, NULL), 0);
+	find_deny()->lost = true;
+	do {
+		cr_assert_eq(hf_sync_check(s, 3, &audit, NULL), 0);
+		cr_assert_leq(audit.n, 3);
+		n += audit.n;
+		lost += audit.lost;
+	} while (audit.more);
+	cr_assert_eq(n, hf_plan_n_entries(w.plan));
+	cr_assert_eq(lost, 1);
+	fake.blind = true;
+	cr_assert_eq(hf_sync_check(s, 3, &audit, NULL), 0);
+	cr_assert(audit.cannot_tell && !audit.more && audit.n == 0);
+	cr_assert_eq(hf_sync_apply(s, NULL, NULL), 0);
+	free_world(&w);
+	close_sync(s);
+}
+
+Test(sync, card_that_keeps_nothing_is_given_up)
+{
+	struct hf_sync *s = open_sync("mlx5-cx6dx");
+	struct world w = make_world(nic, DENY_3000 ALLOW_ALL);
+	struct hf_sync_audit audit;
+	struct hf_err err = {0};
+
+	cr_assert_eq(hf_sync_apply(s, w.plan, NULL), 0);
+	find_deny()->lost = true;
+	fake.lose_create = 1; /* the cover under which it would be put back */
+	cr_assert_eq(hf_sync_check(s, SIZE_MAX, &audit, &err), -EIO);
+	cr_assert(strstr(err.text, "cover: the NIC took the rule and does not have it"), "%s",
+		err.text);
+	cr_assert_eq(n_in_nic(), 0);
+	cr_assert_eq(hf_sync_apply(s, w.plan, NULL), 0);
+	find_deny()->lost = true;
+	fake.lose_create = 2; /* the rule itself */
+	cr_assert_eq(hf_sync_check(s, SIZE_MAX, &audit, &err), -EIO);
+	cr_assert_eq(n_in_nic(), 0);
+	free_world(&w);
+	close_sync(s);
+}
+
+Test(sync, rules_of_a_port_that_was_stopped_are_made_anew)
+{
+	struct hf_sync *s = open_sync("mlx5-cx6dx");
+	struct world w = make_world(nic, DENY_3000 ALLOW_ALL);
+	unsigned int n;
+
+	cr_assert_eq(hf_sync_apply(s, w.plan, NULL), 0);
+	cr_assert_eq(judge(&samples[0].hdr), HF_FATE_DENY);
+	cr_assert_eq(count_of(s, ORIGIN).packets, 1);
+	n = fake.n_destroy;
+	memset(fake.v, 0, sizeof(fake.v));
+	hf_sync_forget(s);
+	cr_assert_eq(fake.n_destroy, n);
+	cr_assert_eq(hf_sync_n_rules(s), 0);
+	cr_assert(!count_of(s, ORIGIN).known, "what it counted last is lost");
+	cr_assert_eq(hf_sync_apply(s, w.plan, NULL), 0);
+	cr_assert_eq(n_in_nic(), hf_plan_n_entries(w.plan));
+	cr_assert_eq(judge(&samples[0].hdr), HF_FATE_DENY);
+	cr_assert_eq(hf_sync_apply(s, NULL, NULL), 0);
+	free_world(&w);
+	close_sync(s);
+}

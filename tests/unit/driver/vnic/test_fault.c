@@ -97,6 +97,8 @@ Test(fault, every_nth_rule_is_taken_and_never_matches)
 	cr_expect(wire((struct frame){TCP4}).n == 1);
 	cr_expect(query(lost, false).hits_set && query(lost, false).hits == 0);
 	cr_expect(rte_flow_dev_dump(port, lost, out, &error) == 0);
+	cr_expect(ftell(out) == 0, "the card has nothing to say of it");
+	cr_expect(rte_flow_dev_dump(port, NULL, out, &error) == 0);
 	fclose(out);
 	cr_expect(strstr(text, "drop count, lost,"), "%s", text);
 	add(DROP);

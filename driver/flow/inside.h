@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/* What sync.c and sync_check.c share: the inside of a sync, and its single operations. */
+
+#pragma once
+
+#include "held.h"
+#include "sync.h"
+
+/* What is in the NIC, in the order in which it was put there. */
+struct hf_sync {
+	struct hf_sync_opts opts;
+	struct hf_held_list rules;  /* of the plan in force, in its order */
+	struct hf_held_list stuck;  /* refused to go */
+	struct hf_held_list fresh;  /* prepared: of the plan to come, those that stay included */
+	const struct hf_plan *plan; /* prepared; lent */
+	bool tables;		    /* the plan in force has jumps */
+	struct hf_held *cover;	    /* NULL: not in the NIC */
+	struct hf_flow cover_flow;  /* as the last plan with tables would have it */
+	size_t check_next;	    /* rule that hf_sync_check() looks at next */
+	struct hf_tally *tallies;
+	struct hf_sync_stats stats;
+	double m2; /* sum of squared differences from the mean (Welford) */
+	double exp_var;
+};
+
+/* One rule comes, goes, or is known to be gone without having been asked for its count. */
+int hf_sync_put(struct hf_sync *s, struct hf_held *r, struct hf_err *err);
+int hf_sync_drop(struct hf_sync *s, struct hf_held *r, struct hf_err *err);
+void hf_sync_lose(struct hf_sync *s, struct hf_held *r);
+/* The cover comes and goes; nothing happens when it is there, or gone, already. */
+int hf_sync_cover(struct hf_sync *s, struct hf_err *err);
+int hf_sync_uncover(struct hf_sync *s, struct hf_err *err);
+/* Whether the card has the rule; also true when it cannot tell. */
+bool hf_sync_has(struct hf_sync *s, const struct hf_held *r);
+/* All rules of the plan are removed, after an error; what stays is hidden. */
+int hf_sync_give_up(struct hf_sync *s, int rc);
