@@ -76,11 +76,26 @@ bool hf_addr_equal(const struct hf_addr *a, const struct hf_addr *b)
 	return hf_addr_cmp(a, b) == 0;
 }
 
+/* An IPv4 address as a number. */
+static uint32_t word_of(const struct hf_addr *a)
+{
+	uint32_t be;
+
+	memcpy(&be, a->b, sizeof(be));
+	return ntohl(be);
+}
+
 int hf_addr_cmp(const struct hf_addr *a, const struct hf_addr *b)
 {
+	uint32_t x, y;
+
 	if (a->family != b->family)
 		return a->family < b->family ? -1 : 1;
-	return memcmp(a->b, b->b, a->family == 4 ? 4 : 16);
+	if (a->family != 4)
+		return memcmp(a->b, b->b, sizeof(a->b));
+	x = word_of(a);
+	y = word_of(b);
+	return (x > y) - (x < y);
 }
 
 unsigned int hf_addr_bits(const struct hf_addr *a)
@@ -183,7 +198,11 @@ bool hf_prefix_has(const struct hf_prefix *p, const struct hf_addr *a)
 	unsigned int full = p->len / 8, rest = p->len % 8;
 	uint8_t mask = (uint8_t)(0xff << (8 - rest));
 
-	if (p->addr.family != a->family || memcmp(p->addr.b, a->b, full) != 0)
+	if (p->addr.family != a->family)
+		return false;
+	if (a->family == 4)
+		return p->len == 0 || (word_of(&p->addr) ^ word_of(a)) >> (32 - p->len) == 0;
+	if (memcmp(p->addr.b, a->b, full) != 0)
 		return false;
 	return rest == 0 || ((p->addr.b[full] ^ a->b[full]) & mask) == 0;
 }

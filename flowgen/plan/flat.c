@@ -100,9 +100,8 @@ static bool is_host(const struct hf_prefix *p)
 	return p->len == hf_addr_bits(&p->addr);
 }
 
-/* The region that a pattern of this kind with the item's constants in the shape's fields covers. */
-static struct cube region_of(
-	const struct flat *f, const struct kind *kind, const struct cube *c, unsigned int shape)
+/* Every packet of a kind. */
+static struct cube kind_region(const struct flat *f, const struct kind *kind)
 {
 	struct cube r = hf_cube_all(kind->family);
 
@@ -112,6 +111,14 @@ static struct cube region_of(
 		r.proto[0] &= ~(UINT64_C(1) << HF_PROTO_TCP | UINT64_C(1) << HF_PROTO_UDP);
 		r.proto[HF_PROTO_SCTP / 64] &= ~(UINT64_C(1) << HF_PROTO_SCTP % 64);
 	}
+	return r;
+}
+
+/* The region that a pattern of this kind with the item's constants in the shape's fields covers. */
+static struct cube region_of(const struct cube *kind, const struct cube *c, unsigned int shape)
+{
+	struct cube r = *kind;
+
 	if (shape & BY_SRC)
 		r.src = c->src;
 	if (shape & BY_DST)
@@ -119,21 +126,30 @@ static struct cube region_of(
 	return r;
 }
 
-static int push_ports(
-	struct keys *keys, const struct cube *c, unsigned int shape, const struct cube *region)
+/* Ports of the item that keys are made of, one by one; false when there are too many. */
+struct key_ports {
+	struct hf_ports sport, dport;
+};
+static bool key_ports(const struct cube *c, unsigned int shape, struct key_ports *ret)
 {
-	uint32_t s, d;
-	uint32_t s_lo = shape & BY_SPORT ? c->sport.lo : 0,
-		 s_hi = shape & BY_SPORT ? c->sport.hi : 0;
-	uint32_t d_lo = shape & BY_DPORT ? c->dport.lo : 0,
-		 d_hi = shape & BY_DPORT ? c->dport.hi : 0;
+	*ret = (struct key_ports){0};
+	if (shape & BY_SPORT)
+		ret->sport = c->sport;
+	if (shape & BY_DPORT)
+		ret->dport = c->dport;
+	return ret->sport.hi - ret->sport.lo < KEY_PORTS_MAX &&
+	       ret->dport.hi - ret->dport.lo < KEY_PORTS_MAX;
+}
+
+static int push_ports(struct keys *keys, const struct key_ports *ports, unsigned int shape,
+	const struct cube *region)
+{
 	struct key key = {.cube = *region};
+	uint32_t s, d;
 	int rc = 0;
 
-	if (s_hi - s_lo >= KEY_PORTS_MAX || d_hi - d_lo >= KEY_PORTS_MAX)
-		return 0;
-	for (s = s_lo; s <= s_hi && rc == 0; s++) {
-		for (d = d_lo; d <= d_hi && rc == 0; d++) {
+	for (s = ports->sport.lo; s <= ports->sport.hi && rc == 0; s++) {
+		for (d = ports->dport.lo; d <= ports->dport.hi && rc == 0; d++) {
 			if (shape & BY_SPORT)
 				key.cube.sport = (struct hf_ports){(uint16_t)s, (uint16_t)s};
 			if (shape & BY_DPORT)
@@ -144,41 +160,52 @@ static int push_ports(
 	return rc;
 }
 
-/* Keys from one item: its own constants; "any destination" stands for the path's host addresses. */
-static int push_item(const struct flat *f, struct keys *keys, const struct kind *kind,
+static bool protos_meet(const struct cube *a, const struct cube *b)
+{
+	uint64_t any = 0;
+	size_t i;
+
+	for (i = 0; i < 4; i++)
+		any |= a->proto[i] & b->proto[i];
+	return any;
+}
+
+/* Keys from one item: its own constants; "any destination" stands for the path's host addresses.
+ * What has no key of the shape is found out first: most items have not. */
+static int push_item(const struct flat *f, struct keys *keys, const struct cube *kind,
 	const struct sight_path *p, const struct cube *c, unsigned int shape)
 {
 	const struct hf_rules *rules = f->b->rules;
-	struct cube r = region_of(f, kind, c, shape), at;
+	struct key_ports ports;
+	struct cube r;
 	size_t i, n = 0;
 	int rc = 0;
 
-	if ((shape & BY_SRC) && !is_host(&c->src))
+	if (((shape & BY_SRC) && !is_host(&c->src)) || !protos_meet(kind, c) ||
+		!key_ports(c, shape, &ports))
 		return 0;
-	if (!hf_cube_meets(&r, c))
-		return 0;
+	r = region_of(kind, c, shape);
 	if (!(shape & BY_DST) || is_host(&c->dst))
-		return push_ports(keys, c, shape, &r);
+		return push_ports(keys, &ports, shape, &r);
 	for (i = 0; i < hf_rules_n_dests(rules) && n < KEY_ADDRS_MAX && rc == 0; i++) {
 		const struct hf_dest *d = hf_rules_dest(rules, i);
 
 		if (!is_host(&d->net) || d->class != p->class || d->out != p->out ||
 			!hf_prefix_covers(&c->dst, &d->net))
 			continue;
-		at = *c;
-		at.dst = d->net;
 		r.dst = d->net;
-		rc = push_ports(keys, &at, shape, &r);
+		rc = push_ports(keys, &ports, shape, &r);
 		n++;
 	}
 	return rc;
 }
 
-/* All keys of a shape, each once; their fates are not known yet. */
+/* All keys of a shape, some of them more than once; their fates are not known yet. */
 static int gather(
 	const struct flat *f, const struct kind *kind, unsigned int shape, struct keys *keys)
 {
-	size_t p, i, n;
+	struct cube region = kind_region(f, kind);
+	size_t p, i;
 	int rc = 0;
 
 	for (p = 0; p < f->host.n_paths; p++) {
@@ -186,19 +213,26 @@ static int gather(
 
 		for (i = 0; i < items->n && rc == 0; i++) {
 			if (items->v[i].ct & HF_CT_BIT(HF_CT_NEW))
-				rc = push_item(
-					f, keys, kind, &f->host.paths[p], &items->v[i].cube, shape);
+				rc = push_item(f, keys, &region, &f->host.paths[p],
+					&items->v[i].cube, shape);
 		}
 	}
-	if (keys->n == 0 || rc < 0)
-		return rc;
+	return rc;
+}
+
+/* Leaves each once. */
+static void dedupe(struct keys *keys)
+{
+	size_t i, n;
+
+	if (keys->n == 0)
+		return;
 	qsort(keys->v, keys->n, sizeof(*keys->v), key_cmp);
 	for (i = n = 1; i < keys->n; i++) {
 		if (key_cmp(&keys->v[i], &keys->v[n - 1]) != 0)
 			keys->v[n++] = keys->v[i];
 	}
 	keys->n = n;
-	return 0;
 }
 
 static void put_exact_port(struct shape *s, enum hf_field f, uint16_t port)
@@ -269,7 +303,7 @@ static bool key_entry(const struct flat *f, const struct kind *kind, const struc
 static int decide_keys(struct flat *f, const struct kind *kind, unsigned int by, struct keys *keys)
 {
 	bool drops_only = f->denies_only || f->b->items.fallback == HF_FALLBACK_KERNEL;
-	struct cube all = hf_cube_all(kind->family), within = region_of(f, kind, &all, by);
+	struct cube within = kind_region(f, kind);
 	int rc = hf_sight_index(&f->host, &within, by);
 	enum hf_reason reason;
 	size_t i, n = 0;
@@ -324,28 +358,50 @@ static size_t score_of(struct flat *f, const struct kind *kind, const struct cho
 	return score;
 }
 
-/* The shape whose keys are worth most. Those are the caller's to free, also on failure. */
+/* Whether a shape with at most such a score would be taken; of equals the first. */
+static bool may_win(const struct choice *best, unsigned int by, size_t score)
+{
+	return score > best->score || (score > 0 && score == best->score && by < best->by);
+}
+
+/* The keys are the caller's to free, also on failure. */
+static int try_shape(struct flat *f, const struct kind *kind, unsigned int by, struct choice *best)
+{
+	struct choice c = {.by = by};
+	/* Whether all that is denied is dropped is of interest even where the shape cannot win. */
+	bool ask = f->b->carrier && !f->b->reserved && !f->undropped;
+	int rc = gather(f, kind, by, &c.keys);
+
+	if (rc == 0 && (ask || may_win(best, by, 2 * worth_of(by) * c.keys.n))) {
+		dedupe(&c.keys);
+		if (ask || may_win(best, by, 2 * worth_of(by) * c.keys.n)) {
+			rc = decide_keys(f, kind, by, &c.keys);
+			c.score = rc == 0 ? score_of(f, kind, &c) : 0;
+		}
+	}
+	if (!may_win(best, by, c.score)) {
+		free(c.keys.v);
+		return rc;
+	}
+	free(best->keys.v);
+	*best = c;
+	return rc;
+}
+
+/* The shape whose keys are worth most. Those of which one key is worth most are tried first: often
+ * no other can get so far. */
 static int best_shape(struct flat *f, const struct kind *kind, struct choice *ret)
 {
 	unsigned int by,
 		last = kind->proto ? BY_SRC | BY_DST | BY_SPORT | BY_DPORT : BY_SRC | BY_DST;
+	size_t worth;
 	int rc = 0;
 
 	*ret = (struct choice){0};
-	for (by = 1; by <= last && rc == 0; by++) {
-		struct choice c = {.by = by};
-
-		rc = gather(f, kind, by, &c.keys);
-		if (rc == 0 && 2 * worth_of(by) * c.keys.n > ret->score)
-			rc = decide_keys(f, kind, by, &c.keys);
-		else
-			c.keys.n = 0;
-		c.score = rc == 0 ? score_of(f, kind, &c) : 0;
-		if (c.score > ret->score) {
-			free(ret->keys.v);
-			*ret = c;
-		} else {
-			free(c.keys.v);
+	for (worth = worth_of(0); worth > 0; worth /= 2) {
+		for (by = 1; by <= last && rc == 0; by++) {
+			if (worth_of(by) == worth)
+				rc = try_shape(f, kind, by, ret);
 		}
 	}
 	return rc;
