@@ -16,11 +16,12 @@ DEADLINE = 30  # seconds that any one thing may take
 
 
 class Daemon:
-    def __init__(self, dir):
+    def __init__(self, dir, starter=()):
+        """starter: words in front of the daemon's own."""
         self.dir = dir
         self.log = f'{dir}/daemon.log'
         with open(self.log, 'w') as log:
-            self.process = subprocess.Popen([DAEMON, '--config', f'{dir}/hepflow.yaml'], stderr=log)
+            self.process = subprocess.Popen([*starter, DAEMON, '--config', f'{dir}/hepflow.yaml'], stderr=log)
         wait(lambda: 'main: ready' in self.text() or self.process.poll() is not None,
              'the daemon is ready')
         assert self.process.poll() is None, self.text()

@@ -34,7 +34,7 @@ spec:
   metrics: METRICS
   telemetry: true
   poll: adaptive
-  connections: {max: 4096, timeouts: {udp: 1, tcp-time-wait: 1, tcp-close: 1, tcp-syn-sent: 1}}
+  connections: {max: 16384, timeouts: {udp: 1, tcp-time-wait: 1, tcp-close: 1, tcp-syn-sent: 1}}
   eal: [--no-huge, --no-pci, -m, "256"]
   ports:
     - {name: eth0, role: uplink, devargs: "net_vnic0,profile=PROFILE,delay=create:50,dev=net_af_packet0,iface=up0"}
@@ -243,11 +243,17 @@ def fds(d):
     return len(os.listdir(f'/proc/{d.process.pid}/fd'))
 
 
+def opens(door, port):
+    door.stdin.write(f'{port}\n')
+    door.stdin.flush()
+    return door.stdout.readline() == 'yes\n'
+
+
 def soak(d, dir, metrics, wait):
     rng = random.Random(SEED)
     path = f'{dir}/run/hepflowd.{d.process.pid}.ctl'
     ctl, door = Ctl(path), run_in('out', 'knock')
-    base, n, knocks, seen = fds(d), 0, 0, []
+    base, n, knocks, lost, seen = fds(d), 0, 0, 0, []
     traffic, askers = run_in('out', 'flood'), Askers(path, metrics)
     end = time.monotonic() + SECONDS
     while time.monotonic() < end and not askers.wrong:
@@ -255,10 +261,12 @@ def soak(d, dir, metrics, wait):
         n += 1
         if n % 4 == 0:
             for port in rng.sample(PORTS, 2):
-                door.stdin.write(f'{port}\n')
-                door.stdin.flush()
-                got = door.stdout.readline()
-                assert got == ('yes\n' if port in is_open else 'no\n'), (port, got, sorted(is_open))
+                # A busy machine may lose a packet; a closed port that answers is wrong at once.
+                got = [opens(door, port)]
+                while port in is_open and not got[-1] and len(got) < 4:
+                    got.append(opens(door, port))
+                lost += len(got) - 1
+                assert got[-1] == (port in is_open), (port, got, sorted(is_open), ctl.ask('counters')['result'])
                 knocks += 1
         seen.append((time.monotonic(), resident_kb(d)))
     traffic.stdin.close()
@@ -269,7 +277,7 @@ def soak(d, dir, metrics, wait):
     third = [kb for at, kb in seen if at > end - SECONDS * 2 / 3]
     quarter = len(third) // 4 or 1
     first, last = max(third[:quarter]), min(third[-quarter:])
-    print(f'{SECONDS} s: {n} changes, {knocks} ports tried, {askers.n} questions, resident '
+    print(f'{SECONDS} s: {n} changes, {knocks} ports tried ({lost} times again), {askers.n} questions, resident '
           f'{seen[0][1]} kB at first, {first} kB after a third, {last} kB at the end; {fds(d)} descriptors')
     assert last - first < GROWTH_KB, f'memory grows: {third[::len(third) // 20 or 1]}'
     assert n >= 10 and askers.n >= 100 and knocks >= 4, 'too little has happened'
