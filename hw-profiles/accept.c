@@ -208,26 +208,22 @@ static enum hf_reject judge_limits(const struct hf_engine *e, const struct hf_fl
 }
 
 /* Bits of mask that no field of a layer in the pattern accounts for: nobody would match them. */
-static bool stray_bits(const struct hf_flow *flow)
+static bool stray_bits(const struct hf_flow *flow, uint64_t given)
 {
-	const uint8_t *mask = (const uint8_t *)&flow->pattern.mask;
-	unsigned int f;
+	struct hf_hdr left = flow->pattern.mask;
+	uint8_t *byte = (uint8_t *)&left;
 	size_t i;
 
-	for (i = 0; i < sizeof(struct hf_hdr); i++) {
-		uint8_t left = mask[i];
+	for (; given; given &= given - 1) {
+		enum hf_field f = (enum hf_field)__builtin_ctzll(given);
+		const struct hf_field_info *info = hf_field_info(f);
 
-		for (f = 0; left && f < HF_F_MAX_; f++) {
-			const struct hf_field_info *info = hf_field_info((enum hf_field)f);
-
-			if (i >= info->offset && i < (size_t)info->offset + info->size &&
-				hf_field_in_pattern(flow, (enum hf_field)f))
-				left &= (uint8_t)~hf_field_bits((enum hf_field)f, i - info->offset);
-		}
-		if (left)
-			return true;
+		for (i = 0; i < info->size; i++)
+			byte[info->offset + i] &= (uint8_t)~hf_field_bits(f, i);
 	}
-	return false;
+	for (i = 0; i < sizeof(left) && !byte[i]; i++)
+		;
+	return i < sizeof(left);
 }
 
 static size_t key_bytes(const struct hf_flow *flow)
@@ -242,12 +238,11 @@ static size_t key_bytes(const struct hf_flow *flow)
 }
 
 /* Fields that a flow gives and the engine does match, as asked or not. */
-static bool matches_something(const struct hf_engine *e, const struct hf_flow *flow)
+static bool matches_something(const struct hf_engine *e, const struct hf_flow *flow, uint64_t given)
 {
-	unsigned int f;
-
-	for (f = 0; f < HF_F_MAX_; f++) {
-		enum hf_extent x = hf_field_extent(flow, (enum hf_field)f);
+	for (; given; given &= given - 1) {
+		enum hf_field f = (enum hf_field)__builtin_ctzll(given);
+		enum hf_extent x = hf_field_extent(flow, f);
 		enum hf_mask_kind kind = (enum hf_mask_kind)e->field[f];
 
 		if (x == HF_EXTENT_NONE || (x == HF_EXTENT_PARTIAL && kind == HF_MASK_WIDEN))
@@ -261,15 +256,16 @@ static bool matches_something(const struct hf_engine *e, const struct hf_flow *f
 
 static enum hf_reject judge_fields(const struct hf_engine *e, const struct hf_flow *flow)
 {
+	uint64_t given = hf_pattern_fields(&flow->pattern);
 	enum hf_reject why;
-	unsigned int f;
+	uint64_t left;
 
 	if (flow->has_last && !e->range_ignored)
 		return HF_REJECT_RANGE;
-	if (stray_bits(flow))
+	if (stray_bits(flow, given))
 		return HF_REJECT_FIELD;
-	for (f = 0; f < HF_F_MAX_; f++) {
-		why = judge_mask(e, flow, (enum hf_field)f);
+	for (left = given; left; left &= left - 1) {
+		why = judge_mask(e, flow, (enum hf_field)__builtin_ctzll(left));
 		if (why != HF_REJECT_NONE)
 			return why;
 	}
@@ -278,7 +274,7 @@ static enum hf_reject judge_fields(const struct hf_engine *e, const struct hf_fl
 		return why;
 	if (e->key_bytes && key_bytes(flow) > e->key_bytes)
 		return HF_REJECT_COMBINATION;
-	if (e->needs_field && !matches_something(e, flow))
+	if (e->needs_field && !matches_something(e, flow, given))
 		return HF_REJECT_EMPTY;
 	return HF_REJECT_NONE;
 }
@@ -486,12 +482,13 @@ static bool field_at_fault(
 enum hf_field hf_nic_next_danger(
 	const struct hf_engine *engine, const struct hf_flow *flow, size_t *at)
 {
+	uint64_t given = hf_pattern_fields(&flow->pattern);
 	size_t i;
 
 	for (i = *at; i < HF_F_MAX_ + engine->n_danger; i++) {
 		*at = i + 1;
 		if (i < HF_F_MAX_) {
-			if (field_at_fault(engine, flow, (enum hf_field)i))
+			if (BIT(given, i) && field_at_fault(engine, flow, (enum hf_field)i))
 				return (enum hf_field)i;
 		} else if (hf_when_holds(&engine->danger[i - HF_F_MAX_].when, flow)) {
 			return engine->danger[i - HF_F_MAX_].field;

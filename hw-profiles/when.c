@@ -2,6 +2,8 @@
 
 #include "when.h"
 
+#include <string.h>
+
 #define BIT(set, bit) (((set) >> (bit)) & 1u)
 
 /* A truth value (a header is there, a packet is a fragment) has one bit that counts. */
@@ -108,12 +110,60 @@ uint32_t hf_flow_layers(const struct hf_flow *flow, uint32_t *ret_repeated)
 	return bits;
 }
 
-uint64_t hf_flow_fields(const struct hf_flow *flow, enum hf_extent least, enum hf_extent most)
+#define HDR_WORDS (sizeof(struct hf_hdr) / sizeof(uint64_t))
+static_assert(sizeof(struct hf_hdr) % sizeof(uint64_t) == 0, "whole words");
+static_assert(sizeof(struct hf_hdr) <= 128, "a bit for each byte in two words");
+
+/* A bit for each byte that is not zero; most words of most masks are. */
+static void bytes_of(const struct hf_hdr *hdr, uint64_t ret[2])
 {
-	uint64_t bits = 0;
+	const uint8_t *byte = (const uint8_t *)hdr;
+	uint64_t words[HDR_WORDS];
+	size_t i;
+	size_t k;
+
+	memcpy(words, hdr, sizeof(words));
+	ret[0] = ret[1] = 0;
+	for (i = 0; i < HDR_WORDS; i++) {
+		for (k = i * 8; words[i] && k < i * 8 + 8; k++)
+			ret[k / 64] |= (uint64_t)(byte[k] != 0) << k % 64;
+	}
+}
+
+/* Whether one of the bits from .. from+n-1 is set; n is 16 at most. */
+static bool any_bit(const uint64_t set[2], unsigned int from, unsigned int n)
+{
+	uint64_t bits = set[from / 64] >> from % 64;
+
+	if (from < 64 && from + n > 64)
+		bits |= set[1] << (64 - from);
+	return bits & ((UINT64_C(1) << n) - 1);
+}
+
+uint64_t hf_pattern_fields(const struct hf_pattern *pattern)
+{
+	uint64_t fields = 0;
+	uint64_t bytes[2];
 	unsigned int f;
 
+	bytes_of(&pattern->mask, bytes);
 	for (f = 0; f < HF_F_MAX_; f++) {
+		const struct hf_field_info *info = hf_field_info((enum hf_field)f);
+
+		if (any_bit(bytes, info->offset, info->size) &&
+			(pattern->layers & HF_LAYER_BIT(info->layer)))
+			fields |= HF_F_BIT(f);
+	}
+	return fields;
+}
+
+uint64_t hf_flow_fields(const struct hf_flow *flow, enum hf_extent least, enum hf_extent most)
+{
+	uint64_t left = hf_pattern_fields(&flow->pattern);
+	uint64_t bits = 0;
+
+	for (; left; left &= left - 1) {
+		unsigned int f = (unsigned int)__builtin_ctzll(left);
 		enum hf_extent x = hf_field_extent(flow, (enum hf_field)f);
 
 		if (x >= least && x <= most)

@@ -77,19 +77,20 @@ static uint32_t implied_by(enum hf_field f)
 static enum hf_field spoil(const struct hf_engine *engine, struct hf_flow *flow)
 {
 	const struct hf_flow asked = *flow;
+	enum hf_field f, first = HF_F_MAX_;
 	size_t at = 0;
-	enum hf_field f;
 
 	/* Of an ignored range the first value stays, which spec already says. */
 	flow->has_last = false;
 	while ((f = hf_nic_next_danger(engine, &asked, &at)) != HF_F_MAX_) {
+		first = first == HF_F_MAX_ ? f : first;
 		if (!has_mask(&asked.pattern, f) || f == HF_F_VLAN_TCI)
 			flow->pattern.layers &= ~implied_by(f);
 		set_field(&flow->pattern, f, engine->field[f] == HF_MASK_NARROW ? 0xff : 0);
 		if (f == HF_F_IP4_FRAG)
 			flow->frag = HF_FRAG_UNSAID;
 	}
-	return hf_nic_danger(engine, &asked);
+	return first == HF_F_MAX_ && asked.has_last ? hf_nic_danger(engine, &asked) : first;
 }
 
 static bool is_tpid(const struct hf_pattern *p)
@@ -249,15 +250,13 @@ static void cook_actions(const struct hf_vnic_ask *ask, struct rte_flow *ret)
 void hf_vnic_cook(const struct hf_nic *nic, const struct hf_vnic_ask *ask, struct rte_flow *ret)
 {
 	struct hf_flow flow = *ask->flow;
-	unsigned int f;
 
 	ret->engine = ask->engine;
 	ret->dir = flow.transfer ? HF_VNIC_FDB : flow.egress ? HF_VNIC_TX : HF_VNIC_RX;
 	ret->asked_group = flow.group;
 	ret->asked_priority = flow.priority;
 	ret->danger = spoil(ask->engine, &flow);
-	for (f = 0; f < HF_F_MAX_; f++)
-		ret->fields |= has_mask(&flow.pattern, f) ? UINT64_C(1) << f : 0;
+	ret->fields = hf_pattern_fields(&flow.pattern);
 	ret->shape_type = type_of(&flow.pattern);
 	ret->type = ask->engine->type_scope ? ret->shape_type : HF_VNIC_ANY;
 	cook_tpid(&flow.pattern);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /* Out of memory is an ordinary error: uthash must not end the process. */
-#define HASH_NONFATAL_OOM 1
+#define HASH_NONFATAL_OOM	      1
+#define HASH_FUNCTION(key, len, hash) ((hash) = hash_pointer(key))
 
 #include "index.h"
 
@@ -10,6 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
+
+/* All keys here are pointers: Fibonacci hashing, the upper bits of one multiplication. */
+static unsigned int hash_pointer(const void *key)
+{
+	uintptr_t pointer;
+
+	memcpy(&pointer, key, sizeof(pointer));
+	return (unsigned int)(pointer * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
 
 static struct hf_vnic_root *root_new(enum hf_vnic_dir dir)
 {
@@ -293,7 +303,7 @@ static int install(
 int hf_vnic_table_add(struct hf_vnic_table *table, const struct hf_vnic_ask *ask,
 	struct rte_flow **ret, enum hf_reject *ret_reject)
 {
-	struct rte_flow *rule = calloc(1, sizeof(*rule));
+	struct rte_flow *rule = calloc(1, sizeof(*rule) + ask->n_queues * sizeof(rule->queues[0]));
 	enum hf_reject reject;
 	int rc;
 

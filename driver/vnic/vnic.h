@@ -117,7 +117,6 @@ struct rte_flow {
 	struct hf_vnic_group *jump;
 	struct hf_vnic_swport *out; /* PORT_ID and REPRESENTED_PORT */
 	uint16_t n_queues;
-	uint16_t queues[HF_VNIC_QUEUES_MAX];
 	struct hf_vnic_counter *counter; /* its own or a shared one */
 	struct hf_vnic_age *age;	 /* so too; NULL: it does not age */
 	struct hf_vnic_counter own_counter;
@@ -150,6 +149,8 @@ struct rte_flow {
 	enum hf_vnic_type shape_type; /* what the shape rule counts it under */
 	const struct rte_flow *self;  /* key of hh */
 	UT_hash_handle hh;
+
+	uint16_t queues[]; /* n_queues; constant, and read by the packet path */
 };
 
 /* What an engine remembers for its shape rule, and how full it is. */

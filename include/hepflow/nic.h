@@ -326,6 +326,8 @@ const struct hf_engine *hf_nic_accept(
 const struct hf_nic_error *hf_nic_error(const struct hf_nic *nic, enum hf_reject reject);
 const struct hf_nic_error *hf_nic_error_of(
 	const struct hf_nic *nic, enum hf_reject reject, const struct hf_flow *flow);
+/* HF_F_BIT of the fields, of layers that are there, some byte of whose mask is not zero. */
+uint64_t hf_pattern_fields(const struct hf_pattern *pattern);
 /* Taken, but installed wider or narrower than asked: the field at fault, else HF_F_MAX_. */
 enum hf_field hf_nic_danger(const struct hf_engine *engine, const struct hf_flow *flow);
 /*
