@@ -390,12 +390,17 @@ static bool one_range(const struct hf_port_cond *cond, struct cube *c)
 	return true;
 }
 
-/* What most matches are, without lists of cubes in between; false: start is not one cube. */
-static bool expand_one(const struct hf_rules *rules, const struct hf_match *m, struct cube *start)
+bool hf_cubes_single(const struct hf_rules *rules, const struct hf_match *m, const struct cube *ctx,
+	struct cube *ret)
 {
-	struct cube c = *start;
+	struct cube c = *ctx;
+	uint64_t any = 0;
 	size_t i;
 
+	for (i = 0; i < 4; i++)
+		any |= c.proto[i] &= m->proto[i];
+	if (!any || m->n_icmp || (m->family && m->family != ctx->family))
+		return false;
 	for (i = 0; i < m->n_port; i++) {
 		if (!one_range(&m->port[i], &c))
 			return false;
@@ -404,9 +409,7 @@ static bool expand_one(const struct hf_rules *rules, const struct hf_match *m, s
 		if (!one_net(rules, &m->addr[i], &c))
 			return false;
 	}
-	if (m->n_icmp)
-		return false;
-	*start = c;
+	*ret = c;
 	return true;
 }
 
@@ -415,7 +418,7 @@ int hf_cubes_expand(const struct hf_rules *rules, const struct hf_match *match,
 {
 	struct cube start = *ctx;
 	struct cubes list = {0};
-	enum hf_reason reason;
+	enum hf_reason reason = awkward(rules, match);
 	uint64_t any = 0;
 	unsigned int k;
 	size_t i;
@@ -425,11 +428,6 @@ int hf_cubes_expand(const struct hf_rules *rules, const struct hf_match *match,
 		any |= start.proto[k] &= match->proto[k];
 	if (!any || (match->family && match->family != ctx->family))
 		return 0;
-	if (expand_one(rules, match, &start)) {
-		rc = hf_cubes_push(out, &start);
-		return rc == -E2BIG ? -ENOMEM : rc;
-	}
-	reason = awkward(rules, match);
 	rc = hf_cubes_push(&list, &start);
 	if (rc == 0 && !reason) {
 		rc = expand_all(rules, match, &list);

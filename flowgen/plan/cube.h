@@ -52,5 +52,9 @@ void hf_protos_only(uint64_t p[4], unsigned int proto);
  */
 int hf_cubes_expand(const struct hf_rules *rules, const struct hf_match *match,
 	const struct cube *ctx, struct cubes *out, enum hf_reason *ret_reason);
+/* Whether they are one cube, as of most matches, found without a list; it may be one all the same
+ * where this says no. */
+bool hf_cubes_single(const struct hf_rules *rules, const struct hf_match *match,
+	const struct cube *ctx, struct cube *ret);
 int hf_cubes_push(struct cubes *cubes, const struct cube *cube);
 void hf_cubes_fini(struct cubes *cubes);

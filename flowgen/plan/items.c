@@ -95,18 +95,23 @@ static int walk_rule(struct walk *w, const struct hf_rule *rule, const struct cu
 	struct item item = {.ct = ct & rule->match.ct, .origin = rule->origin};
 	enum hf_reason awkward = HF_REASON_NONE;
 	struct cubes cubes = {0};
-	bool all;
+	bool all, whole;
 	size_t i;
 	int rc;
 
 	if (!item.ct || rule->match.dnated_only ||
 		(rule->match.out != HF_IF_ANY && rule->match.out != w->out))
 		return 0;
+	whole = item.ct == ct && rule->op != HF_OP_LOG;
+	if (hf_cubes_single(w->rules, &rule->match, ctx, &item.cube)) {
+		all = whole && hf_cube_covers(&item.cube, ctx);
+		rc = walk_cube(w, rule, &item, awkward, depth);
+		return rc < 0 ? rc : all;
+	}
 	rc = hf_cubes_expand(w->rules, &rule->match, ctx, &cubes, &awkward);
 	if (rc == -E2BIG)
 		rc = 0;
-	all = !awkward && item.ct == ct && rule->op != HF_OP_LOG && cubes.n == 1 &&
-	      hf_cube_covers(&cubes.v[0], ctx);
+	all = whole && !awkward && cubes.n == 1 && hf_cube_covers(&cubes.v[0], ctx);
 	for (i = 0; i < cubes.n && rc == 0; i++) {
 		item.cube = cubes.v[i];
 		rc = walk_cube(w, rule, &item, awkward, depth);

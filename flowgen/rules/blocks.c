@@ -13,7 +13,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SET_NAME_MAX 120 /* of a list of nets: for people, so the rest is cut */
@@ -21,12 +21,6 @@
 struct memo {
 	struct memo_key key;
 	uint32_t block;
-	UT_hash_handle hh;
-};
-
-struct set_memo {
-	const struct hf_prefix *nets;
-	uint32_t set;
 	UT_hash_handle hh;
 };
 
@@ -147,9 +141,52 @@ static const struct hf_prefix *set_nets(struct build *b, const struct hf_prefix 
 	copy = hf_arena_dup(b->tmp, nets, *n * sizeof(*nets));
 	if (copy)
 		*n = normalize(copy, *n);
-	else
-		b->rc = -ENOMEM;
 	return copy;
+}
+
+static bool has_nets(const struct hf_set *set, const struct hf_prefix *nets, size_t n)
+{
+	return set->n_nets == n && memcmp(set->nets, nets, n * sizeof(*nets)) == 0;
+}
+
+/* Where the set with these nets is, or would be. There must be a free slot. */
+static struct set_slot *find_slot(
+	const struct build *b, uint32_t hash, const struct hf_prefix *nets, size_t n)
+{
+	size_t mask = b->set_slots.size - 1, i;
+
+	for (i = hash & mask;; i = (i + 1) & mask) {
+		struct set_slot *slot = &b->set_slots.v[i];
+
+		if (slot->set == UINT32_MAX ||
+			(slot->hash == hash && has_nets(&b->sets.v[slot->set], nets, n)))
+			return slot;
+	}
+}
+
+/* Room for one more, at most half of the slots being used. */
+static int grow_slots(struct build *b)
+{
+	struct set_slots old = b->set_slots, *s = &b->set_slots;
+	size_t i, k;
+
+	if (s->n * 2 < s->size)
+		return 0;
+	s->size = old.size ? old.size * 2 : 64;
+	s->v = malloc(s->size * sizeof(*s->v));
+	if (!s->v) {
+		*s = old;
+		return -ENOMEM;
+	}
+	memset(s->v, 0xff, s->size * sizeof(*s->v));
+	for (i = 0; i < old.size; i++) {
+		for (k = old.v[i].hash & (s->size - 1); s->v[k].set != UINT32_MAX;)
+			k = (k + 1) & (s->size - 1);
+		if (old.v[i].set != UINT32_MAX)
+			s->v[k] = old.v[i];
+	}
+	free(old.v);
+	return 0;
 }
 
 /* name NULL: the nets themselves. The same nets are one set, whatever their name. */
@@ -157,27 +194,27 @@ uint32_t hf_add_net_set(
 	struct build *b, const char *name, const struct hf_prefix *nets, size_t n_nets)
 {
 	struct hf_set set = {.n_nets = n_nets};
-	struct set_memo *m;
-	unsigned int hash;
+	struct set_slot *slot;
+	uint32_t hash;
 
 	nets = set_nets(b, nets, &set.n_nets);
-	if (!nets)
-		return 0;
-	hash = hf_hash(nets, set.n_nets * sizeof(*nets));
-	HASH_FIND_BYHASHVALUE(hh, b->set_memo, nets, set.n_nets * sizeof(*nets), hash, m);
-	if (m)
-		return m->set;
-	m = hf_arena_alloc(b->tmp, sizeof(*m));
-	set.nets = hf_keep(b, nets, set.n_nets * sizeof(*nets));
-	set.name = name ? hf_keep(b, name, strlen(name) + 1) : nets_name(b, nets, set.n_nets);
-	if (!m || !set.nets || !set.name || hf_vec_push(&b->sets, set) < 0) {
+	if (!nets || grow_slots(b) < 0) {
 		b->rc = -ENOMEM;
 		return 0;
 	}
-	m->nets = set.nets;
-	m->set = (uint32_t)b->sets.n - 1;
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, b->set_memo, m->nets, set.n_nets * sizeof(*nets), hash, m);
-	return m->set;
+	hash = hf_hash(nets, set.n_nets * sizeof(*nets));
+	slot = find_slot(b, hash, nets, set.n_nets);
+	if (slot->set != UINT32_MAX)
+		return slot->set;
+	set.nets = hf_keep(b, nets, set.n_nets * sizeof(*nets));
+	set.name = name ? hf_keep(b, name, strlen(name) + 1) : nets_name(b, nets, set.n_nets);
+	if (!set.nets || !set.name || hf_vec_push(&b->sets, set) < 0) {
+		b->rc = -ENOMEM;
+		return 0;
+	}
+	*slot = (struct set_slot){hash, (uint32_t)b->sets.n - 1};
+	b->set_slots.n++;
+	return slot->set;
 }
 
 void hf_match_addr(struct build *b, struct hf_match *m, bool dst, uint32_t set)
@@ -295,6 +332,6 @@ uint32_t hf_finish_block(struct build *b, rule_vec *take_v, const char *name)
 void hf_free_memos(struct build *b)
 {
 	HASH_CLEAR(hh, b->memo);
-	HASH_CLEAR(hh, b->set_memo);
+	free(b->set_slots.v);
 	HASH_CLEAR(hh, b->origin_memo);
 }

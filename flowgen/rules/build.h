@@ -26,7 +26,6 @@
 struct hf_arena;
 struct memo;
 struct list_memo;
-struct set_memo;
 struct origin_memo;
 struct twin;
 
@@ -72,6 +71,15 @@ struct origin {
 	const char *dead;  /* why its match is empty, or NULL */
 };
 
+/* Sets of nets by their nets, open addressing; set UINT32_MAX: a free slot. */
+struct set_slots {
+	size_t n, size; /* size: 0, or a power of two and more than n */
+	struct set_slot {
+		uint32_t hash;
+		uint32_t set;
+	} * v;
+};
+
 struct build {
 	const struct hf_model *model;
 	struct hf_rules *rules;
@@ -85,7 +93,7 @@ struct build {
 	HF_VEC(struct origin) origins;
 	struct memo *memo;
 	struct list_memo *lists;
-	struct set_memo *set_memo;
+	struct set_slots set_slots;
 	struct origin_memo *origin_memo;
 	struct twin *twins;
 };

@@ -12,6 +12,7 @@
 
 #include "build.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,7 +159,13 @@ static uint32_t hash_net(bool dst, const struct hf_addr *addr, unsigned int len)
 {
 	struct hf_prefix p = {*addr, (uint8_t)len};
 	uint64_t part[2];
+	uint32_t word;
 
+	if (addr->family == 4) {
+		memcpy(&word, addr->b, sizeof(word));
+		word = len ? ntohl(word) >> (32 - len) : 0;
+		return mix(word, len << 1 | dst);
+	}
 	hf_prefix_mask(&p);
 	memcpy(part, p.addr.b, sizeof(part));
 	return mix(mix(part[0], part[1]), len << 1 | dst);
