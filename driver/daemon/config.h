@@ -45,7 +45,7 @@ struct hf_err;
 #define HF_IDLE_DEFAULT		  30u
 
 /* Keys of connections.timeouts; the software path knows timers by the same names. */
-#define HF_CONF_N_TIMERS 15
+#define HF_CONF_N_TIMERS 23
 extern const char *const hf_conf_timers[HF_CONF_N_TIMERS];
 
 enum hf_role {

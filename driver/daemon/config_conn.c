@@ -22,7 +22,9 @@ static int read_max(struct hf_conf_reader *r, const struct hf_yaml *v)
 const char *const hf_conf_timers[HF_CONF_N_TIMERS] = {"tcp-syn-sent", "tcp-syn-recv",
 	"tcp-established", "tcp-fin-wait", "tcp-close-wait", "tcp-last-ack", "tcp-time-wait",
 	"tcp-close", "tcp-syn-sent2", "tcp-unacknowledged", "tcp-max-retrans", "udp", "udp-stream",
-	"icmp", "generic"};
+	"icmp", "generic", "sctp-closed", "sctp-cookie-wait", "sctp-cookie-echoed",
+	"sctp-established", "sctp-shutdown-sent", "sctp-shutdown-recd", "sctp-shutdown-ack-sent",
+	"sctp-heartbeat-sent"};
 
 static int read_timeouts(struct hf_conf_reader *r, const struct hf_yaml *v)
 {

@@ -168,6 +168,15 @@ bool hf_soft_filter_fits(const struct hf_soft_filter *f, const struct hf_soft_co
 	       (!f->sport || f->sport == c->sport) && (!f->dport || f->dport == c->dport);
 }
 
+static const char *state_name(const struct hf_ct_info *info)
+{
+	if (info->proto == HF_PROTO_TCP)
+		return hf_tcp_state_name((enum hf_tcp_state)info->tcp_state);
+	if (info->proto == HF_PROTO_SCTP)
+		return hf_sctp_state_name((enum hf_sctp_state)info->sctp_state);
+	return "";
+}
+
 bool hf_soft_next_conn(
 	const struct hf_soft *soft, struct hf_soft_iter *iter, struct hf_soft_conn *ret)
 {
@@ -188,9 +197,7 @@ bool hf_soft_next_conn(
 		.worker = iter->worker,
 		.wire = find_wire(soft, info.zone),
 		.proto = info.proto,
-		.state = info.proto == HF_PROTO_TCP
-				 ? hf_tcp_state_name((enum hf_tcp_state)info.tcp_state)
-				 : "",
+		.state = state_name(&info),
 		.replied = info.replied,
 		.assured = info.assured,
 		.src = info.src,

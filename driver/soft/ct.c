@@ -38,6 +38,15 @@ const struct hf_ct_timer_info hf_ct_timers[HF_CT_N_TIMERS] = {
 	[HF_CT_UDP] = {"udp-stream", 120},
 	[HF_CT_ICMP] = {"icmp", 30},
 	[HF_CT_GENERIC] = {"generic", 600},
+	[HF_CT_SCTP + HF_SCTP_NONE] = {NULL, 10}, /* of no association */
+	[HF_CT_SCTP + HF_SCTP_CLOSED] = {"sctp-closed", 10},
+	[HF_CT_SCTP + HF_SCTP_COOKIE_WAIT] = {"sctp-cookie-wait", 3},
+	[HF_CT_SCTP + HF_SCTP_COOKIE_ECHOED] = {"sctp-cookie-echoed", 3},
+	[HF_CT_SCTP + HF_SCTP_ESTABLISHED] = {"sctp-established", 210},
+	[HF_CT_SCTP + HF_SCTP_SHUTDOWN_SENT] = {"sctp-shutdown-sent", 3},
+	[HF_CT_SCTP + HF_SCTP_SHUTDOWN_RECD] = {"sctp-shutdown-recd", 3},
+	[HF_CT_SCTP + HF_SCTP_SHUTDOWN_ACK_SENT] = {"sctp-shutdown-ack-sent", 3},
+	[HF_CT_SCTP + HF_SCTP_HEARTBEAT_SENT] = {"sctp-heartbeat-sent", 30},
 };
 
 static uint32_t buckets_for(uint32_t n)
@@ -244,31 +253,57 @@ static void count(struct hf_ct_hot *e, bool reply, uint32_t bytes)
 	HF_CT_ADD(e->bytes[reply], bytes);
 }
 
+/* What the packet of the view makes of the connection's bits. */
+static uint8_t bits_after(
+	const struct hf_ct_hot *e, const struct hf_ct_cold *cold, const struct hf_ct_view *v)
+{
+	uint8_t bits = e->bits;
+
+	switch (hf_tuple_proto(&v->key)) {
+	case HF_PROTO_TCP:
+		if (v->refresh && bits & HF_CT_REPLIED && v->tcp.state == HF_TCP_ESTABLISHED &&
+			(cold->tcp.state == HF_TCP_SYN_RECV ||
+				cold->tcp.state == HF_TCP_ESTABLISHED))
+			bits |= HF_CT_ASSURED;
+		break;
+	case HF_PROTO_SCTP:
+		if (v->sctp.established)
+			bits |= HF_CT_ASSURED;
+		break;
+	default:
+		if (v->reply || bits & HF_CT_REPLIED)
+			bits |= HF_CT_ASSURED;
+	}
+	return v->reply ? bits | HF_CT_REPLIED : bits;
+}
+
+static void keep_track(struct hf_ct_cold *cold, const struct hf_ct_view *v)
+{
+	uint8_t proto = hf_tuple_proto(&v->key);
+
+	if (proto == HF_PROTO_TCP)
+		cold->tcp = v->tcp;
+	else if (proto == HF_PROTO_SCTP)
+		cold->sctp = v->sctp;
+}
+
 static void move_entry(struct hf_ct_table *ct, const struct hf_ct_view *v, uint32_t now,
 	uint32_t bytes, uint32_t judged)
 {
 	struct hf_ct_pool *p = hf_ct_pool_of(ct, v->family);
 	struct hf_ct_hot *e = hf_ct_hot_at(p, v->at);
-	bool tcp = hf_tuple_proto(&v->key) == HF_PROTO_TCP;
-	uint8_t bits = e->bits, was = tcp ? p->cold[v->at].tcp.state : 0;
-	uint8_t timer = v->refresh ? v->timer : e->timer;
+	struct hf_ct_cold *cold = &p->cold[v->at];
+	uint8_t bits, timer = v->refresh ? v->timer : e->timer;
 
 	if (v->end) {
 		hf_ct_remove(ct, p, v->at);
 		return;
 	}
 	count(e, v->reply, bytes);
-	if (!tcp && (v->reply || bits & HF_CT_REPLIED))
-		bits |= HF_CT_ASSURED;
-	if (tcp && v->refresh && bits & HF_CT_REPLIED && v->tcp.state == HF_TCP_ESTABLISHED &&
-		(was == HF_TCP_SYN_RECV || was == HF_TCP_ESTABLISHED))
-		bits |= HF_CT_ASSURED;
-	if (v->reply)
-		bits |= HF_CT_REPLIED;
-	if (tcp)
-		p->cold[v->at].tcp = v->tcp;
+	bits = bits_after(e, cold, v);
+	keep_track(cold, v);
 	if (judged && judged != v->judged)
-		p->cold[v->at].judged = judged;
+		cold->judged = judged;
 	if (bits == e->bits && timer == e->timer && (now ^ e->seen) >> ORDER_SHIFT == 0) {
 		if (v->refresh)
 			HF_CT_SET(e->seen, now);
@@ -359,8 +394,7 @@ static int make_entry(struct hf_ct_table *ct, const struct hf_ct_view *v, uint32
 	e->bits = (uint8_t)(v->from | (note.forwarded ? HF_CT_FORWARDED : 0));
 	e->timer = v->timer;
 	p->cold[at] = (struct hf_ct_cold){.judged = note.judged};
-	if (hf_tuple_proto(&v->key) == HF_PROTO_TCP)
-		p->cold[at].tcp = v->tcp;
+	keep_track(&p->cold[at], v);
 	count(e, false, bytes);
 	list_add(p, e, at);
 	count_open(ct, p, e, 1);

@@ -53,6 +53,7 @@
 #pragma once
 
 #include "key.h"
+#include "sctp.h"
 #include "tcp.h"
 
 #include <hepflow/net.h>
@@ -92,7 +93,10 @@ struct hf_ct_view {
 	uint32_t bucket;
 	uint32_t at;
 	struct hf_ct_key key;
-	struct hf_tcp_track tcp; /* afterwards */
+	union { /* by the protocol; afterwards */
+		struct hf_tcp_track tcp;
+		struct hf_sctp_track sctp;
+	};
 };
 
 /*
@@ -106,6 +110,8 @@ enum hf_ct_timer {
 	HF_CT_UDP,
 	HF_CT_ICMP,
 	HF_CT_GENERIC,
+	HF_CT_SCTP, /* the first of SCTP's states */
+	HF_CT_SCTP_LAST = HF_CT_SCTP + HF_SCTP_N_STATES - 1,
 	HF_CT_N_TIMERS,
 };
 
@@ -140,6 +146,7 @@ struct hf_ct_info {
 	uint32_t zone;
 	uint8_t proto;
 	uint8_t tcp_state;
+	uint8_t sctp_state;
 	bool replied;
 	bool assured;
 	struct hf_addr src; /* of the end that called */

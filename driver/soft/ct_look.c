@@ -11,6 +11,10 @@
 
 #define TCP_SIZE     20
 #define TCP_OPTS_MAX 40
+#define SCTP_SIZE    12
+#define CHUNK_HEAD   4
+#define INIT_SIZE    16	 /* fixed part of INIT and INIT ACK behind the head (RFC 9260 3.3.2) */
+#define CHUNKS_MAX   512 /* of a packet: the smallest that carry data, in a jumbo frame */
 
 void hf_ct_aim(const struct hf_ct_table *ct, const struct hf_pkt *pkt, uint32_t zone,
 	struct hf_ct_view *ret)
@@ -108,6 +112,33 @@ static void read_segment(const struct rte_mbuf *m, const struct hf_pkt *pkt,
 	ret->len = pkt->frag == HF_FRAG_FIRST ? UINT16_MAX - pkt->tcp_head : room - n_opts;
 }
 
+/* Reads what chunks there are. False: such a packet is nobody's. */
+static bool read_chunks(
+	const struct rte_mbuf *m, const struct hf_pkt *pkt, struct hf_sctp_packet *ret)
+{
+	uint8_t buf[CHUNK_HEAD + INIT_SIZE];
+	uint32_t at = SCTP_SIZE;
+	const uint8_t *p = rte_pktmbuf_read(m, pkt->l4_off, SCTP_SIZE, buf);
+	unsigned int n;
+
+	if (!p)
+		return false;
+	ret->vtag = (uint32_t)p[4] << 24 | (uint32_t)p[5] << 16 | (uint32_t)p[6] << 8 | p[7];
+	ret->data = ret->user_data = false;
+	ret->n = 0;
+	for (n = 0; at + CHUNK_HEAD <= pkt->l4_len; n++) {
+		bool whole = at + CHUNK_HEAD + INIT_SIZE <= pkt->l4_len;
+
+		p = rte_pktmbuf_read(
+			m, pkt->l4_off + at, CHUNK_HEAD + (whole ? INIT_SIZE : 0), buf);
+		if (!p || n == CHUNKS_MAX ||
+			!hf_sctp_add_chunk(ret, p, n, whole ? p + CHUNK_HEAD : NULL))
+			return false;
+		at += (((uint32_t)p[2] << 8 | p[3]) + 3) & ~UINT32_C(3);
+	}
+	return true;
+}
+
 static enum hf_ct_timer tcp_timer(const struct hf_ct_table *ct, enum hf_tcp_state state,
 	bool replied, enum hf_tcp_patience patience)
 {
@@ -146,6 +177,7 @@ static enum hf_ct_timer other_timer(uint8_t proto, bool replied)
 static void look_first(const struct hf_ct_table *ct, const struct rte_mbuf *m,
 	const struct hf_pkt *pkt, struct hf_ct_view *v)
 {
+	struct hf_sctp_packet sctp;
 	uint8_t buf[TCP_OPTS_MAX];
 	struct hf_tcp_seg seg;
 	bool valid = true;
@@ -155,6 +187,9 @@ static void look_first(const struct hf_ct_table *ct, const struct rte_mbuf *m,
 		valid = hf_tcp_begin(&seg, &v->tcp);
 		v->timer = (uint8_t)tcp_timer(
 			ct, (enum hf_tcp_state)v->tcp.state, false, HF_TCP_BY_STATE);
+	} else if (pkt->proto == HF_PROTO_SCTP) {
+		valid = read_chunks(m, pkt, &sctp) && hf_sctp_begin(&sctp, &v->sctp);
+		v->timer = (uint8_t)(HF_CT_SCTP + (valid ? v->sctp.state : HF_SCTP_NONE));
 	} else {
 		valid = v->kind == HF_ICMP_QUERY;
 		v->timer = (uint8_t)other_timer(pkt->proto, false);
@@ -201,6 +236,21 @@ static void look_tcp(const struct hf_ct_table *ct, const struct hf_ct_pool *p,
 	}
 }
 
+static void look_sctp(const struct hf_ct_pool *p, const struct rte_mbuf *m,
+	const struct hf_pkt *pkt, struct hf_ct_view *v)
+{
+	struct hf_sctp_packet sctp;
+
+	v->sctp = p->cold[v->at].sctp;
+	if (!read_chunks(m, pkt, &sctp) ||
+		!hf_sctp_follow(&v->sctp, &sctp, v->reply, &v->refresh)) {
+		v->ct = HF_CT_INVALID;
+		v->known = false;
+		return;
+	}
+	v->timer = (uint8_t)(HF_CT_SCTP + v->sctp.state);
+}
+
 static void look_known(const struct hf_ct_table *ct, const struct hf_ct_pool *p,
 	const struct rte_mbuf *m, const struct hf_pkt *pkt, struct hf_ct_view *v)
 {
@@ -213,6 +263,10 @@ static void look_known(const struct hf_ct_table *ct, const struct hf_ct_pool *p,
 	v->ct = v->reply || e->bits & HF_CT_REPLIED ? HF_CT_ESTABLISHED : HF_CT_NEW;
 	if (pkt->proto == HF_PROTO_TCP) {
 		look_tcp(ct, p, m, pkt, v);
+		return;
+	}
+	if (pkt->proto == HF_PROTO_SCTP) {
+		look_sctp(p, m, pkt, v);
 		return;
 	}
 	v->refresh = true;

@@ -43,6 +43,8 @@ static void describe(const struct hf_ct_table *ct, const struct hf_ct_pool *p, u
 	hf_tuple_read(&key, p->family, bits & HF_CT_CALLER, ret);
 	ret->tcp_state =
 		ret->proto == HF_PROTO_TCP ? HF_CT_GET(p->cold[at].tcp.state) : HF_TCP_NONE;
+	ret->sctp_state =
+		ret->proto == HF_PROTO_SCTP ? HF_CT_GET(p->cold[at].sctp.state) : HF_SCTP_NONE;
 	ret->replied = bits & HF_CT_REPLIED;
 	ret->assured = bits & HF_CT_ASSURED;
 	left = (int32_t)(HF_CT_GET(e->seen) + ct->ticks[timer < HF_CT_N_TIMERS ? timer : 0] -

@@ -47,7 +47,10 @@ struct hf_ct_hot {
 };
 
 struct hf_ct_cold {
-	struct hf_tcp_track tcp;
+	union { /* by the protocol */
+		struct hf_tcp_track tcp;
+		struct hf_sctp_track sctp;
+	};
 	uint32_t judged;
 };
 

@@ -53,7 +53,7 @@ struct rte_mbuf;
 #define HF_SOFT_WORKERS_MAX 64	  /* more cores than anybody gives to this */
 #define HF_SOFT_CONNS	    65536 /* default; nf_conntrack_max of a host with 4 GiB */
 #define HF_SOFT_FRAGS	    1024  /* default; datagrams in the making */
-#define HF_SOFT_N_TIMERS    16
+#define HF_SOFT_N_TIMERS    25
 #define HF_SOFT_ASIDE_FROM  1000 /* default; fewer take about a millisecond to build */
 #define HF_SOFT_FRAGS_HELD  256	 /* fragments that wait for their first */
 
@@ -295,7 +295,7 @@ struct hf_soft_conn {
 	unsigned int worker;
 	unsigned int wire; /* UINT_MAX if it is no more */
 	uint8_t proto;
-	const char *state; /* TCP: as Linux prints it; others: "" */
+	const char *state; /* TCP and SCTP: as Linux prints it; others: "" */
 	bool replied;
 	bool assured;
 	struct hf_addr src; /* the end that called */

@@ -470,7 +470,7 @@ static bool is_closing(enum hf_tcp_state state)
 static struct reset check_reset(const struct hf_tcp_track *t, const struct hf_tcp_seg *s,
 	bool reply, bool replied, bool assured)
 {
-	bool open = t->state == HF_TCP_ESTABLISHED;
+	bool open = t->state == HF_TCP_ESTABLISHED && assured; /* not only picked up */
 	const struct hf_tcp_end *rcv = &t->ends[!reply];
 	unsigned int last = last_event(t);
 	struct reset r = {false};

@@ -4,7 +4,7 @@
  * The connection table as a filter: each line of input is an IP packet in hexadecimal digits, each
  * line of output what it is and what becomes of its connection: "established ESTABLISHED assured",
  * or "-" for a connection that is not known afterwards. Every packet goes on. For the comparison
- * with the kernel (tcp_states.py).
+ * with the kernel (tcp_states.py, sctp_states.py).
  */
 
 #include <soft/ct.h>
@@ -37,7 +37,10 @@ static void print_entry(void)
 	for (i = 0; i < hf_ct_size(ct); i++) {
 		if (!hf_ct_read(ct, i, &info))
 			continue;
-		printf(" %s %s\n", hf_tcp_state_name((enum hf_tcp_state)info.tcp_state),
+		printf(" %s %s\n",
+			info.proto == HF_PROTO_SCTP
+				? hf_sctp_state_name((enum hf_sctp_state)info.sctp_state)
+				: hf_tcp_state_name((enum hf_tcp_state)info.tcp_state),
 			info.assured   ? "assured"
 			: info.replied ? "replied"
 				       : "unreplied");

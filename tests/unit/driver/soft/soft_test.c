@@ -60,6 +60,10 @@ static size_t put_l4(const struct hf_packet *pkt, const struct frame_opts *o, ui
 		n = 8;
 	} else if (pkt->proto == HF_PROTO_SCTP) {
 		n = 12;
+		p[n] = 1; /* INIT, with what payload there is as parameters */
+		put16(p + n + 2, (unsigned int)(20 + o->payload));
+		p[n + 7] = 1; /* its tag */
+		n += 20;
 	} else if (is_icmp(pkt)) {
 		p[0] = pkt->icmp_type;
 		p[1] = pkt->icmp_code;

@@ -425,7 +425,7 @@ Test(ct, sweep_finds_what_has_expired_behind_older_ones)
 {
 	(void)pass(UDP_A);
 	now += HZ;
-	(void)pass(A_TO_B "proto=sctp");
+	(void)pass("src=192.0.2.1 dst=192.0.2.2 proto=253");
 	(void)pass("src=192.0.2.1 dst=192.0.2.2 sport=1001 dport=80 proto=udp");
 	now += 20 * HZ;
 	(void)pass(UDP_A);

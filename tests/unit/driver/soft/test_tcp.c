@@ -151,6 +151,7 @@ Test(tcp, ports_may_be_used_again)
 struct talk {
 	struct hf_tcp_track t;
 	bool replied;
+	bool assured;
 	enum hf_tcp_patience patience;
 };
 
@@ -162,7 +163,8 @@ static struct hf_tcp_seg segment(const char *flags, uint32_t seq, uint32_t ack, 
 
 static enum hf_tcp_fate say_seg(struct talk *k, bool reply, struct hf_tcp_seg seg)
 {
-	enum hf_tcp_fate fate = hf_tcp_follow(&k->t, &seg, reply, k->replied, false, &k->patience);
+	enum hf_tcp_fate fate =
+		hf_tcp_follow(&k->t, &seg, reply, k->replied, k->assured, &k->patience);
 
 	if (fate == HF_TCP_MOVED || fate == HF_TCP_IGNORED)
 		k->replied = k->replied || reply;
@@ -185,6 +187,7 @@ static struct talk open_talk(void)
 	cr_assert_eq(say(&k, false, "A", 1001, 5001, 0), HF_TCP_MOVED);
 	cr_assert_eq(k.t.state, HF_TCP_ESTABLISHED);
 	cr_assert_eq(k.patience, HF_TCP_BY_STATE);
+	k.assured = true;
 	return k;
 }
 
@@ -212,6 +215,19 @@ Test(tcp, reset_must_be_exact)
 			say(&k, true, "R", cases[i].seq, 0, 0), cases[i].fate, "%u", cases[i].seq);
 		cr_expect_eq(k.t.state, cases[i].state, "%u", cases[i].seq);
 	}
+}
+
+/* Of which hardly anything is known. */
+Test(tcp, reset_closes_what_was_picked_up)
+{
+	struct hf_tcp_seg ack = segment("A", 1000, 5000, 0);
+	struct talk k = {0};
+
+	cr_assert(hf_tcp_begin(&ack, &k.t));
+	cr_assert_eq(say(&k, true, "A", 5000, 1000, 10), HF_TCP_MOVED);
+	cr_assert_eq(k.t.state, HF_TCP_ESTABLISHED);
+	cr_expect_eq(say(&k, false, "RA", 1001, 5010, 0), HF_TCP_MOVED);
+	cr_expect_eq(k.t.state, HF_TCP_CLOSE);
 }
 
 Test(tcp, data_keeps_to_the_window)
