@@ -154,6 +154,10 @@ static void print_felix(const struct hf_daemon *d, FILE *out)
 		: hf_feed_state(d->feed) ? "policy is what it said last"
 					 : "has not spoken yet",
 		s.messages, s.connections, s.error[0] ? "; " : "", s.error);
+	if (d->save_error[0])
+		fprintf(out,
+			"felix: a restart would not know this policy: %s; tried again every 2 s\n",
+			d->save_error);
 }
 
 /* What keeps changes from being applied. */

@@ -25,6 +25,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SAVE_AGAIN_MS 2000 /* a disk that is full may have room again */
+
 static void log_dpdk(unsigned int level, const char *text, size_t len)
 {
 	enum hf_log_level l = level <= RTE_LOG_ERR	 ? HF_LOG_ERROR
@@ -474,11 +476,19 @@ static void save(struct hf_daemon *d)
 {
 	struct hf_err err;
 
-	if (!d->save || !d->feed)
+	if (!d->save || !d->feed || hf_daemon_ms() < d->save_at)
 		return;
+	if (hf_saved_write(d->config->statedir, hf_feed_state(d->feed), &err) < 0) {
+		if (!d->save_error[0])
+			hf_log(HF_LOG_ERROR, "felix", "the state is not saved: %s", err.text);
+		memcpy(d->save_error, err.text, sizeof(d->save_error));
+		d->save_at = hf_daemon_ms() + SAVE_AGAIN_MS;
+		return;
+	}
+	if (d->save_error[0])
+		hf_log(HF_LOG_INFO, "felix", "the state is saved again");
 	d->save = false;
-	if (hf_saved_write(d->config->statedir, hf_feed_state(d->feed), &err) < 0)
-		hf_log(HF_LOG_ERROR, "felix", "the state is not saved: %s", err.text);
+	d->save_error[0] = '\0';
 }
 
 /* A worker that is there and does nothing is worse than one that has ended. */
@@ -517,6 +527,7 @@ void hf_daemon_stop(struct hf_daemon *d)
 {
 	size_t i;
 
+	d->save_at = 0;
 	save(d);
 	for (i = 0; i < d->n_wires; i++)
 		hf_enforce_withdraw(&d->wires[i]);

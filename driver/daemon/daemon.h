@@ -80,9 +80,11 @@ struct hf_daemon {
 	unsigned int n_running; /* workers; the first ones */
 	bool moving;		/* all workers have gone round since the last tick */
 	uint64_t rounds[HF_CONFIG_WORKERS_MAX];
-	struct hf_kernel *kernel; /* the owner's; NULL: facts are in the files */
-	struct hf_feed *feed;	  /* the owner's; NULL: Felix is not asked, or not yet */
-	bool save;		  /* what Felix has said is in force and not on disk */
+	struct hf_kernel *kernel;     /* the owner's; NULL: facts are in the files */
+	struct hf_feed *feed;	      /* the owner's; NULL: Felix is not asked, or not yet */
+	bool save;		      /* what Felix has said is in force and not on disk */
+	uint64_t save_at;	      /* hf_daemon_ms(), not before */
+	char save_error[HF_ERR_SIZE]; /* "": it is, or will be */
 	struct hf_packets packets;
 	struct hf_ledger *ledger; /* NULL: nothing has changed yet */
 	struct hf_generation *now;

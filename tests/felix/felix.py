@@ -236,6 +236,17 @@ def killed(d, dir, new):
     return d, f
 
 
+def unwritable_state(d, dir, f, new):
+    """The disk does not take the state: policy goes on, status says so, and it is made up for."""
+    os.makedirs(f'{dir}/state/felix.state.new')
+    f.say([say.policy('deny', [say.rule('allow')], new=new)])
+    wait(lambda: 'a restart would not know this policy' in d.ask('status'), 'status says so')
+    in_force(d, TO_3000, ('allow', 'default/gnp:deny/ingress/0'))
+    os.rmdir(f'{dir}/state/felix.state.new')
+    wait(lambda: 'would not know' not in d.ask('status'), 'it is saved')
+    assert d.text().count('the state is not saved') == 1 and 'the state is saved again' in d.text()
+
+
 def damaged_state(d, dir, f):
     d.stop()
     path = f'{dir}/state/felix.state'
@@ -271,6 +282,7 @@ def main():
                 cut_in_mid_message(d, dir, f, new)
                 nonsense(d, dir)
                 d, f = killed(d, dir, new)
+                unwritable_state(d, dir, f, new)
                 d = damaged_state(d, dir, f)
                 d.stop()
                 assert f.process.poll() is None, 'the relay outlives the daemon'

@@ -355,6 +355,40 @@ def trusted(d, dir):
     assert d.refused('profile/show', 'eth9') == 'no uplink eth9'
 
 
+def wish(text, word):
+    return text.replace('metadata: {name: web}',
+                        'metadata: {name: web, annotations: {hepflow/offload: %s}}' % word)
+
+
+def wishes(d, dir):
+    """prefer, forbid and require, for a policy that a NIC can hold in part and for one it can wholly."""
+    web = f'{dir}/policy/web.yaml'
+    tracked = POLICY.replace('PORT', '110')
+    whole = tracked.replace('selector:', 'doNotTrack: true\n  applyOnForward: true\n  selector:')
+
+    def row():
+        return next(line for line in d.ask('policy/dump').splitlines()
+                    if line.startswith('default/gnp:web/ingress/0 '))
+
+    replace(web, wish(tracked, 'prefer'))
+    opened(d, 110)
+    assert 'disabled-by-operator' not in row(), row()
+    replace(web, wish(tracked, 'forbid').replace('110', '111'))
+    opened(d, 111)
+    assert re.search(r' no +disabled-by-operator$', row()), row()
+    n = d.status()['generation']
+    replace(web, wish(tracked, 'require').replace('110', '112').replace('Allow', 'Deny'))
+    wait(lambda: d.status()['error'], 'a wish that cannot be met')
+    assert ('default/gnp:web/ingress/0: offload is required, but on eth0 (profile mlx5-cx6dx) it is '
+            'not wholly in hardware: stateful-required') in d.status()['error'], d.status()['error']
+    assert d.status()['generation'] == n and is_open(d, 111)
+    replace(web, wish(whole, 'require'))
+    wait(lambda: not d.status()['error'] and d.status()['generation'] > n, 'a wish that can be met')
+    assert re.search(r' yes *$', row()), row()
+    replace(web, POLICY.replace('PORT', '80'))
+    opened(d, 80)
+
+
 def odd(d, dir):
     assert re.search(r'^engine +INFO$', d.ask('vlog/list'), re.M)
     d.ask('vlog/set', 'engine:dbg', 'ANY:console:warn', 'engine:console:dbg')
@@ -409,7 +443,7 @@ def main():
         os.environ['RUNTIME_DIRECTORY'] = dir  # where DPDK's sockets are
         with Daemon(dir) as d:
             for step in (files, confirmed, not_confirmed, back_and_forth, watched, telemetry,
-                         planned, probed, stock, trusted, odd, unprivileged, completed):
+                         planned, probed, stock, trusted, wishes, odd, unprivileged, completed):
                 step(d, dir)
             d.stop()
             left = [f for _, _, files in os.walk(f'{dir}/dpdk') for f in files]
