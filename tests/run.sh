@@ -5,12 +5,13 @@
 #
 #   tests/run.sh [--quick] [SUITE...]
 #
-#   SUITE     lint unit cases equiv kernel net testpmd asan clang fuzz; all when none is named
+#   SUITE     lint unit cases equiv kernel net testpmd asan tsan clang fuzz; all when none is named
 #             asan:  the unit and cases suites again, built with address and UB sanitizers, and
 #                    hepflowd in its working day (tests/net/soak.sh)
+#             tsan:  control thread and workers, under the thread sanitizer
 #             clang: everything compiles with clang 14, warnings are errors
 #             fuzz:  libFuzzer looks for bad input, each target HF_FUZZ_SECONDS (20) long
-#   --quick   without asan, clang and fuzz
+#   --quick   without asan, tsan, clang and fuzz
 #
 # Exits 1 if anything failed or nothing ran. Logs: build/meson-logs/, build-asan/meson-logs/.
 
@@ -19,7 +20,7 @@ export LC_ALL=C.UTF-8
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 1
-all_suites=(lint unit cases equiv kernel net testpmd asan clang fuzz)
+all_suites=(lint unit cases equiv kernel net testpmd asan tsan clang fuzz)
 suites=()
 named=''
 results=$(mktemp)
@@ -93,6 +94,7 @@ choose_suites() {
 	[ ${#suites[@]} -gt 0 ] || suites=("${all_suites[@]}")
 	[ -z "$quick" ] || {
 		suites=("${suites[@]/#asan/}")
+		suites=("${suites[@]/#tsan/}")
 		suites=("${suites[@]/#clang/}")
 		suites=("${suites[@]/#fuzz/}")
 	}
@@ -119,6 +121,11 @@ run_asan() {
 	run_suites build-asan "asan: " 4 unit cases soak
 }
 
+run_tsan() {
+	only=tests/race build build-tsan tsan -Db_sanitize=thread -Db_lundef=false || return
+	run_suites build-tsan "tsan: " 1 tsan
+}
+
 # The libraries must say which way they went, or libFuzzer is blind.
 run_fuzz() {
 	CC=clang-14 only=fuzzers build build-fuzz fuzz -Db_sanitize=address,undefined \
@@ -130,6 +137,7 @@ choose_suites "$@"
 tests/install-deps.sh || die "the set-up script failed"
 run_main
 wanted asan && run_asan
+wanted tsan && run_tsan
 wanted clang && CC=clang-14 build build-clang clang -Dwerror=true
 wanted fuzz && run_fuzz
 

@@ -277,14 +277,28 @@ static uint8_t bits_after(
 	return v->reply ? bits | HF_CT_REPLIED : bits;
 }
 
+/* Others read one byte of it alone, the state, and must find a whole one; the rest is the worker's.
+ */
+static void copy_track(void *to, const void *from, size_t size, size_t state)
+{
+	uint8_t *t = to;
+	const uint8_t *f = from;
+
+	memcpy(t, f, state);
+	HF_CT_SET(t[state], f[state]);
+	memcpy(t + state + 1, f + state + 1, size - state - 1);
+}
+
 static void keep_track(struct hf_ct_cold *cold, const struct hf_ct_view *v)
 {
 	uint8_t proto = hf_tuple_proto(&v->key);
 
 	if (proto == HF_PROTO_TCP)
-		cold->tcp = v->tcp;
+		copy_track(&cold->tcp, &v->tcp, sizeof(cold->tcp),
+			offsetof(struct hf_tcp_track, state));
 	else if (proto == HF_PROTO_SCTP)
-		cold->sctp = v->sctp;
+		copy_track(&cold->sctp, &v->sctp, sizeof(cold->sctp),
+			offsetof(struct hf_sctp_track, state));
 }
 
 static void move_entry(struct hf_ct_table *ct, const struct hf_ct_view *v, uint32_t now,
@@ -371,6 +385,24 @@ static int make_room(
 	return 0;
 }
 
+/* Word by word: somebody may be reading what was here before, and will find out by the version. */
+static void fill_entry(
+	struct hf_ct_hot *e, const struct hf_ct_view *v, uint32_t now, struct hf_ct_note note)
+{
+	unsigned int i, n = (v->family == 4 ? HF_CT_KEY4 : HF_CT_KEY6) / sizeof(e->key[0]);
+
+	for (i = 0; i < n; i++)
+		HF_CT_SET(e->key[i], v->key.w[i]);
+	HF_CT_SET(e->seen, now);
+	for (i = 0; i < 2; i++) {
+		HF_CT_SET(e->packets[i], 0);
+		HF_CT_SET(e->packets_high[i], 0);
+		HF_CT_SET(e->bytes[i], 0);
+	}
+	HF_CT_SET(e->bits, (uint8_t)(v->from | (note.forwarded ? HF_CT_FORWARDED : 0)));
+	HF_CT_SET(e->timer, v->timer);
+}
+
 static int make_entry(struct hf_ct_table *ct, const struct hf_ct_view *v, uint32_t now,
 	uint32_t bytes, struct hf_ct_note note)
 {
@@ -384,16 +416,10 @@ static int make_entry(struct hf_ct_table *ct, const struct hf_ct_view *v, uint32
 	at = p->free;
 	e = hf_ct_hot_at(p, at);
 	p->free = e->next;
-	memcpy(e->key, v->key.w, v->family == 4 ? HF_CT_KEY4 : HF_CT_KEY6);
 	e->next = p->buckets[v->bucket];
 	p->buckets[v->bucket] = at;
-	e->seen = now;
-	memset(e->packets, 0, sizeof(e->packets));
-	memset(e->packets_high, 0, sizeof(e->packets_high));
-	memset(e->bytes, 0, sizeof(e->bytes));
-	e->bits = (uint8_t)(v->from | (note.forwarded ? HF_CT_FORWARDED : 0));
-	e->timer = v->timer;
-	p->cold[at] = (struct hf_ct_cold){.judged = note.judged};
+	fill_entry(e, v, now, note);
+	p->cold[at].judged = note.judged;
 	keep_track(&p->cold[at], v);
 	count(e, false, bytes);
 	list_add(p, e, at);

@@ -37,9 +37,11 @@ static void describe(const struct hf_ct_table *ct, const struct hf_ct_pool *p, u
 	uint64_t now = HF_CT_GET(ct->now);
 	int32_t left;
 	struct hf_ct_key key;
-	unsigned int i;
+	unsigned int i, n;
 
-	memcpy(key.w, e->key, p->family == 4 ? HF_CT_KEY4 : HF_CT_KEY6);
+	n = (p->family == 4 ? HF_CT_KEY4 : HF_CT_KEY6) / sizeof(e->key[0]);
+	for (i = 0; i < n; i++)
+		key.w[i] = HF_CT_GET(e->key[i]);
 	hf_tuple_read(&key, p->family, bits & HF_CT_CALLER, ret);
 	ret->tcp_state =
 		ret->proto == HF_PROTO_TCP ? HF_CT_GET(p->cold[at].tcp.state) : HF_TCP_NONE;
