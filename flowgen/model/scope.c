@@ -319,10 +319,9 @@ bool hf_scope_has(const struct hf_scope *scope, const struct hf_subject *subject
 	return true;
 }
 
-static int text_part(struct hf_build *b, FILE *f, const struct hf_scope_part *part, bool alone)
+static int text_part(struct hf_build *b, FILE *f, const struct hf_scope_part *part)
 {
 	int len = hf_selector_print(part->sel, NULL, 0);
-	bool bare = alone && !part->negate && !*part->prefix;
 	char *buf;
 
 	if (len < 0)
@@ -331,10 +330,7 @@ static int text_part(struct hf_build *b, FILE *f, const struct hf_scope_part *pa
 	if (!buf)
 		return -1;
 	(void)hf_selector_print(part->sel, buf, (size_t)len + 1); /* length known */
-	if (bare)
-		fputs(buf, f);
-	else
-		fprintf(f, "%s%s(%s)", part->negate ? "!" : "", part->prefix, buf);
+	fprintf(f, "%s%s(%s)", part->negate ? "!" : "", part->prefix, buf);
 	return 0;
 }
 
@@ -348,7 +344,6 @@ static const char *text_sep(const char **sep)
 
 static int text_all(struct hf_build *b, FILE *f, const struct hf_scope *scope)
 {
-	bool alone = scope->n_parts == 1 && !scope->ns && !scope->sa_names.n;
 	const char *sep = "";
 	size_t i;
 
@@ -362,19 +357,41 @@ static int text_all(struct hf_build *b, FILE *f, const struct hf_scope *scope)
 		fputs("}", f);
 	for (i = 0; i < scope->n_parts; i++) {
 		fputs(text_sep(&sep), f);
-		if (text_part(b, f, &scope->parts[i], alone) < 0)
+		if (text_part(b, f, &scope->parts[i]) < 0)
 			return -1;
 	}
 	return 0;
 }
 
+/* One selector and nothing else, which is what most rules have. */
+static const char *text_bare(struct hf_build *b, const struct hf_selector *sel)
+{
+	char buf[256];
+	int len = hf_selector_print(sel, buf, sizeof(buf));
+	char *text;
+
+	if (len < 0)
+		return NULL;
+	if ((size_t)len < sizeof(buf))
+		return hf_arena_strndup(b->tmp, buf, (size_t)len);
+	text = hf_arena_alloc(b->tmp, (size_t)len + 1);
+	if (text)
+		(void)hf_selector_print(sel, text, (size_t)len + 1); /* length known */
+	return text;
+}
+
 const char *hf_scope_text(struct hf_build *b, const struct hf_scope *scope)
 {
+	const struct hf_scope_part *part = scope->parts;
 	char *text = NULL, *ret;
 	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	FILE *f;
 	int rc;
 
+	if (scope->n_parts == 1 && !scope->ns && !scope->sa_names.n && !part->negate &&
+		!*part->prefix)
+		return text_bare(b, part->sel);
+	f = open_memstream(&text, &size);
 	if (!f)
 		return NULL;
 	rc = text_all(b, f, scope);

@@ -31,12 +31,45 @@ static int cmp_member(const void *a, const void *b)
 	return hf_member_cmp(a, b);
 }
 
+static int cmp_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* IPv4 alone as numbers: several times as fast. false: not done. */
+static bool sort_ip4(struct hf_prefix *v, size_t n)
+{
+	uint64_t *numbers;
+	size_t i, k;
+
+	for (i = 0; i < n && v[i].addr.family == 4; i++)
+		;
+	numbers = i == n ? malloc(n * sizeof(*numbers)) : NULL;
+	if (!numbers)
+		return false;
+	for (i = 0; i < n; i++) {
+		for (k = numbers[i] = 0; k < 4; k++)
+			numbers[i] = numbers[i] << 8 | v[i].addr.b[k];
+		numbers[i] = numbers[i] << 8 | v[i].len;
+	}
+	qsort(numbers, n, sizeof(*numbers), cmp_number);
+	for (i = 0; i < n; i++) {
+		v[i].len = (uint8_t)numbers[i];
+		for (k = 0; k < 4; k++)
+			v[i].addr.b[k] = (uint8_t)(numbers[i] >> (32 - 8 * k));
+	}
+	free(numbers);
+	return true;
+}
+
 /* In sorted order a covering prefix stands right before all it covers. */
 size_t hf_sets_pack(struct hf_prefix *v, size_t n)
 {
 	size_t i, kept = 0;
 
-	if (n)
+	if (n && !sort_ip4(v, n))
 		qsort(v, n, sizeof(*v), cmp_prefix);
 	for (i = 0; i < n; i++) {
 		if (!kept || !hf_prefix_covers(&v[kept - 1], &v[i]))
