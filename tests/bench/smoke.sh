@@ -25,3 +25,5 @@ for what in rule insert member; do
 	"${bench}-change" --what "$what" --rules 700 --changes 2 -- \
 		--lcores "0@$cpu" --no-huge --no-shconf -m 128 || exit 1
 done
+
+"${bench}-acl" --rules 200 --reps 1 -- --lcores "0@$cpu" --no-huge --no-shconf -m 128 || exit 1

@@ -55,6 +55,15 @@ def change(what, rules, set_size, changes):
     return json.loads(out)
 
 
+def beside_acl():
+    """The classifier beside rte_acl: lines of the program's own."""
+    env = {k: v for k, v in os.environ.items() if k != 'HEPFLOW_CLASSBENCH'}
+    cmd = [f'{BUILD}/tests/bench-soft-acl', '--', '--lcores', f'0@{CPUS[-1]}', '--in-memory', '-m', '512']
+    out = subprocess.run(cmd, env=env, stdout=subprocess.PIPE, text=True, check=True).stdout
+    print(out, end='', flush=True)
+    return [json.loads(line) for line in out.splitlines()]
+
+
 def testpmd(flows):
     """Packets a second of CPU time: the peers' own script, so that all are measured alike."""
     code = ('import json, bench_testpmd as b, common as c\n'
@@ -94,7 +103,7 @@ def main():
         for case in CASES:
             ours.setdefault(case, []).append(measure(*case))
         both.append(measure('stateless', 1000, 1000, False, 2))
-    changes = [change(*case) for case in CHANGES]
+    changes, beside = [change(*case) for case in CHANGES], beside_acl()
     if PEERS and subprocess.run(['which', 'ovs-vswitchd'], stdout=subprocess.DEVNULL, check=False).returncode == 0:
         peers = ovs()
     print(f'\n| kind | rules | flows | IP | Mpps | % of {"testpmd io" if PEERS else "our io"} | x OVS |\n|---|---|---|---|---|---|---|')
@@ -109,6 +118,10 @@ def main():
     print('\n| change | rules | members of a set | obeyed after ms, median | greatest | own table after ms |\n|---|---|---|---|---|---|')
     for c in changes:
         print(f'| {c["what"]} | {c["rules"]} | {c["set_size"]} | {c["publish_ms"]:.2f} | {c["publish_max_ms"]:.2f} | {c["settle_ms"]:.0f} |')
+    print('\n| set | rules of rte_acl | cycles a packet | rte_acl | ratio | built in ms | rte_acl |\n|---|---|---|---|---|---|---|')
+    for a in beside:
+        print(f'| {a["set"]} | {a["acl_rules"]} | {a["cycles"]:.0f} | {a["acl_cycles"]:.0f} | {a["ratio"]:.1f} | '
+              f'{1e3 * a["build_s"]:.0f} | {1e3 * a["acl_build_s"]:.0f} |')
 
 
 if __name__ == '__main__':
