@@ -28,7 +28,7 @@
 /* Bound for what one classifier may take; beyond it rules are walked. */
 #define HF_CLASSIFIER_SIZE_MAX (512u << 20)
 
-#define HF_LANES_FROM	       HF_CHUNK_BITS /* fewer rules are few chunks anyway */
+#define HF_LANES_FROM	       (4 * HF_CHUNK_BITS) /* fewer rules are few chunks anyway */
 
 enum hf_dim {
 	HF_DIM_META, /* family, protocol, connection state, rewritten or not */

@@ -292,9 +292,11 @@ static size_t list_pieces(struct hf_classifier *c, struct piece *ret)
 		if (c->ports[dim])
 			ret[n++] = (struct piece){
 				(void **)&c->ports[dim], HF_PORT_ROWS * sizeof(*c->ports[dim])};
-		if (!s->root4)
+		if (!s->roots)
 			continue;
-		ret[n++] = (struct piece){(void **)&s->root4, HF_SPANS_ROOTS * sizeof(*s->root4)};
+		ret[n++] = (struct piece){(void **)&s->roots, HF_SPANS_ROOTS * sizeof(*s->roots)};
+		ret[n++] =
+			(struct piece){(void **)&s->starts, (s->n_starts + 2) * sizeof(*s->starts)};
 		ret[n++] = (struct piece){
 			(void **)&s->low4, (s->n4 + HF_SPANS_AT_ONCE) * sizeof(*s->low4)};
 		ret[n++] = (struct piece){(void **)&s->value4, s->n4 * sizeof(*s->value4)};

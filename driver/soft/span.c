@@ -8,7 +8,8 @@
 
 typedef unsigned __int128 u128;
 
-#define KEY_BYTES 17 /* address and length */
+#define KEY_BYTES    17 /* address and length */
+#define UPPER_HALVES 65536
 
 /* A net on the line of its family; sorted so that the outer of two comes first. */
 struct mark {
@@ -29,6 +30,7 @@ struct sweep {
 	unsigned int bits;
 	struct open_net *open; /* the innermost last */
 	size_t n_open;
+	uint32_t *under; /* IPv4: spans that begin under each upper half */
 	struct hf_spans *to;
 };
 
@@ -79,12 +81,13 @@ static u128 last_of(const struct sweep *s, const struct mark *m)
 	return m->first | host;
 }
 
-/* root4 counts, under the upper half, the spans that begin there. */
-static void put4(struct hf_spans *to, uint32_t at, uint32_t value)
+static void put4(struct sweep *s, uint32_t at, uint32_t value)
 {
+	struct hf_spans *to = s->to;
+
 	if (to->n4 > 0 && to->value4[to->n4 - 1] == value)
 		return;
-	to->root4[(at >> 16) + 1]++;
+	s->under[at >> 16]++;
 	to->low4[to->n4] = (uint16_t)at;
 	to->value4[to->n4++] = value;
 }
@@ -98,7 +101,7 @@ static int put(struct sweep *s, u128 at)
 	if (value == HF_SPAN_FAIL)
 		return -ENOMEM;
 	if (s->bits == 32) {
-		put4(to, (uint32_t)at, value);
+		put4(s, (uint32_t)at, value);
 		return 0;
 	}
 	if (to->n6 > 0 && to->v6[to->n6 - 1].value == value)
@@ -145,12 +148,29 @@ static int sweep(struct sweep *s, const struct mark *marks, size_t n)
 	return rc < 0 ? rc : leave_until(s, 0, true);
 }
 
-static void sum_root(struct hf_spans *s)
+static int list_starts(struct hf_spans *to, const uint32_t *under)
 {
-	uint32_t top;
+	uint32_t top, n = 0, base = 0;
 
-	for (top = 0; top < 1u << 16; top++)
-		s->root4[top + 1] += s->root4[top];
+	for (top = 0; top < UPPER_HALVES; top++)
+		n += under[top] > 0;
+	to->roots = calloc(HF_SPANS_ROOTS, sizeof(*to->roots));
+	to->starts = calloc(n + 2, sizeof(*to->starts));
+	if (!to->roots || !to->starts)
+		return -ENOMEM;
+	for (top = 0; top < UPPER_HALVES; top++) {
+		struct hf_span_root *r = &to->roots[top / 64];
+
+		if (top % 64 == 0)
+			r->rank = to->n_starts;
+		if (!under[top])
+			continue;
+		r->has |= UINT64_C(1) << top % 64;
+		to->starts[to->n_starts++] = base;
+		base += under[top];
+	}
+	to->starts[n] = to->starts[n + 1] = base;
+	return 0;
 }
 
 static int build_family(struct sweep *s, const struct hf_span_net *nets, size_t n, uint8_t family,
@@ -185,8 +205,8 @@ int hf_spans_build(struct hf_spans *ret, const struct hf_span_net *nets, size_t 
 	to.low4 = calloc(2 * n4 + 1 + HF_SPANS_AT_ONCE, sizeof(*to.low4));
 	to.value4 = calloc(2 * n4 + 1, sizeof(*to.value4));
 	to.v6 = calloc(2 * (n - n4) + 1, sizeof(*to.v6));
-	to.root4 = calloc(HF_SPANS_ROOTS, sizeof(*to.root4));
-	if (!marks || !room || !s.open || !to.low4 || !to.value4 || !to.root4 || !to.v6)
+	s.under = calloc(UPPER_HALVES, sizeof(*s.under));
+	if (!marks || !room || !s.open || !to.low4 || !to.value4 || !s.under || !to.v6)
 		rc = -ENOMEM;
 	if (rc == 0)
 		rc = build_family(&s, nets, n, 4, marks, room);
@@ -195,11 +215,13 @@ int hf_spans_build(struct hf_spans *ret, const struct hf_span_net *nets, size_t 
 	free(marks);
 	free(room);
 	free(s.open);
+	if (rc == 0)
+		rc = list_starts(&to, s.under);
+	free(s.under);
 	if (rc < 0) {
 		hf_spans_fini(&to);
 		return rc;
 	}
-	sum_root(&to);
 	*ret = to;
 	return 0;
 }
@@ -208,6 +230,7 @@ void hf_spans_fini(struct hf_spans *spans)
 {
 	free(spans->low4);
 	free(spans->value4);
-	free(spans->root4);
+	free(spans->roots);
+	free(spans->starts);
 	free(spans->v6);
 }

@@ -10,7 +10,9 @@
  * out.
  *
  * IPv4: the upper half leads to the few spans that begin under it; the lower halves of their first
- * addresses are compared eight at a time. IPv6: binary search.
+ * addresses are compared eight at a time. Most upper halves have none, so that only those that have
+ * are in a list, and found by counting bits: what every packet reads stays small. IPv6: binary
+ * search.
  *
  * Threads: constant once built.
  */
@@ -28,18 +30,25 @@
 
 #define HF_SPAN_FAIL	 UINT32_MAX /* no number: out of memory */
 #define HF_SPANS_AT_ONCE 8	    /* what one SSE register holds */
-#define HF_SPANS_ROOTS	 65537
+#define HF_SPANS_ROOTS	 1024	    /* of 64 upper halves each */
 
 struct hf_span6 {
 	uint64_t hi, lo; /* first address */
 	uint32_t value;
 };
 
+struct hf_span_root {
+	uint64_t has;  /* a bit for each upper half under which a span begins */
+	uint32_t rank; /* such halves before these 64 */
+};
+
 struct hf_spans {
 	uint32_t n4, n6;
 	uint16_t *low4;	  /* lower half of each first address; HF_SPANS_AT_ONCE more to read */
 	uint32_t *value4; /* the first span begins at 0.0.0.0 */
-	uint32_t *root4; /* spans that begin before i << 16; one more than there are upper halves */
+	struct hf_span_root *roots; /* HF_SPANS_ROOTS */
+	uint32_t n_starts;
+	uint32_t *starts;    /* first span of each such half; n4 behind them, twice */
 	struct hf_span6 *v6; /* the first one begins at :: */
 };
 
@@ -97,10 +106,22 @@ static inline uint32_t hf_spans_count(const uint16_t *low, uint32_t n, uint16_t 
 #endif
 }
 
-/* Does not branch on what it compares: addresses are as good as random. */
-static inline uint32_t hf_spans_find4(const struct hf_spans *s, uint32_t addr)
+/* The spans that begin under the upper half of addr: n of them from the one that is returned on. */
+static inline uint32_t hf_spans_under(const struct hf_spans *s, uint32_t addr, uint32_t *n)
 {
-	uint32_t top = addr >> 16, base = s->root4[top], n = s->root4[top + 1] - base;
+	const struct hf_span_root *r = &s->roots[addr >> 22];
+	uint32_t bit = addr >> 16 & 63;
+	uint32_t i = r->rank + (uint32_t)__builtin_popcountll(r->has & ((UINT64_C(1) << bit) - 1));
+
+	*n = (s->starts[i + 1] - s->starts[i]) & -(uint32_t)(r->has >> bit & 1);
+	return s->starts[i];
+}
+
+/* Does not branch on what it compares: addresses are as good as random. */
+static inline __attribute__((always_inline)) uint32_t hf_spans_find4(
+	const struct hf_spans *s, uint32_t addr)
+{
+	uint32_t n, base = hf_spans_under(s, addr, &n);
 	uint16_t low = (uint16_t)addr;
 
 	/* The span sought begins before base, or is one of the n that follow. */
@@ -113,7 +134,9 @@ static inline uint32_t hf_spans_find4(const struct hf_spans *s, uint32_t addr)
 	return s->value4[base + hf_spans_count(s->low4 + base, n, low) - 1];
 }
 
-static inline uint32_t hf_spans_find6(const struct hf_spans *s, uint64_t hi, uint64_t lo)
+/* A search of many steps: not worth a copy wherever it is asked for. */
+static __attribute__((noinline, unused)) uint32_t hf_spans_find6(
+	const struct hf_spans *s, uint64_t hi, uint64_t lo)
 {
 	uint32_t base = 1, n = s->n6 - 1;
 
@@ -127,7 +150,8 @@ static inline uint32_t hf_spans_find6(const struct hf_spans *s, uint64_t hi, uin
 	return s->v6[base - 1].value;
 }
 
-static inline uint32_t hf_spans_find(const struct hf_spans *s, const struct hf_addr *a)
+static inline __attribute__((always_inline)) uint32_t hf_spans_find(
+	const struct hf_spans *s, const struct hf_addr *a)
 {
 	if (a->family == 4)
 		return hf_spans_find4(s, hf_span_be32(a->b));
@@ -141,16 +165,16 @@ static inline uint32_t hf_spans_find(const struct hf_spans *s, const struct hf_a
 static inline void hf_spans_fetch_root(const struct hf_spans *s, const struct hf_addr *a)
 {
 	if (a->family == 4)
-		__builtin_prefetch(&s->root4[hf_span_be32(a->b) >> 16]);
+		__builtin_prefetch(&s->roots[hf_span_be32(a->b) >> 22]);
 }
 
 static inline void hf_spans_fetch(const struct hf_spans *s, const struct hf_addr *a)
 {
-	uint32_t base;
+	uint32_t base, n;
 
 	if (a->family != 4)
 		return;
-	base = s->root4[hf_span_be32(a->b) >> 16];
+	base = hf_spans_under(s, hf_span_be32(a->b), &n);
 	__builtin_prefetch(&s->low4[base]);
 	__builtin_prefetch(&s->value4[base ? base - 1 : 0]);
 }

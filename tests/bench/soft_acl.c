@@ -5,11 +5,11 @@
  *
  *	bench-soft-acl [--reps N] [--rules N] [-- EAL ARGUMENTS]
  *
- * A line of JSON for each set: cycles a packet of both, medians, and their ratio. Sets shaped like
- * ClassBench's are made by acl.c, or read from the unpacked files in the folder HEPFLOW_CLASSBENCH;
- * those of Calico's shape are soft_data.c's. rte_acl knows no sets of addresses, so there each rule
- * is multiplied out for it; the classifier gets them as policy has them. rte_acl runs with the
- * widest vectors that EAL allows (--force-max-simd-bitwidth=512).
+ * A line of JSON for each set: cycles a packet of both, medians and least, and the medians' ratio.
+ *Sets shaped like ClassBench's are made by acl.c, or read from the unpacked files in the folder
+ *HEPFLOW_CLASSBENCH; those of Calico's shape are soft_data.c's. rte_acl knows no sets of addresses,
+ *so there each rule is multiplied out for it; the classifier gets them as policy has them. rte_acl
+ *runs with the widest vectors that EAL allows (--force-max-simd-bitwidth=512).
  *
  * Packets are taken 32 at a time, as the path takes them, nine of ten aimed at a rule. Every
  *verdict of both is compared; any difference: exit 1.
@@ -317,9 +317,10 @@ static void measure(struct set *s)
 	qsort(ours, opt.reps, sizeof(ours[0]), cycles_cmp);
 	qsort(theirs, opt.reps, sizeof(theirs[0]), cycles_cmp);
 	printf("{\"bench\": \"soft-acl\", \"set\": \"%s\", \"acl_rules\": %zu, \"cycles\": %.0f, "
-	       "\"acl_cycles\": %.0f, \"ratio\": %.2f, \"build_s\": %.3f, \"acl_build_s\": %.3f, "
+	       "\"acl_cycles\": %.0f, \"min\": %.0f, \"acl_min\": %.0f, "
+	       "\"ratio\": %.2f, \"build_s\": %.3f, \"acl_build_s\": %.3f, "
 	       "\"bytes\": %zu, \"wrong\": %zu}\n",
-		s->name, s->acl.n, ours[opt.reps / 2], theirs[opt.reps / 2],
+		s->name, s->acl.n, ours[opt.reps / 2], theirs[opt.reps / 2], ours[0], theirs[0],
 		ours[opt.reps / 2] / theirs[opt.reps / 2], s->build, s->acl_build,
 		hf_classifier_size(s->classifier), s->wrong);
 	(void)fflush(stdout);
