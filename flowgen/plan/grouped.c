@@ -238,6 +238,12 @@ static int emit_opening(struct lower *l, const struct item *item, unsigned int p
 	size_t n = hf_sight_opening(&item->cube, proto, parts, &flags), i;
 	int rc = 0;
 
+	if (n > 1 && l->b->plan->ports.opens[l->family == 6]) {
+		s = shape_of(l, item, proto);
+		hf_shape_put_tag(&s, OPEN_BIT);
+		if (!s.reason)
+			return emit(l, item, &s, proto, item->fate);
+	}
 	for (i = 0; i < n && rc == 0; i++) {
 		narrow.cube = parts[i];
 		s = shape_of(l, &narrow, proto);
@@ -276,6 +282,26 @@ static int each_proto(struct lower *l, const struct item *item, bool spell, emit
 	return rc;
 }
 
+/* Whether a tag says which packets of the item can only open a connection. */
+static bool has_open_tag(const struct lower *l, const struct cube *c)
+{
+	static const struct hf_ports all = {0, UINT16_MAX};
+
+	return l->b->plan->ports.opens[l->family == 6] && hf_protos_all(c->proto) &&
+	       !c->type_mask && !c->code_mask && c->sport.lo == all.lo && c->sport.hi == all.hi &&
+	       c->dport.lo == all.lo && c->dport.hi == all.hi;
+}
+
+static int emit_openings(struct lower *l, const struct item *item)
+{
+	struct shape s = shape_of(l, item, 256);
+
+	if (!has_open_tag(l, &item->cube) || s.reason)
+		return each_proto(l, item, true, emit_opening);
+	hf_shape_put_tag(&s, OPEN_BIT);
+	return emit(l, item, &s, 256, item->fate);
+}
+
 static int lower_item(struct lower *l, const struct items *items, size_t i)
 {
 	const struct item *item = &items->v[i];
@@ -291,7 +317,7 @@ static int lower_item(struct lower *l, const struct items *items, size_t i)
 	if (sight == SIGHT_DECIDED) {
 		rc = each_proto(l, item, l->spell, emit_fate);
 	} else {
-		rc = sight == SIGHT_OPENING ? each_proto(l, item, true, emit_opening) : 0;
+		rc = sight == SIGHT_OPENING ? emit_openings(l, item) : 0;
 		if (l->b->entries.n > before)
 			l->priority++;
 		if (rc == 0)

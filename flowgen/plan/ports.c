@@ -27,6 +27,7 @@ struct want {
 struct wants {
 	size_t n;
 	struct want v[RANGES_MAX];
+	uint64_t opens[2]; /* what OPEN_BIT saves of each family */
 };
 
 /* The prefixes of one side. */
@@ -134,31 +135,80 @@ static void note_rule(
 	}
 }
 
+/* Entries for the packets of a family that can only open a connection. */
+static size_t n_openers(uint8_t family)
+{
+	const struct cube all = hf_cube_all(family);
+	struct cube parts[OPENING_MAX];
+	bool flags;
+
+	return 1 +
+	       hf_sight_opening(&all, family == 4 ? HF_PROTO_ICMP : HF_PROTO_ICMPV6, parts, &flags);
+}
+
+/* Of rules that are asked after established packets have been accepted. */
+static void note_opens(
+	struct wants *w, const struct hf_rules *rules, const struct hf_rule *rule, uint64_t times)
+{
+	const struct hf_match *m = &rule->match;
+	static const uint8_t families[2] = {4, 6}, icmp[2] = {HF_PROTO_ICMP, HF_PROTO_ICMPV6};
+	size_t f;
+
+	if (rule->op != HF_OP_VERDICT || rule->verdict != HF_VERDICT_DENY || m->n_port || m->n_icmp)
+		return;
+	for (f = 0; f < 2; f++) {
+		size_t n = n_openers(families[f]);
+
+		if (!hf_protos_all(m->proto)) /* the queries alone */
+			n = hf_protos_has(m->proto, icmp[f]) ? n - 1 : 1;
+		w->opens[f] += n_pairs(rules, m, families[f]) * times * (n - 1);
+	}
+}
+
+/* A rule that accepts what is no new connection. */
+static bool guards(const struct hf_rule *r)
+{
+	return r->op == HF_OP_VERDICT && !(r->match.ct & HF_CT_BIT(HF_CT_NEW));
+}
+
+struct use {
+	uint64_t times;
+	bool guarded; /* somewhere established packets have been accepted before */
+};
+
 /* How many tables of the uplink each block is written into. */
-static void count_uses(const struct builder *b, uint64_t *uses)
+static void count_uses(const struct builder *b, struct use *uses)
 {
 	const struct hf_rules *rules = b->rules;
 	size_t n = hf_rules_n_blocks(rules), p, i, k;
-	bool *met = calloc(n + 1, sizeof(*met));
+	bool *met = calloc(n + 1, sizeof(*met)), *guard = calloc(n + 1, sizeof(*guard));
 
-	for (p = 0; met && p < hf_rules_n_paths(rules); p++) {
+	for (p = 0; met && guard && p < hf_rules_n_paths(rules); p++) {
 		const struct hf_path *path = hf_rules_path(rules, p);
 
 		if (path->in != b->in)
 			continue;
 		memset(met, 0, n * sizeof(*met));
+		memset(guard, 0, n * sizeof(*guard));
 		met[path->block] = true;
 		for (i = path->block; i < n; i++) {
 			const struct hf_block *block = hf_rules_block(rules, i);
 
 			for (k = 0; met[i] && k < block->n_rules; k++) {
-				if (block->rules[k].op == HF_OP_GOTO)
-					met[block->rules[k].target] = true;
+				const struct hf_rule *r = &block->rules[k];
+
+				guard[i] |= guards(r);
+				if (r->op != HF_OP_GOTO)
+					continue;
+				met[r->target] = true;
+				guard[r->target] |= guard[i];
 			}
-			uses[i] += met[i];
+			uses[i].times += met[i];
+			uses[i].guarded |= guard[i];
 		}
 	}
 	free(met);
+	free(guard);
 }
 
 static int want_cmp(const void *a, const void *b)
@@ -203,11 +253,32 @@ static void add_want(struct port_map *map, const struct port_map *old, const str
 	map->used = true;
 }
 
+/*
+ * Families of which the bit saves more than its entries in the table cost. What the plan before had
+ * stays as long as it costs little.
+ */
+static void take_opens(
+	const struct wants *w, int64_t least, const struct port_map *old, struct port_map *ret)
+{
+	size_t f;
+
+	for (f = 0; f < 2; f++) {
+		struct port_map map = *ret;
+		int64_t net = (int64_t)w->opens[f] + (int64_t)hf_port_map_size(ret);
+
+		map.used = map.opens[f] = true;
+		net -= (int64_t)hf_port_map_size(&map);
+		if (net > (old && old->used && old->opens[f] ? -SAVE_MIN : least))
+			*ret = map;
+	}
+}
+
 /* Takes the ranges that save most, as many of them as are best. */
 static void take_best(
 	const struct builder *b, struct wants *w, const struct port_map *old, struct port_map *ret)
 {
-	int64_t best = b->classify_from ? (int64_t)b->classify_from - 1 : SAVE_MIN - 1, net;
+	const int64_t least = b->classify_from ? (int64_t)b->classify_from - 1 : SAVE_MIN - 1;
+	int64_t best = least, net;
 	struct port_map map = {0};
 	uint64_t saved = 0;
 	size_t i;
@@ -224,6 +295,7 @@ static void take_best(
 			*ret = map;
 		}
 	}
+	take_opens(w, least, old, ret);
 }
 
 static bool has_tags(const struct hf_engine *e)
@@ -238,7 +310,7 @@ int hf_port_map_choose(const struct builder *b, struct port_map *ret)
 {
 	size_t n = hf_rules_n_blocks(b->rules), i, k;
 	const struct port_map *old = b->previous ? &b->previous->ports : NULL;
-	uint64_t *uses;
+	struct use *uses;
 	struct wants *w;
 
 	*ret = (struct port_map){0};
@@ -255,8 +327,11 @@ int hf_port_map_choose(const struct builder *b, struct port_map *ret)
 	for (i = 0; i < n; i++) {
 		const struct hf_block *block = hf_rules_block(b->rules, i);
 
-		for (k = 0; uses[i] && k < block->n_rules; k++)
-			note_rule(w, b->rules, &block->rules[k], uses[i]);
+		for (k = 0; uses[i].times && k < block->n_rules; k++) {
+			note_rule(w, b->rules, &block->rules[k], uses[i].times);
+			if (uses[i].guarded)
+				note_opens(w, b->rules, &block->rules[k], uses[i].times);
+		}
 	}
 	take_best(b, w, old, ret);
 	free(uses);
@@ -277,15 +352,11 @@ int hf_port_map_find(const struct port_map *map, bool dst, struct hf_ports range
 	return -1;
 }
 
-static size_t n_kinds(const struct port_map *map)
-{
-	return (size_t)(map->family[0] + map->family[1]) * (size_t)(map->proto[0] + map->proto[1]);
-}
-
+/* The ranges of TCP and UDP, which may be none, and a bit to set for packets that open. */
 size_t hf_port_map_size(const struct port_map *map)
 {
 	struct cover src, dst;
-	size_t n;
+	size_t n, f, sum = 1;
 
 	if (!map->used)
 		return 0;
@@ -294,7 +365,14 @@ size_t hf_port_map_size(const struct port_map *map)
 	n = src.n * dst.n;
 	if (!src.v[0].bits && !dst.v[0].bits)
 		n--; /* as of every other packet */
-	return n_kinds(map) * n + 1;
+	for (f = 0; f < 2; f++) {
+		bool tcp = map->family[f] && map->proto[0];
+
+		sum += map->family[f] ? (size_t)(map->proto[0] + map->proto[1]) * n : 0;
+		if (map->opens[f])
+			sum += (tcp ? src.n * dst.n : 1) + n_openers(f ? 6 : 4) - 1;
+	}
+	return sum;
 }
 
 static struct hf_entry entry_of(uint32_t table, uint32_t next, uint32_t priority, uint32_t tag)
@@ -320,9 +398,31 @@ static void put_part(struct shape *s, enum hf_field f, const struct cover_part *
 	hf_shape_put(s, f, value, mask);
 }
 
+/* One part of each side, and again in front of that, where that is asked for, of packets that open.
+ */
+static int lower_parts(
+	struct builder *b, const struct shape *s, bool opens, bool rest, struct hf_entry e)
+{
+	static const uint8_t syn = HF_TCP_SYN, syn_ack = HF_TCP_SYN | HF_TCP_ACK;
+	struct shape front = *s;
+	int rc = 0;
+
+	e.priority *= 2;
+	if (opens) {
+		hf_shape_put(&front, HF_F_TCP_FLAGS, &syn, &syn_ack);
+		e.match = front.pattern;
+		e.tag |= OPEN_BIT;
+		rc = hf_build_entry(b, &e);
+		e.tag &= ~OPEN_BIT;
+		e.priority++;
+	}
+	e.match = s->pattern;
+	return rc < 0 || !rest ? rc : hf_build_entry(b, &e);
+}
+
 /* The longest match of both sides wins: that of the source before that of the destination. */
 static int lower_kind(struct builder *b, const struct cover *src, const struct cover *dst,
-	uint8_t family, uint8_t proto, struct hf_entry e)
+	uint8_t family, uint8_t proto, bool opens, struct hf_entry e)
 {
 	bool tcp = proto == HF_PROTO_TCP;
 	size_t i, k;
@@ -333,16 +433,38 @@ static int lower_kind(struct builder *b, const struct cover *src, const struct c
 			struct shape s;
 
 			e.tag = src->v[i].bits | dst->v[k].bits;
-			if (i == 0 && k == 0 && !e.tag)
-				continue;
 			hf_shape_init(&s, b->engine, family);
 			hf_shape_put_proto(&s, family, proto);
 			put_part(&s, tcp ? HF_F_TCP_SPORT : HF_F_UDP_SPORT, &src->v[i]);
 			put_part(&s, tcp ? HF_F_TCP_DPORT : HF_F_UDP_DPORT, &dst->v[k]);
-			e.match = s.pattern;
 			e.priority = 1 + (LEN + 1) * (LEN - src->v[i].len) + LEN - dst->v[k].len;
-			rc = hf_build_entry(b, &e);
+			/* The widest part without a tag is as every other packet. */
+			rc = lower_parts(b, &s, tcp && opens, i || k || e.tag, e);
 		}
+	}
+	return rc;
+}
+
+static int lower_queries(struct builder *b, uint8_t family, struct hf_entry e)
+{
+	const struct cube all = hf_cube_all(family);
+	struct cube parts[OPENING_MAX];
+	unsigned int proto = family == 4 ? HF_PROTO_ICMP : HF_PROTO_ICMPV6;
+	bool flags;
+	size_t n = hf_sight_opening(&all, proto, parts, &flags), i;
+	int rc = 0;
+
+	e.priority = 1;
+	e.tag = OPEN_BIT;
+	for (i = 0; i < n && rc == 0; i++) {
+		struct shape s;
+
+		hf_shape_init(&s, b->engine, family);
+		hf_shape_put_proto(&s, family, proto);
+		hf_shape_put(&s, family == 4 ? HF_F_ICMP_TYPE : HF_F_ICMP6_TYPE, &parts[i].type,
+			&parts[i].type_mask);
+		e.match = s.pattern;
+		rc = hf_build_entry(b, &e);
 	}
 	return rc;
 }
@@ -350,18 +472,26 @@ static int lower_kind(struct builder *b, const struct cover *src, const struct c
 int hf_port_map_lower(struct builder *b, const struct port_map *map, uint32_t table, uint32_t next)
 {
 	static const uint8_t families[2] = {4, 6}, protos[2] = {HF_PROTO_TCP, HF_PROTO_UDP};
-	struct hf_entry e = entry_of(table, next, 1 + (LEN + 1) * (LEN + 1), 0);
+	static const struct cover any = {.n = 1};
+	struct hf_entry e = entry_of(table, next, 2 * (1 + (LEN + 1) * (LEN + 1)), 0);
 	struct cover src, dst;
 	size_t f, p;
 	int rc = 0;
 
 	list_parts(map, false, &src);
 	list_parts(map, true, &dst);
-	for (f = 0; f < 2; f++) {
+	for (f = 0; f < 2 && rc == 0; f++) {
+		bool tcp = map->family[f] && map->proto[0];
+
 		for (p = 0; p < 2 && rc == 0; p++) {
 			if (map->family[f] && map->proto[p])
-				rc = lower_kind(b, &src, &dst, families[f], protos[p], e);
+				rc = lower_kind(
+					b, &src, &dst, families[f], protos[p], map->opens[f], e);
 		}
+		if (rc == 0 && map->opens[f] && !tcp)
+			rc = lower_kind(b, &any, &any, families[f], HF_PROTO_TCP, true, e);
+		if (rc == 0 && map->opens[f])
+			rc = lower_queries(b, families[f], e);
 	}
 	e.match.layers = HF_LAYER_BIT(HF_LAYER_ETH);
 	return rc < 0 ? rc : hf_build_entry(b, &e);

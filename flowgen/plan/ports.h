@@ -6,6 +6,9 @@
  * No NIC matches a range: a rule with 1024-65535 on both sides is 36 entries of masks. So a table
  * of its own, in front of all others, looks at the ports once and sets a tag with one bit for each
  * range that both occur in rules and pay; a rule then matches its bits, with one entry.
+ *
+ * One more bit says that a packet can only open a connection: a rule that denies whatever the
+ * protocol is then one entry for these, and not one for TCP's flags and one for each ICMP query.
  */
 
 #pragma once
@@ -18,7 +21,8 @@
 
 struct builder;
 
-#define PORT_BITS 32 /* of a tag */
+#define PORT_BITS 31			     /* of a tag */
+#define OPEN_BIT  (UINT32_C(1) << PORT_BITS) /* the one that is left */
 
 struct port_bit {
 	bool used;
@@ -31,6 +35,7 @@ struct port_map {
 	struct port_bit bit[PORT_BITS];
 	bool family[2]; /* IPv4, IPv6: what the table is for */
 	bool proto[2];	/* TCP, UDP */
+	bool opens[2];	/* IPv4, IPv6: the table sets OPEN_BIT */
 };
 
 /*
