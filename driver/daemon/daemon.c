@@ -537,6 +537,7 @@ void hf_daemon_stop(struct hf_daemon *d)
 	if (d->soft)
 		hf_packets_poll(d);
 	hf_capture_end(d, "the daemon has ended");
+	hf_packets_fini(d);
 	/* All are stopped before any is closed: packets of one wait in the rings of another. */
 	for (i = 0; i < d->n_wires; i++) {
 		if (d->wires[i].outer)

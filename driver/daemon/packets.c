@@ -4,6 +4,7 @@
 
 #include "daemon.h"
 #include "log.h"
+#include "logrule.h"
 #include "pcapng.h"
 
 #include "soft/soft.h"
@@ -19,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PREFIX	       "calico-packet" /* Felix's default of LogPrefix */
+#define PREFIX_SIZE    256
 #define RECORDS_A_POLL (64 * HF_TAP_RECORDS)
 
 static size_t find_wire(const struct hf_daemon *d, uint16_t soft)
@@ -34,14 +35,16 @@ static size_t find_wire(const struct hf_daemon *d, uint16_t soft)
 static void log_record(struct hf_daemon *d, const struct hf_tap_record *r)
 {
 	char src[HF_ADDRSTR_SIZE], dst[HF_ADDRSTR_SIZE], proto[12], ports[32] = "";
+	char prefix[PREFIX_SIZE];
 	size_t wire = find_wire(d, r->wire);
 	const char *name = wire < d->n_wires ? d->wires[wire].outer_conf->name : "?";
 	bool in = r->dir == HF_SOFT_IN;
 
+	hf_logrule_prefix(hf_model_logs(d->now->model)->prefix, r->origin, prefix, sizeof(prefix));
 	if (hf_proto_has_ports(r->proto))
 		(void)snprintf(ports, sizeof(ports), " SPT=%u DPT=%u", r->sport, r->dport);
 	hf_log(HF_LOG_INFO, "packet",
-		"%s: IN=%s OUT=%s SRC=%s DST=%s LEN=%" PRIu32 " PROTO=%s%s RULE=%s", PREFIX,
+		"%s: IN=%s OUT=%s SRC=%s DST=%s LEN=%" PRIu32 " PROTO=%s%s RULE=%s", prefix,
 		in ? name : "", in ? "" : name, hf_addr_print(&r->src, src),
 		hf_addr_print(&r->dst, dst), r->length, hf_proto_name(r->proto, proto), ports,
 		r->origin);
@@ -87,36 +90,51 @@ static void write_record(struct hf_daemon *d, const struct hf_tap_record *r)
 		hf_capture_end(d, "size reached");
 }
 
-/* At most lines of them are logged. */
-static void drain(struct hf_daemon *d, unsigned int lines)
+/* By the rule's own limit, else by the one over all. */
+static bool may_log(struct hf_daemon *d, const struct hf_tap_record *r, unsigned int *lines)
 {
+	const struct hf_model_logs *logs = hf_model_logs(d->now->model);
 	struct hf_packets *p = &d->packets;
-	struct hf_tap_record r;
-	unsigned int n;
 
-	for (n = 0; n < RECORDS_A_POLL && hf_soft_next_record(d->soft, &r); n++) {
-		if (r.kind == HF_TAP_CAPTURE) {
-			write_record(d, &r);
-		} else if (lines > 0) {
-			log_record(d, &r);
-			p->logged++;
-			lines--;
-		} else {
-			p->suppressed++;
-		}
-	}
+	if (logs->lines && !p->limits)
+		p->limits = hf_loglimits_new();
+	if (logs->lines && p->limits)
+		return hf_loglimits_take(
+			p->limits, logs, r->origin, r->now / (rte_get_tsc_hz() / 1000));
+	if (*lines == 0)
+		return false;
+	--*lines;
+	return true;
 }
 
 void hf_packets_poll(struct hf_daemon *d)
 {
 	uint64_t before = d->packets.suppressed;
+	unsigned int lines = HF_PACKETS_LINES, n;
+	struct hf_packets *p = &d->packets;
+	struct hf_tap_record r;
 
-	drain(d, HF_PACKETS_LINES);
-	if (d->packets.suppressed > before)
+	for (n = 0; n < RECORDS_A_POLL && hf_soft_next_record(d->soft, &r); n++) {
+		if (r.kind == HF_TAP_CAPTURE) {
+			write_record(d, &r);
+		} else if (may_log(d, &r, &lines)) {
+			log_record(d, &r);
+			p->logged++;
+		} else {
+			p->suppressed++;
+		}
+	}
+	if (p->suppressed > before)
 		hf_log(HF_LOG_WARN, "packet", "%" PRIu64 " lines suppressed",
-			d->packets.suppressed - before);
-	if (d->packets.file && fflush(d->packets.file) != 0)
+			p->suppressed - before);
+	if (p->file && fflush(p->file) != 0)
 		hf_capture_end(d, "the file cannot be written");
+}
+
+void hf_packets_fini(struct hf_daemon *d)
+{
+	hf_loglimits_free(d->packets.limits);
+	d->packets.limits = NULL;
 }
 
 /* A new file of ours, whoever may write to the folder. */

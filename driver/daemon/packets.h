@@ -3,8 +3,9 @@
 /*
  * Packets: what the software path tells of single packets, as log lines and as a capture.
  *
- * A rule with action Log gives a line for a packet that meets it, at most HF_PACKETS_LINES of them
- * a second over all rules; what is more is counted. A capture writes packets to a pcapng file until
+ * A rule with action Log gives a line for a packet that meets it, with the prefix and the limit
+ * that FelixConfiguration gives; without a limit there, at most HF_PACKETS_LINES of them a second
+ * over all rules. What is more is counted. A capture writes packets to a pcapng file until
  * it is stopped or has reached its limits.
  *
  * Threads: the control thread.
@@ -18,6 +19,7 @@
 
 struct hf_daemon;
 struct hf_err;
+struct hf_loglimits;
 
 #define HF_PACKETS_LINES     100 /* more cannot be read, and fills disks */
 #define HF_CAPTURE_COUNT     1000
@@ -38,8 +40,9 @@ struct hf_capture_opts {
 struct hf_packets {
 	uint64_t logged;
 	uint64_t suppressed;
-	uint64_t captured; /* since the start */
-	FILE *file;	   /* NULL: nothing is captured */
+	uint64_t captured;	     /* since the start */
+	struct hf_loglimits *limits; /* NULL: not needed yet */
+	FILE *file;		     /* NULL: nothing is captured */
 	char path[HF_CAPTURE_PATH_MAX];
 	uint64_t count;
 	uint64_t count_max;
@@ -54,3 +57,4 @@ void hf_capture_end(struct hf_daemon *d, const char *why);
 
 /* Once a second. */
 void hf_packets_poll(struct hf_daemon *d);
+void hf_packets_fini(struct hf_daemon *d);

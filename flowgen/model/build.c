@@ -248,6 +248,11 @@ const char *hf_model_host_endpoint(
 	return model->endpoints[i]->name;
 }
 
+const struct hf_model_logs *hf_model_logs(const struct hf_model *model)
+{
+	return &model->config.logs;
+}
+
 static const struct hf_model_failsafes *failsafes(const struct hf_model *model, bool out)
 {
 	return out ? &model->config.fs_out : &model->config.fs_in;

@@ -183,6 +183,7 @@ struct hf_model_config {
 	bool loop_guard;       /* service loop prevention on, and service nets known */
 	uint32_t service_nets; /* set */
 	bool drop_input, drop_output, drop_forward; /* HostFacts kernelPolicy */
+	struct hf_model_logs logs;
 };
 
 struct hf_model {

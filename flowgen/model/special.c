@@ -87,6 +87,10 @@ static void felix_overlay(struct hf_felix_obj *to, const struct hf_felix_obj *fr
 	OVERLAY(to, from, has_service_loop, service_loop);
 	OVERLAY(to, from, has_ipv6, ipv6);
 	OVERLAY(to, from, has_append, append);
+	OVERLAY(to, from, has_log_limit, log_limit);
+	OVERLAY(to, from, has_log_burst, log_burst);
+	if (from->log_prefix)
+		to->log_prefix = from->log_prefix;
 }
 
 static const char *node_label(void *arg, const char *key)
@@ -203,6 +207,21 @@ static int felix_warnings(struct hf_build *b)
 	return rc;
 }
 
+#define LOG_BURST 5 /* Felix's default, and that of iptables' limit match */
+
+static int logs(struct hf_build *b, struct hf_model_logs *ret)
+{
+	const struct hf_felix_obj *f = &b->felix;
+
+	ret->prefix = hf_arena_strdup(b->arena, f->log_prefix ? f->log_prefix : "calico-packet");
+	if (f->has_log_limit) {
+		ret->lines = f->log_limit.lines;
+		ret->seconds = f->log_limit.seconds;
+	}
+	ret->burst = f->has_log_burst && f->log_burst ? f->log_burst : LOG_BURST;
+	return ret->prefix ? 0 : hf_build_oom(b);
+}
+
 int hf_special_init(struct hf_build *b, unsigned int calico)
 {
 	struct hf_model_config *c = &b->m->config;
@@ -227,6 +246,8 @@ int hf_special_init(struct hf_build *b, unsigned int calico)
 	if (rc == 0)
 		rc = failsafes(b, &f->fs_out, failsafe_out,
 			sizeof(failsafe_out) / sizeof(failsafe_out[0]), &c->fs_out);
+	if (rc == 0)
+		rc = logs(b, &c->logs);
 	return rc < 0 ? rc : felix_warnings(b);
 }
 

@@ -142,6 +142,19 @@ static void put_port(struct hf_dump *d, const char *key, bool has, uint16_t port
 		hf_dump_put(d, key, json_integer(port));
 }
 
+static void put_log_limit(struct hf_dump *d, const struct hf_felix_obj *f)
+{
+	const char *unit = f->log_limit.seconds == 1	  ? "second"
+			   : f->log_limit.seconds == 60	  ? "minute"
+			   : f->log_limit.seconds == 3600 ? "hour"
+							  : "day";
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%u/%s", f->log_limit.lines, unit); /* fits */
+	if (f->has_log_limit)
+		hf_dump_text(d, "logActionRateLimit", text);
+}
+
 /* The comma list that Felix takes. */
 static void put_commas(struct hf_dump *d, const char *key, const struct hf_names *names)
 {
@@ -191,6 +204,8 @@ void hf_dump_felix(struct hf_dump *top, const struct hf_entry *entry)
 	put_bool(&d, "ipv6Support", f->has_ipv6, f->ipv6);
 	hf_dump_nets(&d, "externalNodesList", &f->external_nodes);
 	hf_dump_text(&d, "logPrefix", f->log_prefix);
+	put_log_limit(&d, f);
+	put_port(&d, "logActionRateLimitBurst", f->has_log_burst, f->log_burst);
 	if (f->has_append)
 		hf_dump_text(&d, "chainInsertMode", f->append ? "Append" : "Insert");
 	hf_dump_put(top, "spec", hf_dump_done(&d));

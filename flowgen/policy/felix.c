@@ -113,8 +113,6 @@ const char *const hf_felix_other[] = {
 	"liveMigrationRouteConvergenceTime",
 	"localSubnetL2Reachability",
 	"localSubnetL2ReachabilityRefreshInterval",
-	"logActionRateLimit",
-	"logActionRateLimitBurst",
 	"logDebugFilenameRegex",
 	"logFilePath",
 	"logSeverityFile",

@@ -341,7 +341,14 @@ struct hf_felix_obj {
 	bool ipv6;		       /* ipv6Support */
 	struct hf_nets external_nodes; /* externalNodesList: further tunnel peers */
 	const char *log_prefix;
-	bool has_append; /* chainInsertMode: Append */
+	bool has_log_limit; /* logActionRateLimit: so many lines of a rule in so long */
+	struct {
+		uint32_t lines;
+		uint32_t seconds;
+	} log_limit;
+	bool has_log_burst;
+	uint16_t log_burst; /* logActionRateLimitBurst */
+	bool has_append;    /* chainInsertMode: Append */
 	bool append;
 };
 

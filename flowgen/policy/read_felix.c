@@ -7,6 +7,7 @@
 
 #include <hepflow/base/arena.h>
 
+#include <ctype.h>
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,45 @@ static int rd_service_loop(struct hf_rd *rd, const struct hf_yaml *node, void *d
 	if (rc == 0)
 		*(enum hf_felix_action *)dst = actions[word];
 	return rc;
+}
+
+#define LOG_LINES_MAX 1000000
+#define LOG_BURST_MAX 9999 /* Felix's own bound */
+
+/* "10/second". */
+static int rd_log_limit(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
+{
+	static const struct {
+		const char *name;
+		uint32_t seconds;
+	} units[] = {{"second", 1}, {"minute", 60}, {"hour", 3600}, {"day", 86400}};
+	struct hf_felix_obj *o = dst;
+	unsigned long lines = 0;
+	char *slash = NULL;
+	size_t i;
+
+	if (node->kind == HF_YAML_SCALAR && isdigit((unsigned char)node->text[0]))
+		lines = strtoul(node->text, &slash, 10);
+	for (i = 0; slash && *slash == '/' && i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(slash + 1, units[i].name) != 0 || lines < 1 || lines > LOG_LINES_MAX)
+			continue;
+		o->has_log_limit = true;
+		o->log_limit.lines = (uint32_t)lines;
+		o->log_limit.seconds = units[i].seconds;
+		return 0;
+	}
+	return hf_rd_bad(rd, node,
+		"must be 1 to %d and a unit: 10/second, 10/minute, 10/hour, 10/day", LOG_LINES_MAX);
+}
+
+static int rd_log_burst(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
+{
+	int64_t n;
+
+	if (hf_rd_int(node, 0, LOG_BURST_MAX, &n) < 0)
+		return hf_rd_bad(rd, node, "must be 0 to %d", LOG_BURST_MAX);
+	*(uint16_t *)dst = (uint16_t)n;
+	return 0;
 }
 
 static int rd_insert(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
@@ -301,6 +341,9 @@ static const struct hf_field felix_fields[] = {
 		offsetof(struct felix_in, o.has_ipv6)},
 	{"externalNodesList", rd_external_nodes, offsetof(struct felix_in, o.external_nodes)},
 	{"logPrefix", hf_rd_text, offsetof(struct felix_in, o.log_prefix)},
+	{"logActionRateLimit", rd_log_limit, offsetof(struct felix_in, o)},
+	{"logActionRateLimitBurst", rd_log_burst, offsetof(struct felix_in, o.log_burst),
+		offsetof(struct felix_in, o.has_log_burst)},
 	{"chainInsertMode", rd_insert, offsetof(struct felix_in, o.append),
 		offsetof(struct felix_in, o.has_append)},
 	{"nodeSelector", hf_rd_selector, offsetof(struct felix_in, o.node_selector)},

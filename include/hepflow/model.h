@@ -65,6 +65,16 @@ size_t hf_model_n_host_endpoints(const struct hf_model *model);
 const char *hf_model_host_endpoint(
 	const struct hf_model *model, size_t i, enum hf_endpoint_status *ret_status);
 
+/* What rules with action Log write; docs/semantics.md 11.7. */
+struct hf_model_logs {
+	const char *prefix; /* with %t %k %n %p for tier, kind, name, and name with namespace */
+	uint32_t lines;	    /* of each rule, in so many seconds; 0: no limit */
+	uint32_t seconds;
+	uint32_t burst; /* lines at once before that counts */
+};
+
+const struct hf_model_logs *hf_model_logs(const struct hf_model *model);
+
 /* Ports that bypass policy of host endpoints; docs/semantics.md 6. */
 struct hf_failsafe_port {
 	uint8_t proto;

@@ -51,6 +51,14 @@ spec:
     - {action: Allow}
 '''
 
+LOG_CONFIG = '''
+---
+apiVersion: projectcalico.org/v3
+kind: FelixConfiguration
+metadata: {name: default}
+spec: {logPrefix: "%t/%k:%n%", logActionRateLimit: 1/hour, logActionRateLimitBurst: 3}
+'''
+
 CONFIG = '''
 apiVersion: hepflow/v1
 kind: Config
@@ -183,6 +191,16 @@ def logs(d):
     p = d.counters()['packets']
     if p['logged'] + p['suppressed'] + p['logLost'] < 300 or p['suppressed'] == 0:
         bad('lines are not counted:', p)
+    with open(d.dir + '/policy.yaml', 'a') as f:
+        f.write(LOG_CONFIG)
+    if not d.waits_for('generation 2 in force'):
+        bad('the policy files are not watched')
+    inside('out', send_udp, 5002, 50)
+    if not d.waits_for(r'packet: default/gnp:web%: IN=eth0'):
+        bad('no line with a prefix of its own')
+    time.sleep(1.5)  # whatever else is logged has been by then
+    if len(re.findall('packet: default/gnp:web%:', d.text())) != 3:
+        bad('the limit of a rule is not kept')
 
 
 def read_pcapng(path):

@@ -84,6 +84,7 @@ Test(host, felix_parameters_that_change_verdicts)
 		"  serviceLoopPrevention: Disabled\n  ipv6Support: false\n"
 		"  externalNodesList: [192.0.2.1, 10.0.0.0/8]\n"
 		"  logPrefix: x\n  chainInsertMode: append\n"
+		"  logActionRateLimit: 10/minute\n  logActionRateLimitBurst: 7\n"
 		"  bpfEnabled: false\n  healthPort: 1\n"));
 	const struct hf_felix_obj *f = hf_policy_objects(p)->felix.v;
 
@@ -107,6 +108,8 @@ Test(host, felix_parameters_that_change_verdicts)
 	cr_expect(f->has_ipv6 && !f->ipv6);
 	cr_expect_eq(f->external_nodes.n, 2);
 	cr_expect_str_eq(f->log_prefix, "x");
+	cr_expect(f->has_log_limit && f->log_limit.lines == 10 && f->log_limit.seconds == 60);
+	cr_expect(f->has_log_burst && f->log_burst == 7);
 	cr_expect(f->has_append && f->append);
 	hf_policy_free(p);
 }
@@ -134,6 +137,14 @@ Test(host, nftables_twins_stand_in_or_win_by_mode)
 Test(host, felix_fields_that_are_wrong)
 {
 	expect_bad(FELIX("{bpfEnable: true}"), "t.yaml:4:8: unknown field 'bpfEnable'");
+	expect_bad(FELIX("{logActionRateLimit: 10/week}"),
+		"t.yaml:4:28: logActionRateLimit: must be 1 to 1000000 and a unit: 10/second, "
+		"10/minute, 10/hour, 10/day");
+	expect_bad(FELIX("{logActionRateLimit: 0/second}"),
+		"t.yaml:4:28: logActionRateLimit: must be 1 to 1000000 and a unit: 10/second, "
+		"10/minute, 10/hour, 10/day");
+	expect_bad(FELIX("{logActionRateLimitBurst: 10000}"),
+		"t.yaml:4:33: logActionRateLimitBurst: must be 0 to 9999");
 	expect_bad(FELIX("{interfaceExclude: /a(/}"),
 		"t.yaml:4:26: interfaceExclude: '/a(/' is not a regular expression");
 	expect_bad(FELIX("{interfacePrefix: 'a,b c*'}"),

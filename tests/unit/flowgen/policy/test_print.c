@@ -209,6 +209,8 @@ static const char everything[] =
 	"  ipv6Support: false\n"
 	"  externalNodesList: [10.0.0.0/8]\n"
 	"  logPrefix: 'a: b'\n"
+	"  logActionRateLimit: 9999/day\n"
+	"  logActionRateLimitBurst: 0\n"
 	"  chainInsertMode: Append\n"
 	"---\n"
 	"apiVersion: projectcalico.org/v3\n"
