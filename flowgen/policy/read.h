@@ -25,9 +25,10 @@ struct hf_batch;
 struct hf_err;
 
 /* docs/semantics.md 13, V8; the figures of Calico's own schema. */
-#define HF_RULES_MAX 1024 /* of one policy and direction */
-#define HF_NETS_MAX  256  /* of one list of a rule */
-#define HF_PORTS_MAX 50	  /* of one list of a rule */
+#define HF_RULES_MAX	  1024	  /* of one policy and direction */
+#define HF_RULES_FILE_MAX 400000u /* of all policies of a file: each costs 1.6 KB on its way */
+#define HF_NETS_MAX	  256	  /* of one list of a rule */
+#define HF_PORTS_MAX	  50	  /* of one list of a rule */
 /* Calico has none for these; a list that long is an attack or an accident. */
 #define HF_LIST_MAX 1000000
 #define HF_NAME_MAX 253 /* DNS subdomain, RFC 1123 as Kubernetes reads it */

@@ -3,6 +3,7 @@
 /* One Calico rule: docs/semantics.md 11. */
 
 #include "policy/read.h"
+#include "policy/set.h"
 #include "policy/valid.h"
 
 #include <hepflow/base/arena.h>
@@ -340,12 +341,23 @@ static int rd_rule_out(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 	return rd_rule(rd, node, dst, false);
 }
 
+static int read_rules(struct hf_rd *rd, const struct hf_yaml *node,
+	int (*read)(struct hf_rd *rd, const struct hf_yaml *node, void *dst), void *dst)
+{
+	if (node->kind == HF_YAML_SEQ)
+		rd->batch->n_rules += node->n;
+	if (rd->batch->n_rules > HF_RULES_FILE_MAX)
+		return hf_rd_fail_code(
+			rd, hf_rd_place(rd, node), -E2BIG, "more than %u rules", HF_RULES_FILE_MAX);
+	return hf_rd_list(rd, node, read, sizeof(struct hf_policy_rule), HF_RULES_MAX, dst);
+}
+
 int hf_rd_rules_in(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 {
-	return hf_rd_list(rd, node, rd_rule_in, sizeof(struct hf_policy_rule), HF_RULES_MAX, dst);
+	return read_rules(rd, node, rd_rule_in, dst);
 }
 
 int hf_rd_rules_out(struct hf_rd *rd, const struct hf_yaml *node, void *dst)
 {
-	return hf_rd_list(rd, node, rd_rule_out, sizeof(struct hf_policy_rule), HF_RULES_MAX, dst);
+	return read_rules(rd, node, rd_rule_out, dst);
 }

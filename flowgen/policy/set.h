@@ -52,6 +52,7 @@ struct hf_batch {
 	HF_VEC(struct hf_entry) entries;
 	HF_VEC(char *) notes; /* of malloc */
 	size_t n_docs;	      /* objects seen, skipped ones included */
+	size_t n_rules;	      /* of all policies and profiles */
 	size_t n_live;	      /* entries that the set still holds */
 	struct hf_batch *next;
 };

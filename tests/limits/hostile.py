@@ -76,6 +76,14 @@ def hosts(n, spec):
         for i in range(n)) + ''.join(policy(spec % i, f'p{i}') for i in range(n))
 
 
+def dead(n):
+    """1024 rules a policy that no packet comes to."""
+    return HOST1 + policy('order: 1, types: [Ingress], ingress: [{action: Deny}]') + ''.join(
+        policy('order: %d, types: [Ingress], ingress: [%s]' % (i + 2, ', '.join(
+            '{action: Allow, source: {nets: [%s/32]}}' % ip(i * 1024 + k) for k in range(1024))), f'p{i}')
+        for i in range(n))
+
+
 # name, text, what stderr must say (None: it is taken)
 CASES = [
     ('deep list', lambda: 'a: ' + '[' * 100000, 'nested too deep'),
@@ -94,6 +102,8 @@ CASES = [
         'ingress: [{action: Allow, source: {selector: has(a)}}]'), None),
     ('1025 rules', lambda: HOST1 + policy(
         'ingress: [%s]' % ', '.join(['{action: Allow}'] * 1025)), 'at most 1024'),
+    ('400000 rules behind one that denies all', lambda: dead(390), None),
+    ('more rules', lambda: dead(700), 'more than 400000 rules'),
     ('long selector', lambda: HOST1 + policy('selector: "%s"' % ' || '.join(
         f"a == 'b{i}'" for i in range(100000))), 'at most 1024'),
     ('deep selector', lambda: HOST1 + policy(
