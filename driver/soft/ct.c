@@ -26,11 +26,11 @@ const struct hf_ct_timer_info hf_ct_timers[HF_CT_N_TIMERS] = {
 	[HF_TCP_SYN_SENT] = {"tcp-syn-sent", 120},
 	[HF_TCP_SYN_RECV] = {"tcp-syn-recv", 60},
 	[HF_TCP_ESTABLISHED] = {"tcp-established", 5 * 24 * 3600},
-	[HF_TCP_FIN_WAIT] = {"tcp-fin-wait", 120},
-	[HF_TCP_CLOSE_WAIT] = {"tcp-close-wait", 60},
-	[HF_TCP_LAST_ACK] = {"tcp-last-ack", 30},
-	[HF_TCP_TIME_WAIT] = {"tcp-time-wait", 120},
-	[HF_TCP_CLOSE] = {"tcp-close", 10},
+	[HF_TCP_FIN_WAIT] = {"tcp-fin-wait", 120, true},
+	[HF_TCP_CLOSE_WAIT] = {"tcp-close-wait", 60, true},
+	[HF_TCP_LAST_ACK] = {"tcp-last-ack", 30, true},
+	[HF_TCP_TIME_WAIT] = {"tcp-time-wait", 120, true},
+	[HF_TCP_CLOSE] = {"tcp-close", 10, true},
 	[HF_TCP_SYN_SENT2] = {"tcp-syn-sent2", 120},
 	[HF_CT_TCP_UNACKED] = {"tcp-unacknowledged", 300},
 	[HF_CT_TCP_RETRANS] = {"tcp-max-retrans", 300},
@@ -43,9 +43,9 @@ const struct hf_ct_timer_info hf_ct_timers[HF_CT_N_TIMERS] = {
 	[HF_CT_SCTP + HF_SCTP_COOKIE_WAIT] = {"sctp-cookie-wait", 3},
 	[HF_CT_SCTP + HF_SCTP_COOKIE_ECHOED] = {"sctp-cookie-echoed", 3},
 	[HF_CT_SCTP + HF_SCTP_ESTABLISHED] = {"sctp-established", 210},
-	[HF_CT_SCTP + HF_SCTP_SHUTDOWN_SENT] = {"sctp-shutdown-sent", 3},
-	[HF_CT_SCTP + HF_SCTP_SHUTDOWN_RECD] = {"sctp-shutdown-recd", 3},
-	[HF_CT_SCTP + HF_SCTP_SHUTDOWN_ACK_SENT] = {"sctp-shutdown-ack-sent", 3},
+	[HF_CT_SCTP + HF_SCTP_SHUTDOWN_SENT] = {"sctp-shutdown-sent", 3, true},
+	[HF_CT_SCTP + HF_SCTP_SHUTDOWN_RECD] = {"sctp-shutdown-recd", 3, true},
+	[HF_CT_SCTP + HF_SCTP_SHUTDOWN_ACK_SENT] = {"sctp-shutdown-ack-sent", 3, true},
 	[HF_CT_SCTP + HF_SCTP_HEARTBEAT_SENT] = {"sctp-heartbeat-sent", 30},
 };
 
@@ -333,22 +333,30 @@ static void move_entry(struct hf_ct_table *ct, const struct hf_ct_view *v, uint3
 	list_add(p, e, v->at);
 }
 
-/* Of the half-open ones, the one silent for the longest. */
-static uint32_t find_victim(const struct hf_ct_pool *p, uint32_t now)
+/* Of half-open connections, or of assured ones that are closing, the one silent for the longest. */
+static uint32_t find_silent(const struct hf_ct_pool *p, uint32_t now, bool assured)
 {
 	uint32_t found = HF_CT_NIL, silent = 0;
 	unsigned int i;
 
 	for (i = 0; i < HF_CT_N_TIMERS; i++) {
-		uint32_t at = p->lists[0][i].oldest;
+		uint32_t at = p->lists[assured][i].oldest;
 
-		if (at != HF_CT_NIL &&
-			(found == HF_CT_NIL || now - hf_ct_hot_at(p, at)->seen > silent)) {
+		if (at == HF_CT_NIL || (assured && !hf_ct_timers[i].closing))
+			continue;
+		if (found == HF_CT_NIL || now - hf_ct_hot_at(p, at)->seen > silent) {
 			found = at;
 			silent = now - hf_ct_hot_at(p, at)->seen;
 		}
 	}
 	return found;
+}
+
+static uint32_t find_victim(const struct hf_ct_pool *p, uint32_t now)
+{
+	uint32_t found = find_silent(p, now, false);
+
+	return found == HF_CT_NIL ? find_silent(p, now, true) : found;
 }
 
 static bool over_share(

@@ -36,10 +36,10 @@
  *
  * Limits: the number of entries is fixed. When all are in use, what has expired goes first, then
  * of the connections that are not assured (TCP: before the handshake is done; others: before an
- * answer) the one that has been silent the longest, as Linux does under pressure; when there is
- * none of these, a new connection is refused. A source that holds more than its share of these (an
- * eighth, and at least 16) does not make room but is refused: a flood from one address does not
- * push out the handshakes of others.
+ * answer) the one that has been silent the longest, then of those that are closing, as Linux does
+ * under pressure; when there is none of these, a new connection is refused. A source that holds
+ * more than its share of these (an eighth, and at least 16) does not make room but is refused: a
+ * flood from one address does not push out the handshakes of others.
  *
  * Time is a counter (TSC cycles) given by the caller; it must not run backwards. It is kept in
  * milliseconds. An entry is never used after its time, but may be counted for up to a second
@@ -118,6 +118,7 @@ enum hf_ct_timer {
 struct hf_ct_timer_info {
 	const char *name; /* of the key in hepflowd's configuration; NULL: not to be set */
 	uint32_t seconds; /* Linux's default (Documentation/networking/nf_conntrack-sysctl) */
+	bool closing; /* the ends have said goodbye: may make room (nf_conntrack: can_early_drop) */
 };
 
 extern const struct hf_ct_timer_info hf_ct_timers[HF_CT_N_TIMERS];
@@ -136,8 +137,8 @@ struct hf_ct_stats {
 	uint64_t made;
 	uint64_t expired;
 	uint64_t flushed;
-	uint64_t evicted;	/* half open, thrown out before their time to make room */
-	uint64_t refused;	/* no room, and nothing to throw out */
+	uint64_t evicted; /* half open or closing, thrown out before their time to make room */
+	uint64_t refused; /* no room, and nothing to throw out */
 	uint64_t refused_share; /* the source has more than its share */
 	uint64_t half_open;	/* entries now that are not assured */
 };

@@ -445,6 +445,37 @@ Test(path, full_table_drops_what_it_cannot_remember)
 	IN(eth0, "src=198.51.100.9 dst=192.0.2.10 sport=1 dport=80 proto=udp", HF_SOFT_ESTABLISHED);
 }
 
+Test(path, closing_connections_make_room)
+{
+	static const char *const flags[] = {"S", "SA", "A", "FA"};
+	char line[128];
+	int i, k;
+
+	path_init(WORLD);
+	for (i = 1; i <= 64; i++) {
+		for (k = 0; k < (i == 9 ? 4 : 3); k++) {
+			bool out = k == 1;
+
+			(void)snprintf(line, sizeof(line),
+				out ? "src=192.0.2.10 dst=198.51.100.%d sport=80 dport=1 proto=tcp "
+				      "flags=%s"
+				    : "src=198.51.100.%d dst=192.0.2.10 sport=1 dport=80 proto=tcp "
+				      "flags=%s",
+				i, flags[k]);
+			check_at(__LINE__, eth0, out ? HF_SOFT_OUT : HF_SOFT_IN, line, NULL,
+				k ? HF_SOFT_ESTABLISHED : HF_SOFT_ALLOW);
+		}
+	}
+	IN(eth0, "src=198.51.100.99 dst=192.0.2.10 sport=1 dport=80 proto=tcp", HF_SOFT_ALLOW);
+	for (i = 1; i <= 64; i++) {
+		(void)snprintf(line, sizeof(line),
+			"src=198.51.100.%d dst=192.0.2.10 sport=1 dport=80 proto=tcp flags=A", i);
+		/* An ACK of no connection is judged, and pushes the call from 99 out. */
+		check_at(__LINE__, eth0, HF_SOFT_IN, line, NULL,
+			i == 9 ? HF_SOFT_ALLOW : HF_SOFT_ESTABLISHED);
+	}
+}
+
 Test(path, bursts_keep_their_order)
 {
 	static const char *const lines[] = {
