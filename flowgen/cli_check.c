@@ -190,36 +190,63 @@ static int check_plan(const struct cli_built *built, const struct hf_plan *plan)
 	return rc;
 }
 
-/* Without this what software decides would not be proven. */
-static int check_rules(const struct cli_built *built, const char *iface)
+/* Rules of policy that several in front of them cover together; one alone, and the rule is gone. */
+static void print_unmet(const struct hf_rules *rules, const char *iface, const uint8_t *meets)
 {
-	struct hf_check_opts opts = {0};
-	struct hf_check_rules check;
-	char text[LINE_SIZE];
-	struct hf_err err = {0};
-	int rc = hf_check_rules(built->model, built->rules, iface, &opts, &check, &err);
+	size_t i;
 
-	if (rc == -EPROTO) {
-		fprintf(stderr, "flowgen: %s\n", err.text);
-		return CLI_FAILED;
+	for (i = 0; i < hf_rules_n_origins(rules); i++) {
+		if (meets[i] == HF_CHECK_UNMET && hf_rules_place(rules, i)[0])
+			printf("  never met by what arrives by %s: %s  # %s\n", iface,
+				hf_rules_origin(rules, i), hf_rules_place(rules, i));
 	}
-	if (rc < 0)
-		return cli_fail(rc, &err);
+}
+
+static int print_rules(const struct cli_built *built, const char *iface,
+	const struct hf_check_rules *check, const uint8_t *meets)
+{
+	char text[LINE_SIZE];
+
 	printf("%s by the rules: ", iface);
-	switch (check.answer) {
+	switch (check->answer) {
 	case HF_CHECK_PROVEN:
 		puts("proven");
+		print_unmet(built->rules, iface, meets);
 		return CLI_OK;
 	case HF_CHECK_REFUTED:
-		(void)hf_packet_print(&check.pkt, text, sizeof(text)); /* fits */
+		(void)hf_packet_print(&check->pkt, text, sizeof(text)); /* fits */
 		printf("WRONG\npacket: %s\npolicy: %s\nrules: %s\n", text,
-			hf_verdict_name(check.policy), hf_verdict_name(check.rules));
+			hf_verdict_name(check->policy), hf_verdict_name(check->rules));
 		return CLI_FAILED;
 	case HF_CHECK_UNDECIDED:
 		break;
 	}
-	printf("undecided: %s\n", hf_check_limit_name(check.limit));
+	printf("undecided: %s\n", hf_check_limit_name(check->limit));
 	return CLI_FAILED;
+}
+
+/* Without this what software decides would not be proven. */
+static int check_rules(const struct cli_built *built, const char *iface)
+{
+	struct hf_check_opts opts = {
+		.meets = calloc(hf_rules_n_origins(built->rules) + 1, sizeof(*opts.meets))};
+	struct hf_check_rules check;
+	struct hf_err err = {0};
+	int rc;
+
+	if (!opts.meets)
+		return cli_fail(-ENOMEM, &err);
+	rc = hf_check_rules(built->model, built->rules, iface, &opts, &check, &err);
+	if (rc == -EPROTO) {
+		fprintf(stderr, "flowgen: %s\n", err.text);
+		rc = CLI_FAILED;
+	} else if (rc < 0) {
+		rc = cli_fail(rc, &err);
+	} else {
+		rc = print_rules(built, iface, &check, opts.meets);
+	}
+	free(opts.meets);
+	return rc;
 }
 
 /* Both proofs; the worse exit code. */

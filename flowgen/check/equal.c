@@ -17,6 +17,7 @@ struct job {
 	uint16_t in; /* of the model */
 	uint16_t rules_in;
 	struct hf_check_rules *ret;
+	uint8_t *meets;
 	struct hf_err *err;
 };
 
@@ -118,6 +119,7 @@ static int check_open(void *arg, struct dd *dd)
 
 	if (rc == 0)
 		rc = hf_tables_init(&t, job->rules, &pol, job->rules_in);
+	t.meets = job->meets;
 	if (rc < 0)
 		rc = hf_fail(job->err, rc, "check: out of memory");
 	else
@@ -136,7 +138,7 @@ int hf_check_rules(const struct hf_model *model, const struct hf_rules *rules, c
 	int in = hf_model_find_iface(model, iface), rules_in = hf_rules_find_iface(rules, iface);
 	struct hf_check_rules check = {.answer = HF_CHECK_PROVEN};
 	struct dd_budget budget = hf_check_budget(opts);
-	struct job job = {model, rules, (uint16_t)in, (uint16_t)rules_in, &check, err};
+	struct job job = {model, rules, (uint16_t)in, (uint16_t)rules_in, &check, opts->meets, err};
 	int rc = 0;
 
 	if (in <= 0 || rules_in <= 0)

@@ -4,6 +4,8 @@
 
 #include "chain.h"
 
+#include <hepflow/check.h>
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -216,14 +218,50 @@ static bool is_plain(const struct hf_block *b)
 	return true;
 }
 
+/* Conditions that do not stand on the packet: who meets the rule is not asked. */
+static bool is_special(const struct hf_rule *r)
+{
+	return r->op == HF_OP_LOG || r->match.ct != HF_CT_ANY || r->match.dnated_only ||
+	       r->match.out != HF_IF_ANY || r->match.wire_out != HF_IF_ANY;
+}
+
+/* Told of rules that something of what matches them comes to. */
+static void rule_meets(void *arg, size_t i, BDD packets)
+{
+	const struct block_run *run = arg;
+
+	(void)packets;
+	run->p->t->meets[run->block->rules[i].origin] = HF_CHECK_MET;
+}
+
+/* Somebody comes to the block. */
+static void note_rules(uint8_t *meets, const struct hf_block *b)
+{
+	uint32_t i;
+
+	for (i = 0; i < b->n_rules; i++) {
+		uint8_t *m = &meets[b->rules[i].origin];
+
+		if (is_special(&b->rules[i]))
+			*m = HF_CHECK_MET;
+		else if (*m == HF_CHECK_ABSENT)
+			*m = HF_CHECK_UNMET;
+	}
+}
+
 static void image_make(const struct pass *p, const struct hf_block *b, struct block_image *image)
 {
+	bool asked = p->t->meets && !p->dd->record;
 	struct block_run run = {p, b, image};
 	struct dd_list list = {.n = b->n_rules,
 		.n_outs = N_VERDICTS + image->n,
 		.member = rule_takes,
-		.arg = &run};
+		.arg = &run,
+		.meet = asked ? rule_meets : NULL,
+		.all = p->t->pol->all};
 
+	if (asked)
+		note_rules(p->t->meets, b);
 	(void)hf_dd_first(p->dd, &list, image->outs);
 }
 

@@ -21,6 +21,7 @@ struct tables {
 	BDD *dst_sets;
 	BDD *reach;		    /* per block, of the walk at hand */
 	struct block_image *images; /* per block */
+	uint8_t *meets;		    /* hf_check_opts.meets */
 };
 
 /* Returns 0 or -ENOMEM. */

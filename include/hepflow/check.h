@@ -39,12 +39,25 @@ struct hf_check_view {
 	struct hf_eswitch eswitch;
 };
 
+/* What packets there can be for the rules of one origin. */
+enum hf_check_meet {
+	HF_CHECK_ABSENT, /* nobody comes by */
+	HF_CHECK_UNMET,	 /* rules in front of it, perhaps several together, take all there can be */
+	HF_CHECK_MET,
+};
+
 /* Time and stop are looked at between steps of a proof, which last a second at most. */
 struct hf_check_opts {
 	size_t max_nodes;	 /* 0: HF_CHECK_NODES */
 	uint32_t max_ms;	 /* from the call on; 0: no limit */
 	bool (*stop)(void *arg); /* NULL, or asked often: true ends the proof */
 	void *stop_arg;
+	/*
+	 * hf_check_rules(): NULL, or for each origin of the rules enum hf_check_meet, zeroed by
+	 * the caller; of use when the answer is proven. Packets that arrive by the interface; a
+	 * rule that is not met may be all the same where another interface leads to it.
+	 */
+	uint8_t *meets;
 };
 
 /* Why a proof is undecided. */

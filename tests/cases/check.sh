@@ -51,6 +51,31 @@ diff - "$tmp/out" <<-END || fail 'text'
 	    IPv6 to remote    100.0 %  100.0 %
 	  maximal: nothing is left that this NIC could decide
 END
+# What several rules cover together is said, with its place.
+cat >"$tmp/union.yaml" <<-END
+	apiVersion: hepflow/v1
+	kind: HostFacts
+	metadata: {name: n0}
+	spec: {interfaces: [{name: eth0, addresses: [192.0.2.10/24]}]}
+	---
+	apiVersion: projectcalico.org/v3
+	kind: HostEndpoint
+	metadata: {name: eth0, labels: {host: n0}}
+	spec: {node: n0, interfaceName: eth0}
+	---
+	apiVersion: projectcalico.org/v3
+	kind: GlobalNetworkPolicy
+	metadata: {name: halves}
+	spec:
+	  selector: has(host)
+	  ingress:
+	    - {action: Allow, protocol: TCP, destination: {ports: ['1:1000']}}
+	    - {action: Deny, protocol: TCP, destination: {ports: ['900:2000']}}
+	    - {action: Allow, protocol: TCP, destination: {ports: ['500:1500']}}
+END
+"$flowgen" check -q -p none "$tmp/union.yaml" >"$tmp/out" || fail 'union'
+grep -q "^  never met by what arrives by eth0: default/gnp:halves/ingress/2  # $tmp/union.yaml:19:7$" "$tmp/out" ||
+	fail "no rule that is never met: $(cat "$tmp/out")"
 # A NIC that could do more says what, why, and shows a packet.
 "$flowgen" check -q -i eth0 -p i40e-x710 "$cases/deny-3000/policy.yaml" >"$tmp/out" || fail 'i40e'
 grep -qE '^    IPv4 to remote +[0-9.]+ %  [a-z0-9:.-]+  \(in=eth0 .*dst=.*\)$' "$tmp/out" ||

@@ -197,13 +197,34 @@ static void try_plan(const struct world_run *w, const struct hf_nic *nic, const 
 	hf_plan_free(plan);
 }
 
+/* What is said to be met by no packet decides about none. */
+static void try_unmet(const struct world_run *w, const char *iface, const uint8_t *meets)
+{
+	struct hf_packet pkt;
+	struct hf_key key;
+	unsigned int k;
+
+	for (k = 0; k < PACKETS_PER_STATE; k++) {
+		struct hf_decision d;
+
+		hf_world_packet(w->rand, &iface, 1, &pkt);
+		if (hf_rules_sort(w->rules, &pkt, &key, NULL) < 0)
+			continue;
+		d = hf_rules_lookup(w->rules, &key);
+		cr_assert_neq(meets[d.origin], HF_CHECK_UNMET, "HF_SEED=%llu world %zu %s: %s",
+			(unsigned long long)w->seed, w->i, iface,
+			hf_rules_origin(w->rules, d.origin));
+	}
+}
+
 static void try_rules(const struct world_run *w, const char *iface)
 {
-	struct hf_check_opts none = {0};
+	uint8_t *meets = calloc(hf_rules_n_origins(w->rules) + 1, sizeof(*meets));
+	struct hf_check_opts opts = {.meets = meets};
 	struct hf_check_rules check;
 	struct hf_err err = {0};
 	char line[512];
-	int rc = hf_check_rules(w->model, w->rules, iface, &none, &check, &err);
+	int rc = hf_check_rules(w->model, w->rules, iface, &opts, &check, &err);
 
 	cr_assert_eq(rc, 0, "HF_SEED=%llu world %zu %s: %s", (unsigned long long)w->seed, w->i,
 		iface, err.text);
@@ -214,6 +235,8 @@ static void try_rules(const struct world_run *w, const char *iface)
 	}
 	cr_assert_eq(check.answer, HF_CHECK_PROVEN, "HF_SEED=%llu world %zu %s",
 		(unsigned long long)w->seed, w->i, iface);
+	try_unmet(w, iface, meets);
+	free(meets);
 }
 
 /* Any NIC there is, with as much room as it has, or little, or none to speak of. */

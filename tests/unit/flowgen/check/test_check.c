@@ -12,6 +12,7 @@
 #include <hf_test.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 HF_SUITE(check);
@@ -569,5 +570,48 @@ Test(check, one_wrong_step_between_right_ends_is_found)
 	plan.steps = steps;
 	cr_expect_eq(hf_check_steps(h.model, h.model, &plan, &opts, &check, NULL), -EINVAL,
 		"it is not there");
+	teardown(&h);
+}
+
+/* Two rules take between them all that a third is for; a fourth is for one port more. */
+Test(check, a_rule_that_several_in_front_cover_is_met_by_nothing)
+{
+	static const char text[] = FACTS HEP DOC
+		"kind: GlobalNetworkPolicy\nmetadata: {name: halves}\n"
+		"spec: {selector: has(host), ingress: [\n"
+		"  {action: Allow, protocol: TCP, destination: {ports: ['1:1000']}},\n"
+		"  {action: Deny, protocol: TCP, destination: {ports: ['900:2000']}},\n"
+		"  {action: Allow, protocol: TCP, destination: {ports: ['500:1500']}},\n"
+		"  {action: Allow, protocol: TCP, destination: {ports: ['500:2001']}}]}\n";
+	static const struct {
+		const char *origin;
+		enum hf_check_meet meet;
+	} want[] = {{"default/gnp:halves/ingress/0", HF_CHECK_MET},
+		{"default/gnp:halves/ingress/1", HF_CHECK_MET},
+		{"default/gnp:halves/ingress/2", HF_CHECK_UNMET},
+		{"default/gnp:halves/ingress/3", HF_CHECK_MET}};
+	struct hf_check_opts opts = {0};
+	struct hf_check_rules check;
+	struct hf_rules *rules;
+	struct host h;
+	size_t i, k, found = 0;
+
+	setup(&h, "none", text);
+	cr_assert_eq(hf_rules_build(h.model, &rules, NULL), 0);
+	opts.meets = calloc(hf_rules_n_origins(rules) + 1, sizeof(*opts.meets));
+	cr_assert_not_null(opts.meets);
+	cr_assert_eq(hf_check_rules(h.model, rules, "eth0", &opts, &check, NULL), 0);
+	cr_expect_eq(check.answer, HF_CHECK_PROVEN);
+	for (i = 0; i < hf_rules_n_origins(rules); i++) {
+		for (k = 0; k < sizeof(want) / sizeof(want[0]); k++) {
+			if (strcmp(hf_rules_origin(rules, i), want[k].origin) != 0)
+				continue;
+			found++;
+			cr_expect_eq(opts.meets[i], want[k].meet, "%s", want[k].origin);
+		}
+	}
+	cr_expect_eq(found, sizeof(want) / sizeof(want[0]));
+	free(opts.meets);
+	hf_rules_free(rules);
 	teardown(&h);
 }
