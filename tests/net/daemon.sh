@@ -35,6 +35,7 @@ fi
 deadline=20 # seconds that any one thing may take
 tmp=$(mktemp -d)
 pids=()
+switch=() # devices of eth0, its host side, cali1, its host side; none: those of every day
 
 finish() {
 	for pid in "${pids[@]}"; do
@@ -141,7 +142,7 @@ write_config() {
 	  eal: [--no-huge, --no-pci, -m, "256"]
 	  ports:
 	    - {name: eth0, role: uplink, devargs: "$1", profile: $2}
-	    - {name: eth0, role: host, devargs: "net_af_packet1,iface=hs0"}
+	    - {name: eth0, role: host, devargs: "${switch[1]:-net_af_packet1,iface=hs0}"}
 	END
 }
 
@@ -435,8 +436,8 @@ run_pod() {
 	END
 	write_config "$1" "$2"
 	cat >>"$tmp/hepflow.yaml" <<-END
-	    - {name: cali1, role: workload, devargs: "net_af_packet2,iface=pd1"}
-	    - {name: cali1, role: host, devargs: "net_af_packet3,iface=hs1"}
+	    - {name: cali1, role: workload, devargs: "${switch[2]:-net_af_packet2,iface=pd1}"}
+	    - {name: cali1, role: host, devargs: "${switch[3]:-net_af_packet3,iface=hs1}"}
 	END
 	start
 	traffic
@@ -444,9 +445,37 @@ run_pod() {
 	denied 3000 10.65.0.2
 	allowed 8000 10.65.0.2 host
 	ip netns exec pod ping -qc1 -W2 192.0.2.1 >/dev/null || bad "ping from the pod"
-	ask status | expect status '^  cali1: role workload, wire net_af_packet2'
+	ask status | expect status '^  cali1: role workload, wire net_'
 	ask explain in=eth0 src=192.0.2.1 dst=10.65.0.2 proto=tcp dport=3000 |
 		expect explain '^origin: default/gnp:aof/ingress/0$'
+	stop
+}
+
+# Every port is one of an e-switch: the wire's, and representors of the functions that host and pod
+# have. Packets go through hepflowd between them, and the wire's port is programmed as any uplink.
+run_switch() {
+	local i=0 side
+	local devices=(up0 hs0 pd1 hs1)
+	switch=()
+	for side in "${devices[@]}"; do
+		switch+=("net_vnic$i,profile=mlx5-cx6dx-esw,switch=1,$([ $i = 0 ] || echo "representor=$((i - 1)),")dev=net_af_packet$i,iface=$side,qpairs=2")
+		i=$((i + 1))
+	done
+	run_pod "${switch[0]}" auto
+	switch=()
+}
+
+# A host endpoint of all interfaces judges as one of its own.
+run_star() {
+	mode=star
+	write_policy 8000
+	sed 's/metadata: {name: eth0, /metadata: {name: all, /; s/interfaceName: eth0/interfaceName: "*"/' -i "$tmp/policy.yaml"
+	write_config "$1" "$2"
+	start
+	allowed 8000
+	denied 3000
+	ask verify | expect verify '^eth0 on .*: proven$'
+	ask policy/dump | expect policy/dump '^default/gnp:web/ingress/0 '
 	stop
 }
 
@@ -462,6 +491,8 @@ if [ -e "$build/driver/librte_net_vnic.so" ]; then
 	run_vnic
 	run_reject
 	run_pod net_vnic0,profile=mlx5-cx6dx,dev=net_af_packet0,iface=up0 auto
+	run_switch
+	run_star net_vnic0,profile=mlx5-cx6dx,dev=net_af_packet0,iface=up0 auto
 else
 	echo "note: the virtual SmartNIC is not built; only the run without offload was made"
 fi

@@ -20,7 +20,7 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'lib'))
 
-SECONDS = int(os.environ.get('HF_SOAK_SECONDS', '20'))
+SECONDS = int(os.environ.get('HF_SOAK_SECONDS', '12'))
 SEED = os.environ.get('HF_SEED', '1')
 HOST = '192.0.2.10'
 PORTS = list(range(8000, 8012))

@@ -4,7 +4,7 @@
 # hepflowd in its working day, made short: policy that changes all the time, traffic, and many who ask.
 # In the end it must answer as at the beginning, with the memory and the descriptors of then.
 #
-#   HF_SOAK_SECONDS   how long (20)
+#   HF_SOAK_SECONDS   how long (12)
 #   HF_SEED           of the changes and the traffic (1)
 
 set -euo pipefail

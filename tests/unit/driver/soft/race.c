@@ -26,7 +26,7 @@
 
 #define WORKERS 2
 #define FLOWS	64 /* of each worker; all are allowed by all rules, so no mbuf is ever freed */
-#define CHANGES 60
+#define CHANGES 30
 
 #define FACTS                                                                                      \
 	"apiVersion: hepflow/v1\nkind: HostFacts\nmetadata: {name: n0}\nspec:\n"                   \
