@@ -280,10 +280,50 @@ static void print_port(const struct hf_conf_port *conf, const struct hf_port *po
 		s.rx_packets, s.tx_packets, s.rx_missed, s.rx_errors + s.tx_errors);
 }
 
-int cmd_port_list(void *arg, const struct hf_rpc_call *call, struct hf_err *)
+/* What a driver does not count is null. */
+static json_t *port_json(
+	const struct hf_conf_port *conf, const struct hf_port *port, const struct hf_nic *nic)
+{
+	struct hf_port_stats s;
+	json_t *j = json_pack("{s:s, s:s, s:i, s:s, s:i, s:b, s:s?}", "name", conf->name, "role",
+		hf_role_name(conf->role), "port", hf_port_id(port), "driver", hf_port_driver(port),
+		"queues", hf_port_n_queues(port), "link", hf_port_link(port), "profile",
+		nic ? nic->name : NULL);
+
+	if (hf_port_read_stats(port, &s) < 0)
+		(void)json_object_set_new(j, "stats", json_null());
+	else
+		(void)json_object_set_new(j, "stats",
+			json_pack("{s:I, s:I, s:I, s:I, s:I}", "rxPackets",
+				(json_int_t)s.rx_packets, "txPackets", (json_int_t)s.tx_packets,
+				"rxMissed", (json_int_t)s.rx_missed, "rxErrors",
+				(json_int_t)s.rx_errors, "txErrors", (json_int_t)s.tx_errors));
+	return j;
+}
+
+static json_t *ports_json(const struct hf_daemon *d)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < d->n_wires; i++) {
+		const struct hf_wire *w = &d->wires[i];
+
+		(void)json_array_append_new(list, port_json(w->outer_conf, w->outer, w->nic));
+		if (w->inner)
+			(void)json_array_append_new(list, port_json(w->inner_conf, w->inner, NULL));
+	}
+	return list;
+}
+
+int cmd_port_list(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 {
 	const struct hf_daemon *d = arg;
 	size_t i;
+
+	if (call->json)
+		return commands_print_json(
+			call, json_pack("{s:i, s:o}", "schema", 1, "ports", ports_json(d)), err);
 
 	fprintf(call->out, "%-15s %-8s %4s %-14s %6s %-4s %-15s %12s %12s %8s %8s\n", "NAME",
 		"ROLE", "PORT", "DRIVER", "QUEUES", "LINK", "PROFILE", "RX", "TX", "MISSED",

@@ -145,7 +145,7 @@ static const struct hf_rpc_command commands[] = {
 	{"plan", "[-f PATH]...", 0, HF_RPC_ARGS_MAX, true, cmd_plan},
 	{"plan/show", "", 0, 0, false, cmd_plan_show},
 	{"policy/dump", "[--format=json]", 0, 0, true, cmd_policy_dump},
-	{"port/list", "", 0, 0, false, cmd_port_list},
+	{"port/list", "[--format=json]", 0, 0, true, cmd_port_list},
 	{"port/restart", "NAME", 1, 1, false, cmd_port_restart},
 	{"profile/probe", "[PORT]", 0, 1, true, cmd_profile_probe},
 	{"profile/show", "[PORT]", 0, 1, false, cmd_profile_show},

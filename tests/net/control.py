@@ -318,6 +318,10 @@ def probed(d, dir):
 def stock(d, dir):
     """Every command that only looks: Open vSwitch's client and ours get the same bytes."""
     names = [line.split()[0] for line in d.ask('list-commands').splitlines()[1:]]
+    ports = json.loads(d.ask('--format', 'json', 'port/list'))['ports']
+    assert [(p['name'], p['role'], p['driver']) for p in ports] == [
+        ('eth0', 'uplink', 'net_vnic'), ('eth0', 'host', 'net_null')], ports
+    assert ports[0]['profile'] == 'mlx5-cx6dx' and ports[1]['stats']['rxErrors'] == 0, ports
     assert names == sorted(names) and {
         'apply', 'capture', 'confirm', 'conntrack/dump', 'conntrack/flush', 'coverage/show',
         'dpctl/dump-flows', 'dpctl/offload-stats-show', 'exit', 'explain', 'failsafe/check',
