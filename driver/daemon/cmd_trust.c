@@ -48,7 +48,7 @@ int cmd_failsafe_check(void *arg, const struct hf_rpc_call *call, struct hf_err 
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
-	int rc = out ? hf_failsafe_run(d->now, &in, out, &tried, err)
+	int rc = out ? hf_failsafe_run(d->now, &in, 0, out, &tried, err)
 		     : hf_fail(err, -ENOMEM, "out of memory");
 
 	if (out && fclose(out) && rc == 0)

@@ -10,10 +10,11 @@
 #include <string.h>
 #include <time.h>
 
-#define LINE_SIZE   512	    /* longer than any packet line */
-#define NODES_MAX   4000000 /* 200 MB */
-#define SOURCES_MAX 1024    /* other ends that a failsafe port is tried from */
-#define TOLD_MAX    10	    /* closed ways in */
+#define LINE_SIZE      512     /* longer than any packet line */
+#define NODES_MAX      4000000 /* 200 MB */
+#define SOURCES_MAX    1024    /* other ends that a failsafe port is tried from */
+#define SOURCES_BEFORE 16      /* before a change, which waits for it: some milliseconds */
+#define TOLD_MAX       10      /* closed ways in */
 
 static uint64_t now_ms(void)
 {
@@ -154,6 +155,16 @@ static void add_source(struct sources *s, const struct hf_addr *addr)
 		s->v[s->n++] = *addr;
 }
 
+/* Every so many of them, so that about max are left; the first two stay. */
+static void thin_out(struct sources *s, size_t max)
+{
+	size_t step = s->n / max + 1, i, n = 0;
+
+	for (i = 0; i < s->n; i += i < 2 ? 1 : step)
+		s->v[n++] = s->v[i];
+	s->n = n;
+}
+
 static void find_sources(const struct hf_rules *rules, struct sources *ret)
 {
 	static const struct hf_addr somebody[] = {
@@ -238,8 +249,8 @@ static void try_wire(struct tried *t, const struct sources *src)
 	}
 }
 
-int hf_failsafe_run(const struct hf_generation *g, const struct hf_inputs *in, FILE *out,
-	struct hf_failsafe_try *ret, struct hf_err *err)
+int hf_failsafe_run(const struct hf_generation *g, const struct hf_inputs *in, size_t max_sources,
+	FILE *out, struct hf_failsafe_try *ret, struct hf_err *err)
 {
 	struct sources *src = malloc(sizeof(*src));
 	size_t i;
@@ -248,6 +259,8 @@ int hf_failsafe_run(const struct hf_generation *g, const struct hf_inputs *in, F
 		return hf_fail(err, -ENOMEM, "out of memory");
 	*ret = (struct hf_failsafe_try){.n_ports = hf_model_n_failsafes(g->model, false)};
 	find_sources(g->rules, src);
+	if (max_sources)
+		thin_out(src, max_sources);
 	for (i = 0; i < g->n_plans; i++) {
 		const struct hf_config *c = in->config;
 		struct tried t = {.g = g,
@@ -270,7 +283,7 @@ static int failsafe_before(
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
-	int rc = out ? hf_failsafe_run(g, in, out, &tried, err)
+	int rc = out ? hf_failsafe_run(g, in, SOURCES_BEFORE, out, &tried, err)
 		     : hf_fail(err, -ENOMEM, "out of memory");
 
 	if (out && fclose(out) && rc == 0)

@@ -42,9 +42,9 @@ struct hf_failsafe_try {
 	size_t n;   /* ways in that were tried */
 	size_t bad; /* of those: closed; the first ten are told */
 };
-/* -ENOMEM. */
-int hf_failsafe_run(const struct hf_generation *g, const struct hf_inputs *in, FILE *out,
-	struct hf_failsafe_try *ret, struct hf_err *err);
+/* From about max_sources other ends, 0: from all edges. -ENOMEM. */
+int hf_failsafe_run(const struct hf_generation *g, const struct hf_inputs *in, size_t max_sources,
+	FILE *out, struct hf_failsafe_try *ret, struct hf_err *err);
 
 /*
  * What must hold before a generation is put in force, as the configuration asks for it. -EPERM: a

@@ -187,19 +187,26 @@ def cut_in_mid_message(d, dir, f, new):
     assert d.verdict(TO_80) == ALLOWED
 
 
+def is_let_go(s):
+    """Whatever has been reported to it before."""
+    s.settimeout(DEADLINE)
+    while s.recv(4096):
+        pass
+
+
 def nonsense(d, dir):
     n = d.status()['felix']['connections']
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(f'{dir}/run/felix.sock')
         s.sendall(struct.pack('<Q', 3) + b'\x0a\xff\xff')
-        assert s.recv(1) == b'', 'whoever sends nonsense is let go'
+        is_let_go(s)
     wait(lambda: d.status()['felix']['connections'] > n, 'a connection')
     assert 'that are no message' in d.status()['felix']['error']
     assert d.verdict(TO_3000) == DENIED
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(f'{dir}/run/felix.sock')
         s.sendall(struct.pack('<Q', 1 << 40))
-        assert s.recv(1) == b'', 'nor is a frame that is too long waited for'
+        is_let_go(s)  # nor is a frame that is too long waited for
     f = Felix(dir)
     f.raw(struct.pack('<Q', 3) + b'\x0a\xff\xff')
     assert f.process.wait(DEADLINE) == 1, 'the relay ends, so that Felix begins anew'
