@@ -168,42 +168,39 @@ int hf_cards_scan(const char *sysfs, const struct hf_verbs *verbs, size_t n_verb
 	return 0;
 }
 
-/*
- * Chips behind the id that virtual functions of ConnectX-6 Dx and later share (0x101e): the first
- * number of their firmware, and the PCI id of their physical functions (DPDK 22.11,
- * drivers/common/mlx5/mlx5_common.h; doc/guides/nics/mlx5.rst).
- */
+/* Virtual functions of ConnectX-6 Dx and later share it (drivers/common/mlx5/mlx5_common.h). */
 #define MLX_SHARED_VF 0x101e
 
-static uint16_t chip_of_firmware(const char *firmware)
+/* NULL: a firmware that no profile knows. */
+static const struct hf_nic *by_firmware(const char *firmware, struct hf_nic *const *nics, size_t n)
 {
-	static const struct {
-		long major;
-		uint16_t device;
-	} chips[] = {{22, 0x101d}, {24, 0xa2d6}, {26, 0x101f}, {28, 0x1021}, {32, 0xa2dc}};
-	long major = strtol(firmware, NULL, 10);
+	unsigned long major = strtoul(firmware, NULL, 10);
 	size_t i;
+	size_t k;
 
-	for (i = 0; i < sizeof(chips) / sizeof(*chips); i++) {
-		if (chips[i].major == major)
-			return chips[i].device;
+	for (i = 0; i < n; i++) {
+		for (k = 0; k < nics[i]->n_firmware; k++) {
+			if (nics[i]->firmware[k] == major && nics[i]->n_pci > 0)
+				return nics[i];
+		}
 	}
-	return 0;
+	return NULL;
 }
 
-struct hf_pci_id hf_card_chip(const struct hf_card *card, char *why, size_t size)
+struct hf_pci_id hf_card_chip(
+	const struct hf_card *card, struct hf_nic *const *nics, size_t n, char *why, size_t size)
 {
 	struct hf_pci_id id = card->id;
-	uint16_t device;
+	const struct hf_nic *nic;
 
 	(void)snprintf(why, size, "PCI id %04x:%04x", id.vendor, id.device);
 	if (id.vendor != VENDOR_MLX || id.device != MLX_SHARED_VF)
 		return id;
-	device = card->has_verbs ? chip_of_firmware(card->verbs.firmware) : 0;
-	if (device != 0) {
+	nic = card->has_verbs ? by_firmware(card->verbs.firmware, nics, n) : NULL;
+	if (nic) {
 		(void)snprintf(why, size, "virtual function, chip by its firmware %s",
 			card->verbs.firmware);
-		id.device = device;
+		id = nic->pci[0];
 	} else {
 		(void)snprintf(why, size,
 			"virtual function of a ConnectX-6 Dx or later, %s: ambiguous, so the "

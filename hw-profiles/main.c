@@ -197,6 +197,7 @@ static json_t *nic_json(const struct hf_nic *nic)
 {
 	json_t *aliases = json_array();
 	json_t *pci = json_array();
+	json_t *firmware = json_array();
 	json_t *engines = json_array();
 	char id[16];
 	size_t i;
@@ -207,16 +208,20 @@ static json_t *nic_json(const struct hf_nic *nic)
 		(void)snprintf(id, sizeof(id), "%04x:%04x", nic->pci[i].vendor, nic->pci[i].device);
 		json_array_append_new(pci, json_string(id));
 	}
+	for (i = 0; i < nic->n_firmware; i++)
+		json_array_append_new(firmware, json_integer(nic->firmware[i]));
 	for (i = 0; i < nic->n_engines; i++)
 		json_array_append_new(engines, engine_json(&nic->engine[i]));
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, "
-			 "s:b, s:b, s:o}",
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:b, s:b, s:b, "
+		"s:b, s:b, s:o}",
 		"name", nic->name, "chips", nic->chips, "driver", nic->driver, "devargs",
-		nic->devargs, "aliases", aliases, "pci", pci, "ingress", nic->ingress, "egress",
-		nic->egress, "transfer", nic->transfer, "fragments_match_l4",
-		nic->fragments_match_l4, "extensions_match_l4", nic->ext_match_l4, "flush_on_stop",
-		nic->flush_on_stop, "bifurcated", nic->bifurcated, "isolate", nic->isolate, "async",
-		nic->async, "async_only", nic->async_only, "engines", engines);
+		nic->devargs, "aliases", aliases, "pci", pci, "firmware", firmware, "ingress",
+		nic->ingress, "egress", nic->egress, "transfer", nic->transfer,
+		"fragments_match_l4", nic->fragments_match_l4, "extensions_match_l4",
+		nic->ext_match_l4, "flush_on_stop", nic->flush_on_stop, "bifurcated",
+		nic->bifurcated, "isolate", nic->isolate, "async", nic->async, "async_only",
+		nic->async_only, "engines", engines);
 }
 
 static int print_json(struct hf_nic *const *nics, size_t n)
@@ -459,6 +464,10 @@ static void show_text(const struct hf_nic *nic)
 	for (i = 0; i < nic->n_pci; i++)
 		printf(" %04x:%04x", nic->pci[i].vendor, nic->pci[i].device);
 	printf("%s\n", nic->n_pci == 0 ? " -" : "");
+	if (nic->n_firmware > 0)
+		printf("firmware  ");
+	for (i = 0; i < nic->n_firmware; i++)
+		printf(" %u.x%s", nic->firmware[i], i + 1 == nic->n_firmware ? "\n" : "");
 	printf("directions%s%s%s%s\n", nic->ingress ? " ingress" : "", nic->egress ? " egress" : "",
 		nic->transfer ? " transfer" : "",
 		nic->ingress || nic->egress || nic->transfer ? "" : " -");

@@ -130,7 +130,7 @@ static bool has_id(const struct hf_nic *nic, const struct hf_pci_id *id)
 const struct hf_nic *hf_card_match(const struct hf_card *card, const char *devargs,
 	struct hf_nic *const *nics, size_t n, char *why, size_t size)
 {
-	struct hf_pci_id id = hf_card_chip(card, why, size);
+	struct hf_pci_id id = hf_card_chip(card, nics, n, why, size);
 	const struct hf_nic *best = NULL, *other = NULL;
 	struct fit best_fit = {0};
 	size_t i;

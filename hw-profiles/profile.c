@@ -91,9 +91,25 @@ static int hex4(const char *text, uint16_t *ret)
 	return 0;
 }
 
+static int read_firmware(const struct reader *r, const struct hf_yaml *node, struct hf_nic *nic)
+{
+	size_t i;
+
+	if (!node)
+		return 0;
+	if (hf_read_list(r, node, HF_NIC_FIRMWARE_MAX) < 0)
+		return -EINVAL;
+	for (i = 0; i < node->n; i++) {
+		if (hf_read_u32(r, node->v[i], 1, UINT16_MAX, &nic->firmware[i]) < 0)
+			return -EINVAL;
+	}
+	nic->n_firmware = node->n;
+	return 0;
+}
+
 static int read_pci(const struct reader *r, const struct hf_yaml *node, struct hf_nic *nic)
 {
-	static const char *const keys[] = {"ids", "src", NULL};
+	static const char *const keys[] = {"ids", "firmware", "src", NULL};
 	const struct hf_yaml *ids;
 	size_t i;
 
@@ -111,7 +127,7 @@ static int read_pci(const struct reader *r, const struct hf_yaml *node, struct h
 				"a PCI id like \"15b3:101d\" is needed here, in lower case");
 	}
 	nic->n_pci = ids->n;
-	return 0;
+	return read_firmware(r, hf_yaml_get(node, "firmware"), nic);
 }
 
 static int read_identity(const struct reader *r, const struct hf_yaml *map, struct hf_nic *nic)
@@ -322,6 +338,7 @@ static int read_like(const struct reader *r, const struct hf_yaml *node, struct 
 	free(base);
 	nic->n_aliases = 0;
 	nic->n_pci = 0;
+	nic->n_firmware = 0;
 	return 0;
 }
 

@@ -54,10 +54,11 @@ int hf_cards_scan(const char *sysfs, const struct hf_verbs *verbs, size_t n_verb
 
 /*
  * PCI id of the card's chip, and in why how it is known. Virtual functions of ConnectX-6 Dx and
- * later have one id; their firmware tells them apart, and the id of their physical function is
- * given.
+ * later have one id; their firmware tells them apart, and the first id of a profile of that
+ * firmware is given.
  */
-struct hf_pci_id hf_card_chip(const struct hf_card *card, char *why, size_t size);
+struct hf_pci_id hf_card_chip(
+	const struct hf_card *card, struct hf_nic *const *nics, size_t n, char *why, size_t size);
 
 /*
  * The profile among all that describes the card in the mode that device arguments ask for

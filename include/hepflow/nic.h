@@ -26,6 +26,7 @@
 #define HF_NIC_TEXT_SIZE    96
 #define HF_NIC_ENGINES_MAX  6
 #define HF_NIC_PCI_MAX	    64
+#define HF_NIC_FIRMWARE_MAX 8
 #define HF_NIC_ALIASES_MAX  8
 #define HF_NIC_PATTERNS_MAX 64
 #define HF_NIC_LISTS_MAX    48 /* action lists */
@@ -267,6 +268,8 @@ struct hf_nic {
 	char aliases[HF_NIC_ALIASES_MAX][HF_NIC_NAME_SIZE];
 	size_t n_pci;
 	struct hf_pci_id pci[HF_NIC_PCI_MAX];
+	size_t n_firmware;
+	uint32_t firmware[HF_NIC_FIRMWARE_MAX]; /* first numbers of its chips' versions */
 	bool ingress;
 	bool egress;
 	bool transfer;

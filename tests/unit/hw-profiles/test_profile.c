@@ -125,6 +125,8 @@ Test(profile, wrong_types_have_their_place)
 	expect_error("name: try", "name: Try!", "2:7", "small letters");
 	expect_error("\"8086:1572\"", "8086:1572:1", "7:13", "a PCI id like");
 	expect_error("\"8086:1572\"", "\"8086:15G2\"", "7:13", "a PCI id like");
+	expect_error("], src: x}\n", "], firmware: [0], src: x}\n", "7:38", "");
+	expect_error("], src: x}\n", "], firmware: 22, src: x}\n", "7:37", "");
 	expect_error("ingress: true", "ingress: 1", "8:23", "true or false");
 	expect_error("count: 4", "count: four", "13:21", "whole number");
 	expect_error("count: 4", "count: 0", "13:21", "whole number");
