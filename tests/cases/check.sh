@@ -4,32 +4,21 @@
 # flowgen check proves the plans of every golden case, for a NIC of each kind.
 
 set -uo pipefail
-export LC_ALL=C
-
-cases=$(cd "$(dirname "$0")" && pwd)
-flowgen=${FLOWGEN:-${HF_BUILD:?is not set}/flowgen/flowgen}
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-failed=0
+. "$(dirname "$0")/../lib/script.sh"
 proven=0
 entries=0
-
-fail() {
-	echo "FAIL: $*"
-	failed=1
-}
 
 for dir in "$cases"/*/; do
 	args=()
 	[ ! -f "$dir/args" ] || read -ra args <"$dir/args"
 	for profile in mlx5-cx6dx i40e-x710 ixgbe-x540 none; do
 		(cd "$dir" && "$flowgen" check -q "${args[@]}" -p $profile policy.yaml) \
-			>"$tmp/out" 2>"$tmp/err" ||
-			fail "$(basename "$dir") on $profile: exit $?: $(cat "$tmp/out" "$tmp/err")"
+			>"$work/out" 2>"$work/err" ||
+			fail "$(basename "$dir") on $profile: exit $?: $(cat "$work/out" "$work/err")"
 		while read -r n; do
 			proven=$((proven + 1))
 			entries=$((entries + n))
-		done < <(sed -nE 's/^[^ ]+ on [^ ]+: proven, ([0-9]+) entries$/\1/p' "$tmp/out")
+		done < <(sed -nE 's/^[^ ]+ on [^ ]+: proven, ([0-9]+) entries$/\1/p' "$work/out")
 	done
 done
 echo "$proven plans proven, $entries entries"
@@ -37,8 +26,8 @@ echo "$proven plans proven, $entries entries"
 [ "$proven" -gt 200 ] && [ "$entries" -gt 5000 ] || fail 'fewer plans than there are cases'
 
 # What is said of a plan: the part in software, and for a NIC without an engine all of it.
-"$flowgen" check -q -i eth0 -p none "$cases/deny-3000/policy.yaml" >"$tmp/out" || fail 'none'
-diff - "$tmp/out" <<-END || fail 'text'
+"$flowgen" check -q -i eth0 -p none "$cases/deny-3000/policy.yaml" >"$work/out" || fail 'none'
+diff - "$work/out" <<-END || fail 'text'
 	eth0 by the rules: proven
 	eth0 on none: proven, 0 entries
 	  left to software, packets that nothing in policy and plan tells apart counting as one;
@@ -77,8 +66,8 @@ END
 grep -q "^  never met by what arrives by eth0: default/gnp:halves/ingress/2  # $tmp/union.yaml:19:7$" "$tmp/out" ||
 	fail "no rule that is never met: $(cat "$tmp/out")"
 # A NIC that could do more says what, why, and shows a packet.
-"$flowgen" check -q -i eth0 -p i40e-x710 "$cases/deny-3000/policy.yaml" >"$tmp/out" || fail 'i40e'
-grep -qE '^    IPv4 to remote +[0-9.]+ %  [a-z0-9:.-]+  \(in=eth0 .*dst=.*\)$' "$tmp/out" ||
-	fail "no region: $(cat "$tmp/out")"
-if grep -q 'maximal' "$tmp/out"; then fail 'maximal, and not'; fi
+"$flowgen" check -q -i eth0 -p i40e-x710 "$cases/deny-3000/policy.yaml" >"$work/out" || fail 'i40e'
+grep -qE '^    IPv4 to remote +[0-9.]+ %  [a-z0-9:.-]+  \(in=eth0 .*dst=.*\)$' "$work/out" ||
+	fail "no region: $(cat "$work/out")"
+if grep -q 'maximal' "$work/out"; then fail 'maximal, and not'; fi
 exit $failed

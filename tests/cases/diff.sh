@@ -5,32 +5,12 @@
 # packets is what flowgen eval says.
 
 set -uo pipefail
-export LC_ALL=C
-
-cases=$(cd "$(dirname "$0")" && pwd)
-flowgen=${FLOWGEN:-${HF_BUILD:?is not set}/flowgen/flowgen}
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-failed=0
+. "$(dirname "$0")/../lib/script.sh"
 nic=mlx5-cx6dx
 
-fail() {
-	echo "FAIL: $*"
-	failed=1
-}
-
-# run EXIT ARG...: leaves $tmp/out and $tmp/err
+# run EXIT ARG...
 run() {
-	local code=$1 got
-
-	shift
-	"$flowgen" diff "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
-	got=$?
-	[ "$got" -eq "$code" ] || fail "diff $*: exit $got, not $code: $(cat "$tmp/err")"
-}
-
-says() {
-	grep -qE -- "$1" "$tmp/out" || fail "no '$1' in: $(cat "$tmp/out")"
+	call "$1" "$flowgen" diff "${@:2}" </dev/null
 }
 
 # world N ODD ACTION: N rules allow TCP to a port of their own; that of port ODD does ACTION.
@@ -67,54 +47,54 @@ world() {
 hint='\(see flowgen --help\)$'
 usage() {
 	run 2 "${@:2}"
-	[ ! -s "$tmp/out" ] || fail "diff ${*:2}: prints something"
-	grep -qE "$1" "$tmp/err" || fail "diff ${*:2}: $(cat "$tmp/err")"
-	[ "$(wc -l <"$tmp/err")" -eq 1 ] || fail "diff ${*:2}: not one line"
+	[ ! -s "$work/out" ] || fail "diff ${*:2}: prints something"
+	grep -qE "$1" "$work/err" || fail "diff ${*:2}: $(cat "$work/err")"
+	[ "$(wc -l <"$work/err")" -eq 1 ] || fail "diff ${*:2}: not one line"
 }
 
-world 1000 0 - >"$tmp/old.yaml"
-usage "needs OLD and NEW, a file or folder each $hint" -p $nic "$tmp/old.yaml"
+world 1000 0 - >"$work/old.yaml"
+usage "needs OLD and NEW, a file or folder each $hint" -p $nic "$work/old.yaml"
 usage "needs OLD and NEW, a file or folder each $hint" -p $nic a b c
-usage "needs a NIC profile \(-p\) $hint" "$tmp/old.yaml" "$tmp/old.yaml"
+usage "needs a NIC profile \(-p\) $hint" "$work/old.yaml" "$work/old.yaml"
 usage "standard input cannot be OLD and NEW $hint" -p $nic - -
-usage "diff has no format 'dot' $hint" -p $nic --format dot "$tmp/old.yaml" "$tmp/old.yaml"
-usage "no uplink 'eth7' on this host" -p $nic -i eth7 "$tmp/old.yaml" "$tmp/old.yaml"
-usage "nosuch" -p nosuch "$tmp/old.yaml" "$tmp/old.yaml"
-echo 'kind: [' >"$tmp/broken.yaml"
-usage "$tmp/broken.yaml:[0-9]+:[0-9]+: " -p $nic "$tmp/old.yaml" "$tmp/broken.yaml"
+usage "diff has no format 'dot' $hint" -p $nic --format dot "$work/old.yaml" "$work/old.yaml"
+usage "no uplink 'eth7' on this host" -p $nic -i eth7 "$work/old.yaml" "$work/old.yaml"
+usage "nosuch" -p nosuch "$work/old.yaml" "$work/old.yaml"
+echo 'kind: [' >"$work/broken.yaml"
+usage "$work/broken.yaml:[0-9]+:[0-9]+: " -p $nic "$work/old.yaml" "$work/broken.yaml"
 
 # The same policy, however it is cut into files, costs nothing.
-mkdir "$tmp/new"
-csplit -q -f "$tmp/new/part" -b '%d.yaml' "$tmp/old.yaml" '/^---$/' '{*}'
-run 0 -p $nic "$tmp/old.yaml" "$tmp/new"
-says '^adds 0 deletes 0 keeps [1-9]'
-says '^operations 0 for 0 changes, 0 covers$'
-says '^verdicts: the same rules$'
-if grep -q '^[+-] ' "$tmp/out"; then fail "the same has entries that change"; fi
+mkdir "$work/new"
+csplit -q -f "$work/new/part" -b '%d.yaml' "$work/old.yaml" '/^---$/' '{*}'
+run 0 -p $nic "$work/old.yaml" "$work/new"
+has "$out" '^adds 0 deletes 0 keeps [1-9]'
+has "$out" '^operations 0 for 0 changes, 0 covers$'
+has "$out" '^verdicts: the same rules$'
+if grep -q '^[+-] ' "$work/out"; then fail "the same has entries that change"; fi
 
 # One rule of a thousand: the SYN is denied, the rest of its packets punted.
-world 1000 3500 Deny >"$tmp/new.yaml"
-run 3 -p $nic "$tmp/old.yaml" "$tmp/new.yaml"
-says '^adds 2 deletes 1 keeps [0-9]+ capacity [0-9]+/[0-9]+, at most [0-9]+ at a time$'
-says '^operations 3 for 3 changes, 0 covers$'
-says '^\+ table 2 "eth0 to host" priority [0-9]+: .* tcp dst 3500 .*-> deny  # default/gnp:many/ingress/500$'
-says '^- table 2 "eth0 to host" priority [0-9]+: .* tcp dst 3500 -> allow  # default/gnp:many/ingress/500$'
-says '^tcp 203.0.113.0/24 -> host:3500: allow -> deny  \(in=eth0 src=203.0.113.'
-if grep '^tcp' "$tmp/out" | grep -qv ':3500: '; then fail "other ports: $(cat "$tmp/out")"; fi
+world 1000 3500 Deny >"$work/new.yaml"
+run 3 -p $nic "$work/old.yaml" "$work/new.yaml"
+has "$out" '^adds 2 deletes 1 keeps [0-9]+ capacity [0-9]+/[0-9]+, at most [0-9]+ at a time$'
+has "$out" '^operations 3 for 3 changes, 0 covers$'
+has "$out" '^\+ table 2 "eth0 to host" priority [0-9]+: .* tcp dst 3500 .*-> deny  # default/gnp:many/ingress/500$'
+has "$out" '^- table 2 "eth0 to host" priority [0-9]+: .* tcp dst 3500 -> allow  # default/gnp:many/ingress/500$'
+has "$out" '^tcp 203.0.113.0/24 -> host:3500: allow -> deny  \(in=eth0 src=203.0.113.'
+if grep '^tcp' "$work/out" | grep -qv ':3500: '; then fail "other ports: $(cat "$work/out")"; fi
 
 # A rule in front of the others moves none of them, although their indexes change.
 {
 	world 0 0 -
 	echo '    - {action: Deny, protocol: TCP, destination: {ports: [22000]}}'
 	world 1000 0 - | sed '1,/ingress:$/d'
-} >"$tmp/new.yaml"
-run 3 -p $nic "$tmp/old.yaml" "$tmp/new.yaml"
-says '^adds 4 deletes 0 '
+} >"$work/new.yaml"
+run 3 -p $nic "$work/old.yaml" "$work/new.yaml"
+has "$out" '^adds 4 deletes 0 '
 
 # What it says about packets is what eval says of either side.
 confirm() {
-	grep -E '^[a-z0-9]+ .*\(.*\)$' "$tmp/out" >"$tmp/witnesses"
-	[ -s "$tmp/witnesses" ] || fail "no packet for $*: $(cat "$tmp/out")"
+	grep -E '^[a-z0-9]+ .*\(.*\)$' "$work/out" >"$work/witnesses"
+	[ -s "$work/witnesses" ] || fail "no packet for $*: $(cat "$work/out")"
 	while IFS= read -r line; do
 		packet=${line##*  (}
 		verdicts=${line%  (*}
@@ -122,14 +102,14 @@ confirm() {
 		got="$("$flowgen" eval -q "$1" "${packet%)}" | cut -f1) -> "
 		got+=$("$flowgen" eval -q "$2" "${packet%)}" | cut -f1)
 		[ "$got" = "$verdicts" ] || fail "$line: eval says $got"
-	done <"$tmp/witnesses"
+	done <"$work/witnesses"
 }
-world 40 0 - >"$tmp/old.yaml"
-world 40 3020 Deny | sed 's/203.0.113.0/203.0.114.0/' >"$tmp/new.yaml"
-run 3 -p $nic -q "$tmp/old.yaml" "$tmp/new.yaml"
-confirm "$tmp/old.yaml" "$tmp/new.yaml"
-[ "$(wc -l <"$tmp/witnesses")" -eq 20 ] || fail "not 20 packets: $(cat "$tmp/witnesses")"
-says '^and [1-9][0-9]* more$'
+world 40 0 - >"$work/old.yaml"
+world 40 3020 Deny | sed 's/203.0.113.0/203.0.114.0/' >"$work/new.yaml"
+run 3 -p $nic -q "$work/old.yaml" "$work/new.yaml"
+confirm "$work/old.yaml" "$work/new.yaml"
+[ "$(wc -l <"$work/witnesses")" -eq 20 ] || fail "not 20 packets: $(cat "$work/witnesses")"
+has "$out" '^and [1-9][0-9]* more$'
 run 3 -p none -q "$cases/deny-3000/policy.yaml" "$cases/star/policy.yaml"
 confirm "$cases/deny-3000/policy.yaml" "$cases/star/policy.yaml"
 
@@ -141,12 +121,12 @@ for dir in "$cases"/*/; do
 	for profile in mlx5-cx6dx i40e-x710 ixgbe-x540; do
 		[ -n "$prev" ] || break
 		"$flowgen" diff -q --prove -p $profile "$prev/policy.yaml" "$dir/policy.yaml" \
-			>"$tmp/out" 2>"$tmp/err"
+			>"$work/out" 2>"$work/err"
 		code=$?
 		[ $code -eq 0 ] || [ $code -eq 3 ] ||
-			fail "$prev to $dir on $profile: exit $code: $(cat "$tmp/out" "$tmp/err")"
-		steps=$((steps + $(awk '/^operations / { n += $2 } END { print n + 0 }' "$tmp/out")))
-		if grep '^every step: ' "$tmp/out" | grep -qv ': proven$'; then fail "$dir on $profile"; fi
+			fail "$prev to $dir on $profile: exit $code: $(cat "$work/out" "$work/err")"
+		steps=$((steps + $(awk '/^operations / { n += $2 } END { print n + 0 }' "$work/out")))
+		if grep '^every step: ' "$work/out" | grep -qv ': proven$'; then fail "$dir on $profile"; fi
 	done
 	prev=$dir
 done
@@ -154,9 +134,9 @@ echo "$steps operations proven"
 [ "$steps" -gt 1000 ] || fail 'fewer operations than there are cases'
 
 # JSON says the same.
-world 40 3020 Deny >"$tmp/new.yaml"
-run 3 -p $nic --prove --format json "$tmp/old.yaml" "$tmp/new.yaml"
-python3 - "$tmp/out" <<'END' || fail "JSON: $(cat "$tmp/out")"
+world 40 3020 Deny >"$work/new.yaml"
+run 3 -p $nic --prove --format json "$work/old.yaml" "$work/new.yaml"
+python3 - "$work/out" <<'END' || fail "JSON: $(cat "$work/out")"
 import json, sys
 r = json.load(open(sys.argv[1]))
 p, = r['plans']

@@ -32,12 +32,11 @@ bad() {
 	exit 1
 }
 
-dir=$(mktemp -d)
-log=$dir/log
+log=$work/log
 pid=
 finish() {
 	[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || true
-	rm -rf "$dir" ${tmp:+"$tmp"}
+	rm -rf "$work" "${at_end[@]}"
 }
 trap finish EXIT
 
@@ -53,13 +52,13 @@ make_host() {
 }
 
 pings() {
-	ip netns exec outside ping -c 3 -i 0.2 -W 1 198.18.0.1 >"$dir/ping" 2>&1
+	ip netns exec outside ping -c 3 -i 0.2 -W 1 198.18.0.1 >"$work/ping" 2>&1
 }
 
 # Every ping has one answer.
 reaches() {
 	pings || bad "$1: no answer"
-	! grep -q DUP "$dir/ping" || bad "$1: more than one answer"
+	! grep -q DUP "$work/ping" || bad "$1: more than one answer"
 	echo "$1: the host answers"
 }
 
@@ -81,17 +80,17 @@ until_said() {
 
 # start ARGUMENTS...
 start() {
-	rm -f "$dir/in"
-	mkfifo "$dir/in"
+	rm -f "$work/in"
+	mkfifo "$work/in"
 	: >"$log"
 	seen=0
 	stdbuf -oL dpdk-testpmd -d "$plugin" --no-huge --no-pci --no-shconf --no-telemetry -m 128 \
 		--file-prefix "hf$$" \
 		--vdev="net_vnic0,$1,dev=net_af_packet0,iface=up0,qpairs=2" -- \
 		-i --total-num-mbufs=4096 --forward-mode=rxonly --flow-isolate-all \
-		<"$dir/in" >"$log" 2>&1 &
+		<"$work/in" >"$log" 2>&1 &
 	pid=$!
-	exec 9>"$dir/in"
+	exec 9>"$work/in"
 	until_said 'Done'
 	say start
 	until_said 'rxonly packet forwarding'

@@ -5,9 +5,6 @@
 # SmartNIC of the same profile: as many rules made as asked for, and none refused.
 . "$(dirname "$0")/lib.sh"
 
-flowgen=$HF_BUILD/flowgen/flowgen
-hw_profile=$HF_BUILD/hw-profiles/hw-profile
-cases=$(cd "$(dirname "$0")/../cases" && pwd)
 total=0
 declare -A done_by # the rules, and the profile they were tried with
 

@@ -5,10 +5,7 @@
 # a file of commands would end testpmd at the first one that fails.
 
 set -euo pipefail
-export LC_ALL=C
-
-tmp=
-trap '[ -z "$tmp" ] || rm -rf "$tmp"' EXIT
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/script.sh"
 
 skip() {
 	echo "SKIP: $*"
@@ -16,19 +13,20 @@ skip() {
 }
 
 command -v dpdk-testpmd >/dev/null || skip "dpdk-testpmd is not installed (package dpdk-dev)"
-plugin=${HF_BUILD:?is not set}/driver/librte_net_vnic.so
+plugin=$HF_BUILD/driver/librte_net_vnic.so
 [ -e "$plugin" ] || skip "$plugin was not built"
 
 # EAL loads no plugin from below a folder that everybody may write to.
 use_safe_folder() {
-	local dir=${plugin%/*}
+	local dir=${plugin%/*} safe
 	while [ "$dir" != / ]; do
 		dir=$(dirname "$dir")
 		[ -z "$(find "$dir" -maxdepth 0 -perm -o=w)" ] && continue
-		tmp=$(mktemp -d -p "${XDG_RUNTIME_DIR:-/run}" hepflow-test.XXXXXX) ||
+		safe=$(mktemp -d -p "${XDG_RUNTIME_DIR:-/run}" hepflow-test.XXXXXX) ||
 			skip "no folder to load the plugin from"
-		cp "$plugin" "$tmp/"
-		plugin=$tmp/${plugin##*/}
+		at_end+=("$safe")
+		cp "$plugin" "$safe/"
+		plugin=$safe/${plugin##*/}
 		return
 	done
 }

@@ -6,29 +6,11 @@
 # (tests/unit/hw-profiles/test_micro.c does so without testpmd).
 . "$(dirname "$0")/lib.sh"
 
-hw_profile=$HF_BUILD/hw-profiles/hw-profile
-shipped=$(cd "$(dirname "$0")/../../hw-profiles" && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work" ${tmp:+"$tmp"}' EXIT
 export HEPFLOW_VNIC=$plugin hw_profile work
 
-# run CODE ARGUMENT...: what was printed is then in $out and $err
+# run CODE ARGUMENT...
 run() {
-	local want=$1 got=0
-	shift
-	"$hw_profile" "$@" >"$work/out" 2>"$work/err" || got=$?
-	out=$(cat "$work/out")
-	err=$(cat "$work/err")
-	[ $got = "$want" ] && return
-	printf 'hw-profile %s: exit code %s, not %s\n%s\n%s\n' "$*" "$got" "$want" "$out" "$err"
-	exit 1
-}
-
-# has TEXT PATTERN
-has() {
-	grep -qE -- "$2" <<<"$1" && return
-	printf 'not there: %s\n%s\n' "$2" "$1"
-	exit 1
+	call "$1" "$hw_profile" "${@:2}"
 }
 
 # The NIC that plays a profile is as the profile says.

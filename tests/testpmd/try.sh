@@ -5,27 +5,10 @@
 # is no rule.
 . "$(dirname "$0")/lib.sh"
 
-hw_profile=$HF_BUILD/hw-profiles/hw-profile
-work=$(mktemp -d)
-trap 'rm -rf "$work" ${tmp:+"$tmp"}' EXIT
 
-# run CODE ARGUMENT... <RULES: what was printed is then in $out and $err
+# run CODE ARGUMENT... <RULES
 run() {
-	local want=$1 got=0
-	shift
-	"$hw_profile" "$@" >"$work/out" 2>"$work/err" || got=$?
-	out=$(cat "$work/out")
-	err=$(cat "$work/err")
-	[ $got = "$want" ] && return
-	echo "hw-profile $*: exit code $got, not $want: $err"
-	exit 1
-}
-
-# is TEXT WANTED
-is() {
-	[ "$1" = "$2" ] && return
-	printf 'got:\n%s\nwanted:\n%s\n' "$1" "$2"
-	exit 1
+	call "$1" "$hw_profile" "${@:2}"
 }
 
 cat >"$work/rules" <<'END'
@@ -106,7 +89,7 @@ run 2 try none none
 
 # From a folder that everybody may write to the plugin is loaded all the same, and no copy stays.
 run_dir=$(mktemp -d -p "${XDG_RUNTIME_DIR:-/run}" hepflow-test.XXXXXX)
-trap 'rm -rf "$work" "$run_dir" ${tmp:+"$tmp"}' EXIT
+at_end+=("$run_dir")
 mkdir -m 777 "$work/open"
 cp "$plugin" "$work/open/"
 HEPFLOW_VNIC=$work/open/${plugin##*/} XDG_RUNTIME_DIR=$run_dir \

@@ -14,13 +14,11 @@ if [ -z "$file" ]; then
 fi
 [ -r "$file" ] || skip "no vectors of real drivers at $file (HEPFLOW_VECTORS)"
 
-work=$(mktemp -d)
-trap 'rm -rf "$work" ${tmp:+"$tmp"}' EXIT
 
 for model in dv-nic-cx5 dv-esw-cx6dx-xmeta1 i40e-X710 X540-perfect ice-E810; do
 	awk -F '\t' -v m=$model '$1 == m && $2 == "22.11.11" && $3 != "PARSE-ERR"' "$file" >"$work/want"
 	cut -f 7 "$work/want" >"$work/rules"
-	"$HF_BUILD/hw-profiles/hw-profile" try $model --rules "$work/rules" >"$work/got"
+	"$hw_profile" try $model --rules "$work/rules" >"$work/got"
 	[ "$(wc -l <"$work/got")" = "$(wc -l <"$work/want")" ] || {
 		echo "$model: not an answer for each rule"
 		exit 1
