@@ -591,8 +591,9 @@ Test(hitless, every_verdict_is_one_of_a_valid_policy)
 	wait_round(&t);
 	atomic_store(&stop, true);
 	cr_assert_eq(pthread_join(thread, NULL), 0);
-	printf("# %u changes (%u kept back), %u faults, %u times a NIC was left empty; %lu probes, "
-	       "%lu during a change, %lu allowed\n",
+	fprintf(stderr,
+		"# %u changes (%u kept back), %u faults, %u times a NIC was left empty; "
+		"%lu probes, %lu during a change, %lu allowed\n",
 		n, r.n_kept, nics[0].n_faults + nics[1].n_faults, r.n_punts, t.n_probes, t.n_moving,
 		t.n_allowed);
 	cr_expect_eq(t.n_violations, 0, "%lu violations; the first: %s", t.n_violations, t.first);

@@ -155,7 +155,7 @@ def restarted(d, dir):
 
 
 def slow(d, dir):
-    """Half a second for the change; whoever asks meanwhile waits no longer than that."""
+    """Five milliseconds for each operation: it takes its time, and is done."""
     write(dir, 81)
     settled(d, 81)
 
