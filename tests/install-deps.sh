@@ -25,7 +25,7 @@ packages=(
 	libcriterion-dev dpdk-dev python3 iproute2 ethtool nftables procps iputils-ping
 	iptables ipset conntrack
 	openvswitch-switch-dpdk
-	clang-format-14 cppcheck mandoc git graphviz
+	clang-format-14 cppcheck mandoc git graphviz systemd
 	# this script: unpacking a Debian source package
 	dpkg-dev xz-utils
 )

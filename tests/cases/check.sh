@@ -41,7 +41,7 @@ diff - "$work/out" <<-END || fail 'text'
 	  maximal: nothing is left that this NIC could decide
 END
 # What several rules cover together is said, with its place.
-cat >"$tmp/union.yaml" <<-END
+cat >"$work/union.yaml" <<-END
 	apiVersion: hepflow/v1
 	kind: HostFacts
 	metadata: {name: n0}
@@ -62,9 +62,9 @@ cat >"$tmp/union.yaml" <<-END
 	    - {action: Deny, protocol: TCP, destination: {ports: ['900:2000']}}
 	    - {action: Allow, protocol: TCP, destination: {ports: ['500:1500']}}
 END
-"$flowgen" check -q -p none "$tmp/union.yaml" >"$tmp/out" || fail 'union'
-grep -q "^  never met by what arrives by eth0: default/gnp:halves/ingress/2  # $tmp/union.yaml:19:7$" "$tmp/out" ||
-	fail "no rule that is never met: $(cat "$tmp/out")"
+"$flowgen" check -q -p none "$work/union.yaml" >"$work/out" || fail 'union'
+grep -q "^  never met by what arrives by eth0: default/gnp:halves/ingress/2  # $work/union.yaml:19:7$" "$work/out" ||
+	fail "no rule that is never met: $(cat "$work/out")"
 # A NIC that could do more says what, why, and shows a packet.
 "$flowgen" check -q -i eth0 -p i40e-x710 "$cases/deny-3000/policy.yaml" >"$work/out" || fail 'i40e'
 grep -qE '^    IPv4 to remote +[0-9.]+ %  [a-z0-9:.-]+  \(in=eth0 .*dst=.*\)$' "$work/out" ||

@@ -29,6 +29,11 @@ page() {
 	[ "$found" = 1 ] || bad "$1 has $found manual pages"
 }
 
+# plain PAGE: as text, without what is struck over
+plain() {
+	mandoc -T ascii "$1" | sed 's/.\x08//g'
+}
+
 n=0
 while read -r program; do
 	page "${program##*/}"
@@ -41,15 +46,15 @@ done
 
 while read -r man; do
 	text=$(mandoc -T lint -W warning "$man") || bad "${man##*/}: $text"
-	[ "$(MANWIDTH=80 man -l "$man" 2>&1 </dev/null | wc -l)" -gt 10 ] || bad "${man##*/} cannot be read"
+	[ "$(plain "$man" | wc -l)" -gt 10 ] || bad "${man##*/} cannot be read"
 	# What it refers to is there.
-	for other in $(mandoc -T ascii "$man" | col -b | sed -n '/^SEE ALSO/,/^[A-Z]/p' | grep -oE '(hep|flow|hw-)[a-z.-]*\([1-8]\)' || true); do
+	for other in $(plain "$man" | sed -n '/^SEE ALSO/,/^[A-Z]/p' | grep -oE '(hep|flow|hw-)[a-z.-]*\([1-8]\)' || true); do
 		page "${other%(*}"
 	done
 done < <(find "$root/share/man" -type f)
 
 # Every key of the configuration is explained twice.
-mandoc -T ascii "$here/../../docs/man/hepflowd.conf.5" | col -b >"$dest/conf"
+plain "$here/../../docs/man/hepflowd.conf.5" >"$dest/conf"
 for key in $(sed -nE 's/^\t\t\{"([A-Za-z-]+)", (true|false), .*/\1/p' "$here"/../../driver/daemon/config*.c | sort -u); do
 	grep -qwe "$key" "$here/../../docs/config.md" || bad "docs/config.md does not know $key"
 	grep -q -e "$key" "$dest/conf" ||
@@ -68,12 +73,8 @@ bash -n "$root/share/bash-completion/completions/hepflowctl" || bad "the complet
 
 unit=$root/lib/systemd/system/hepflowd.service
 grep -q "^ExecStart=${root#"$dest"}/sbin/hepflowd --config" "$unit" || bad "ExecStart of the unit"
-if command -v systemd-analyze >/dev/null && systemd-analyze security --help 2>&1 | grep -q -e --offline; then
-	systemd-analyze security --offline=yes --threshold=30 "$unit" >"$dest/judged" ||
-		bad "the unit: $(tail -n1 "$dest/judged")"
-	tail -n1 "$dest/judged"
-else
-	echo "left out, no systemd-analyze with --offline: how the unit is judged"
-fi
+systemd-analyze security --offline=yes --threshold=30 "$unit" >"$dest/judged" ||
+	bad "the unit: $(tail -n1 "$dest/judged")"
+tail -n1 "$dest/judged"
 [ $failed = 0 ] || exit 1
 echo "installed: $n programs, their pages, formats, unit, completion, profiles"
