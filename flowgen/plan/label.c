@@ -27,8 +27,9 @@
 #define HASH_FUNCTION	  HF_HASH_UTHASH
 #include <uthash.h>
 
-#define STEP  16   /* between levels of a plan that follows none, where there is room */
-#define FIRST 1024 /* of the first level: room for as many rules in front */
+#define STEP  16	 /* between levels of a plan that follows none, where there is room */
+#define FIRST 1024	 /* of the first level: room for as many rules in front */
+#define MANY  (1u << 20) /* numbers that are enough where there are thousands of millions */
 
 struct level {
 	size_t first, end; /* entries */
@@ -455,9 +456,20 @@ static int label_table(struct labels *l, size_t start, size_t end)
 	return rc;
 }
 
+/* All that the engine has, but no more than a walk through all of them may take. */
+static uint32_t find_limit(const struct builder *b)
+{
+	uint64_t enough = 4 * (uint64_t)b->entries.n;
+	uint32_t all = b->engine->prios - 2;
+
+	if (enough < MANY)
+		enough = MANY;
+	return all < enough ? all : (uint32_t)enough;
+}
+
 int hf_label_plan(struct builder *b, const struct hf_plan *previous)
 {
-	struct labels l = {.b = b, .limit = b->engine->prios - 2};
+	struct labels l = {.b = b, .limit = find_limit(b)};
 	size_t start = 0, end;
 	int rc = 0;
 
