@@ -15,6 +15,23 @@ int hf_build_entry(struct builder *b, const struct hf_entry *entry)
 	return 0;
 }
 
+bool hf_build_takes(const struct builder *b, const struct shape *s, struct hf_entry *entry)
+{
+	struct hf_plan one = {.n_entries = 1, .n_tables = 1};
+	struct hf_table table = {0};
+	enum hf_reject reject;
+	struct hf_flow flow;
+
+	if (s->reason)
+		return false;
+	entry->match = s->pattern;
+	one.entries = entry;
+	one.tables = &table;
+	hf_plan_flow(&one, b->nic, 0, 1, &flow);
+	return hf_nic_accept(b->nic, &flow, &reject) == b->engine &&
+	       hf_nic_danger(b->engine, &flow) == HF_F_MAX_;
+}
+
 int hf_build_table(struct builder *b, const char *name)
 {
 	struct hf_table t = {.group = (uint32_t)b->tables.n, .name = name};
@@ -237,11 +254,10 @@ static int lower(struct builder *b)
 		return hf_build_miss_all(b, HF_REASON_NO_ENGINE);
 	b->plan->order = b->engine->order;
 	b->plan->type_scope = b->engine->type_scope;
-	/* Beyond group 0 nothing can be handed back to the kernel, so its fallback is a flat set of
-	 * drops. */
-	if (b->items.fallback == HF_FALLBACK_SOFTWARE && has_groups(b->engine))
-		return hf_lower_grouped(b);
-	return hf_lower_flat(b);
+	if (!has_groups(b->engine))
+		return hf_lower_flat(b);
+	/* Beyond group 0 nothing can be handed back to the kernel. */
+	return b->items.fallback == HF_FALLBACK_KERNEL ? hf_lower_drops(b) : hf_lower_grouped(b);
 }
 
 static int find_uplink(const struct hf_rules *rules, const char *name, struct hf_err *err)

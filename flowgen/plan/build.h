@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * What the two ways of lowering (grouped.c, flat.c) share while a plan is built.
+ * What the ways of lowering (grouped.c, drops.c, flat.c) share while a plan is built.
  */
 
 #pragma once
@@ -93,8 +93,10 @@ void hf_build_miss_items(struct builder *b, const struct items *items, enum hf_r
 /* Tallies all items of all paths of the uplink. Returns 0 or -ENOMEM. */
 int hf_build_miss_all(struct builder *b, enum hf_reason reason);
 
-/* For engines with groups and priorities; and for those without. Return 0 or -ENOMEM. */
+/* For engines with groups and priorities; the same where only drops are asked for, in one group;
+ * and for those without. Return 0 or -ENOMEM. */
 int hf_lower_grouped(struct builder *b);
+int hf_lower_drops(struct builder *b);
 int hf_lower_flat(struct builder *b);
 
 /*
@@ -158,3 +160,6 @@ void hf_shape_put_port(struct shape *s, enum hf_field f, uint16_t value, uint16_
 void hf_shape_put_tag(struct shape *s, uint32_t bits);
 void hf_shape_put_prefix(struct shape *s, enum hf_field f, const struct hf_prefix *p);
 void hf_shape_put_proto(struct shape *s, uint8_t family, unsigned int proto);
+/* Whether the pattern is as asked and the driver would take an entry with it; *entry has its fate
+ * and gets the pattern. */
+bool hf_build_takes(const struct builder *b, const struct shape *s, struct hf_entry *entry);

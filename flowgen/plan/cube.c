@@ -135,6 +135,86 @@ void hf_cubes_fini(struct cubes *cubes)
 	*cubes = (struct cubes){0};
 }
 
+static int push_outside_ports(
+	struct cube *rest, struct hf_ports *range, struct hf_ports hole, struct cubes *out)
+{
+	struct hf_ports all = *range;
+	int rc = 0;
+
+	if (all.lo < hole.lo) {
+		*range = (struct hf_ports){all.lo, (uint16_t)(hole.lo - 1)};
+		rc = hf_cubes_push(out, rest);
+	}
+	if (rc == 0 && all.hi > hole.hi) {
+		*range = (struct hf_ports){(uint16_t)(hole.hi + 1), all.hi};
+		rc = hf_cubes_push(out, rest);
+	}
+	*range = hole;
+	return rc;
+}
+
+static int push_outside_net(
+	struct cube *rest, struct hf_prefix *net, const struct hf_prefix *hole, struct cubes *out)
+{
+	struct hf_prefix left[128]; /* one for each bit that the hole is longer */
+	int n = hf_prefix_subtract(net, hole, 1, left, sizeof(left) / sizeof(left[0])), i, rc = 0;
+
+	for (i = 0; i < n && rc == 0; i++) {
+		*net = left[i];
+		rc = hf_cubes_push(out, rest);
+	}
+	*net = *hole;
+	return n < 0 ? n : rc;
+}
+
+static int push_outside_bits(struct cube *rest, uint8_t *value, uint8_t *mask, uint8_t hole,
+	uint8_t hole_mask, struct cubes *out)
+{
+	unsigned int bit;
+	int rc = 0;
+
+	for (bit = 0x80; bit && rc == 0; bit >>= 1) {
+		if (!(hole_mask & ~*mask & bit))
+			continue;
+		*mask |= (uint8_t)bit;
+		*value |= (uint8_t)(~hole & bit);
+		rc = hf_cubes_push(out, rest);
+		*value ^= (uint8_t)bit;
+	}
+	return rc;
+}
+
+int hf_cube_minus(const struct cube *a, const struct cube *b, struct cubes *out)
+{
+	struct cube rest = *a, both;
+	uint64_t any = 0;
+	unsigned int i;
+	int rc = 0;
+
+	if (!hf_cube_intersect(a, b, &both))
+		return hf_cubes_push(out, a);
+	for (i = 0; i < 4; i++)
+		any |= rest.proto[i] &= ~both.proto[i];
+	if (any)
+		rc = hf_cubes_push(out, &rest);
+	memcpy(rest.proto, both.proto, sizeof(rest.proto));
+	if (rc == 0)
+		rc = push_outside_ports(&rest, &rest.sport, both.sport, out);
+	if (rc == 0)
+		rc = push_outside_ports(&rest, &rest.dport, both.dport, out);
+	if (rc == 0)
+		rc = push_outside_net(&rest, &rest.dst, &both.dst, out);
+	if (rc == 0)
+		rc = push_outside_net(&rest, &rest.src, &both.src, out);
+	if (rc == 0)
+		rc = push_outside_bits(
+			&rest, &rest.type, &rest.type_mask, both.type, both.type_mask, out);
+	if (rc == 0)
+		rc = push_outside_bits(
+			&rest, &rest.code, &rest.code_mask, both.code, both.code_mask, out);
+	return rc;
+}
+
 /*
  * Each condition turns the list of cubes so far into a list of finer ones: a step reads one cube
  * and pushes what is left of it.

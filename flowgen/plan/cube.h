@@ -57,4 +57,6 @@ int hf_cubes_expand(const struct hf_rules *rules, const struct hf_match *match,
 bool hf_cubes_single(const struct hf_rules *rules, const struct hf_match *match,
 	const struct cube *ctx, struct cube *ret);
 int hf_cubes_push(struct cubes *cubes, const struct cube *cube);
+/* What a has and b has not, as disjoint cubes, appended to out. Returns 0, -E2BIG or -ENOMEM. */
+int hf_cube_minus(const struct cube *a, const struct cube *b, struct cubes *out);
 void hf_cubes_fini(struct cubes *cubes);

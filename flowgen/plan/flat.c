@@ -262,24 +262,6 @@ static struct shape spell(
 	return s;
 }
 
-/* Whether the driver would take it. */
-static bool takes(const struct flat *f, const struct shape *s, struct hf_entry *entry)
-{
-	struct hf_plan one = {.n_entries = 1, .n_tables = 1};
-	struct hf_table table = {0};
-	enum hf_reject reject;
-	struct hf_flow flow;
-
-	if (s->reason)
-		return false;
-	entry->match = s->pattern;
-	one.entries = entry;
-	one.tables = &table;
-	hf_plan_flow(&one, f->b->nic, 0, 1, &flow);
-	return hf_nic_accept(f->b->nic, &flow, &reject) == f->b->engine &&
-	       hf_nic_danger(f->b->engine, &flow) == HF_F_MAX_;
-}
-
 /* Entry for a key if the driver would take it, if need be with the protocol's number as well. */
 static bool key_entry(const struct flat *f, const struct kind *kind, const struct key *key,
 	unsigned int by, struct hf_entry *ret)
@@ -291,12 +273,12 @@ static bool key_entry(const struct flat *f, const struct kind *kind, const struc
 		.origin = key->origin,
 		.detail = HF_F_MAX_,
 		.reserved = f->b->reserved};
-	if (takes(f, &s, ret))
+	if (hf_build_takes(f->b, &s, ret))
 		return true;
 	if (!kind->proto)
 		return false;
 	hf_shape_put(&s, kind->family == 4 ? HF_F_IP4_PROTO : HF_F_IP6_PROTO, &kind->proto, &all);
-	return takes(f, &s, ret);
+	return hf_build_takes(f->b, &s, ret);
 }
 
 /* Keeps the keys that have one fate which hardware may have. */

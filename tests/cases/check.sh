@@ -11,7 +11,8 @@ entries=0
 for dir in "$cases"/*/; do
 	args=()
 	[ ! -f "$dir/args" ] || read -ra args <"$dir/args"
-	for profile in mlx5-cx6dx i40e-x710 ixgbe-x540 none; do
+	for profile in mlx5-cx6dx 'mlx5-cx6dx --fallback kernel' i40e-x710 ixgbe-x540 none; do
+		# shellcheck disable=SC2086
 		(cd "$dir" && "$flowgen" check -q "${args[@]}" -p $profile policy.yaml) \
 			>"$work/out" 2>"$work/err" ||
 			fail "$(basename "$dir") on $profile: exit $?: $(cat "$work/out" "$work/err")"

@@ -285,6 +285,7 @@ static void run_world(struct world_run *w, struct hf_nic **nics, size_t n_nics)
 		try_rules(w, iface->name);
 		for (n = 0; n < n_nics; n++)
 			try_plan(w, nics[n], iface->name, 0, HF_FALLBACK_SOFTWARE);
+		try_plan(w, nics[0], iface->name, 0, HF_FALLBACK_KERNEL);
 		for (n = 0; n < ANY_PLANS; n++)
 			try_any_plan(w, iface->name);
 	}

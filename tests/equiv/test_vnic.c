@@ -231,6 +231,8 @@ static void try_profile(const struct world_run *w, const struct hf_nic *nic, con
 
 	if (nic->transfer && hf_rand_chance(w->rand, 2, 3))
 		opts.eswitch = (struct hf_eswitch){true, WIRE, HOST};
+	else if (hf_rand_chance(w->rand, 1, 4))
+		opts.fallback = HF_FALLBACK_KERNEL;
 	opts.reserve = hf_rand_chance(w->rand, 2, 3);
 	w->tally->eswitch += opts.eswitch.on;
 	cr_assert(table && hf_vnic_table_init(table, nic, 2) == 0);

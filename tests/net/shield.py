@@ -37,18 +37,13 @@ spec:
       fail-mode: open
 '''
 
-# Without failsafe ports, or answers from those ports would have to be told apart from what is denied.
+# With the failsafe ports that hosts have: what comes from them is not dropped.
 POLICY = '''apiVersion: hepflow/v1
 kind: HostFacts
 metadata: {name: n0}
 spec:
   interfaces:
     - {name: eth0, addresses: [198.18.0.1/24]}
----
-apiVersion: projectcalico.org/v3
-kind: FelixConfiguration
-metadata: {name: default}
-spec: {failsafeInboundHostPorts: [], failsafeOutboundHostPorts: []}
 ---
 apiVersion: projectcalico.org/v3
 kind: HostEndpoint

@@ -133,3 +133,58 @@ Test(cube, intersection_and_cover)
 	a = hf_cube_all(6);
 	cr_expect(!hf_cube_meets(&a, &b));
 }
+
+/* Of the protocols with ports, or of ICMP, or of any. */
+static struct cube random_cube(struct hf_rand *rand, uint8_t family)
+{
+	struct cube c = hf_cube_all(family);
+	unsigned int kind = hf_rand_below(rand, 3);
+	struct hf_key k;
+
+	random_key(rand, family, &k);
+	c.src = (struct hf_prefix){k.src, 0};
+	c.src.len = (uint8_t)(hf_rand_below(rand, 5) * hf_addr_bits(&k.src) / 4);
+	c.dst = (struct hf_prefix){k.dst, 0};
+	c.dst.len = (uint8_t)(hf_rand_below(rand, 5) * hf_addr_bits(&k.dst) / 4);
+	hf_prefix_mask(&c.src);
+	hf_prefix_mask(&c.dst);
+	if (kind == 0) {
+		hf_protos_only(c.proto, hf_rand_below(rand, 2) ? HF_PROTO_TCP : HF_PROTO_UDP);
+		c.sport = (struct hf_ports){(uint16_t)hf_rand_below(rand, 61), 1000};
+		c.dport = (struct hf_ports){53, (uint16_t)(53 + hf_rand_below(rand, 65536 - 53))};
+	} else if (kind == 1) {
+		hf_protos_only(c.proto, family == 4 ? HF_PROTO_ICMP : HF_PROTO_ICMPV6);
+		c.type_mask = (uint8_t)(0xff << hf_rand_below(rand, 9));
+		c.type = (uint8_t)(hf_rand_below(rand, 12) & c.type_mask);
+		c.code_mask = hf_rand_below(rand, 2) ? 0xff : 0;
+		c.code = (uint8_t)(hf_rand_below(rand, 4) & c.code_mask);
+	}
+	return c;
+}
+
+Test(cube, what_is_left_is_in_one_piece_each)
+{
+	size_t round, p, i, both = 0;
+	struct hf_rand rand;
+
+	hf_rand_init(&rand, hf_test_seed(), 1);
+	for (round = 0; round < 400; round++) {
+		uint8_t family = round % 2 ? 4 : 6;
+		struct cube a = random_cube(&rand, family), b = random_cube(&rand, family);
+		struct cubes left = {0};
+		struct hf_key k;
+
+		cr_assert_eq(hf_cube_minus(&a, &b, &left), 0);
+		for (p = 0; p < 100; p++) {
+			size_t n = 0;
+
+			random_key(&rand, family, &k);
+			for (i = 0; i < left.n; i++)
+				n += in_cube(&left.v[i], &k);
+			cr_expect_eq(n, in_cube(&a, &k) && !in_cube(&b, &k), "round %zu", round);
+			both += in_cube(&a, &k) && in_cube(&b, &k);
+		}
+		hf_cubes_fini(&left);
+	}
+	cr_expect_gt(both, 100);
+}
