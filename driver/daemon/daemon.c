@@ -11,6 +11,7 @@
 #include "log.h"
 #include "saved.h"
 
+#include "flow/async.h"
 #include "flow/sync.h"
 #include "port/eal.h"
 #include "port/port.h"
@@ -58,7 +59,7 @@ static int start_eal(struct hf_daemon *d, struct hf_err *err)
 }
 
 static int open_port(const struct hf_config *config, const struct hf_conf_port *conf,
-	struct hf_port **ret, struct hf_err *err)
+	const struct hf_nic *nic, struct hf_port **ret, struct hf_err *err)
 {
 	/* With fallback kernel all ports are the kernel's as well. */
 	struct hf_port_opts opts = {
@@ -66,6 +67,7 @@ static int open_port(const struct hf_config *config, const struct hf_conf_port *
 		.devargs = conf->devargs,
 		.n_queues = conf->n_queues,
 		.isolated = config->kernel_fallback,
+		.templates = nic && nic->async_only,
 	};
 	int rc = hf_port_open(&opts, ret, err);
 
@@ -84,10 +86,10 @@ static int open_wire(struct hf_daemon *d, size_t i, struct hf_err *err)
 	w->inner_conf = cw->inner == HF_CONF_NO_PORT ? NULL : &d->config->ports[cw->inner];
 	w->nic = d->profiles.nics[i];
 	w->assumed = d->profiles.assumed[i];
-	rc = open_port(d->config, w->outer_conf, &w->outer, err);
+	rc = open_port(d->config, w->outer_conf, w->nic, &w->outer, err);
 	if (rc < 0 || !w->inner_conf)
 		return rc;
-	rc = open_port(d->config, w->inner_conf, &w->inner, err);
+	rc = open_port(d->config, w->inner_conf, NULL, &w->inner, err);
 	if (rc == 0)
 		rc = hf_soft_add_wire(d->soft, w->outer_conf->name,
 			w->outer_conf->role == HF_ROLE_UPLINK ? HF_SOFT_UPLINK : HF_SOFT_WORKLOAD,
@@ -115,6 +117,14 @@ static int make_sync(struct hf_wire *w, struct hf_err *err)
 	};
 
 	w->sync_port = hf_port_id(w->outer);
+	if (w->nic->async_only) {
+		int rc = hf_flow_async_new(w->sync_port, HF_FLOW_ASYNC_WAIT_MS, &w->async, err);
+
+		if (rc < 0)
+			return rc;
+		opts.ops = &hf_flow_ops_async;
+		opts.ops_arg = w->async;
+	}
 	return hf_sync_new(&opts, &w->sync, err);
 }
 

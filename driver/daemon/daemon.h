@@ -37,6 +37,7 @@ struct hf_felix;
 struct hf_conns;
 struct hf_feed;
 struct hf_kernel;
+struct hf_flow_async;
 struct hf_ledger;
 struct hf_port;
 struct hf_soft;
@@ -47,12 +48,13 @@ struct hf_wire {
 	const struct hf_conf_port *inner_conf; /* NULL, as inner: fallback kernel */
 	struct hf_port *outer;
 	struct hf_port *inner;
-	unsigned int soft;	  /* number in the software path */
-	const struct hf_nic *nic; /* NULL: not an uplink */
-	bool assumed;		  /* nobody named the profile */
-	struct hf_sync *sync;	  /* NULL: the profile takes no rules, or not an uplink */
-	struct hf_conns *conns;	  /* NULL: not asked for, or the profile cannot */
-	uint64_t flushes;	  /* of the port, that conns know of */
+	unsigned int soft;	     /* number in the software path */
+	const struct hf_nic *nic;    /* NULL: not an uplink */
+	bool assumed;		     /* nobody named the profile */
+	struct hf_sync *sync;	     /* NULL: the profile takes no rules, or not an uplink */
+	struct hf_flow_async *async; /* NULL: the NIC takes rules one by one, or there is no sync */
+	struct hf_conns *conns;	     /* NULL: not asked for, or the profile cannot */
+	uint64_t flushes;	     /* of the port, that conns know of */
 	uint16_t sync_port;
 	char reject[HF_ERR_SIZE];	     /* why nothing is offloaded although it could be; "" */
 	uint64_t retry_at;		     /* hf_daemon_ms(), with reject */

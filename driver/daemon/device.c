@@ -6,6 +6,7 @@
 #include "enforce.h"
 #include "log.h"
 
+#include "flow/async.h"
 #include "flow/sync.h"
 #include "port/port.h"
 
@@ -51,6 +52,8 @@ static void forget(struct hf_wire *w)
 {
 	if (w->sync)
 		hf_sync_forget(w->sync);
+	if (w->async)
+		hf_flow_async_forget(w->async);
 }
 
 static int revive(struct hf_daemon *d, size_t i, unsigned int outer, unsigned int inner, bool both,
@@ -68,6 +71,8 @@ static int revive(struct hf_daemon *d, size_t i, unsigned int outer, unsigned in
 	if (rc < 0)
 		return rc;
 	w->sync_port = hf_port_id(w->outer);
+	if (w->async)
+		hf_flow_async_set_port(w->async, w->sync_port);
 	w->down[0] = '\0';
 	w->down_outer = w->down_inner = 0;
 	resume_wire(d, i);

@@ -7,6 +7,7 @@
 #include "handover.h"
 #include "log.h"
 
+#include "flow/async.h"
 #include "flow/sync.h"
 #include "soft/soft.h"
 #include "txn.h"
@@ -262,4 +263,6 @@ void hf_enforce_withdraw(struct hf_wire *w)
 		w->outer_conf->name, n);
 	hf_sync_free(w->sync);
 	w->sync = NULL;
+	hf_flow_async_free(w->async);
+	w->async = NULL;
 }

@@ -31,6 +31,13 @@ int hf_handover_open(struct hf_daemon *d, struct hf_wire *w, struct hf_err *err)
 
 	if (!d->config->offload.after || !w->sync)
 		return 0;
+	if (w->async) {
+		hf_log(HF_LOG_WARN, "offload",
+			"%s: connections stay in software: profile %s takes rules by templates "
+			"only",
+			w->outer_conf->name, w->nic->name);
+		return 0;
+	}
 	rc = hf_conns_new(&opts, &w->conns, &why);
 	if (rc == -ENOTSUP) {
 		hf_log(HF_LOG_WARN, "offload", "%s: connections stay in software: %s",

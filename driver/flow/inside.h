@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* What sync.c and sync_check.c share: the inside of a sync, and its single operations. */
+/* What sync.c, sync_many.c and sync_check.c share: the inside of a sync, and its single operations.
+ */
 
 #pragma once
 
@@ -35,3 +36,19 @@ int hf_sync_uncover(struct hf_sync *s, struct hf_err *err);
 bool hf_sync_has(struct hf_sync *s, const struct hf_held *r);
 /* All rules of the plan are removed, after an error; what stays is hidden. */
 int hf_sync_give_up(struct hf_sync *s, int rc);
+
+/* Counts what has happened: one that came, after so many microseconds, and one that went. */
+void hf_sync_came(struct hf_sync *s, struct hf_held *r, double us);
+void hf_sync_went(struct hf_sync *s, struct hf_held *r);
+/* Reads its counter, if it has one. */
+void hf_sync_poll_rule(struct hf_sync *s, struct hf_held *r);
+uint64_t hf_sync_now_ns(void);
+
+/* sync_many.c; more than one only where the driver takes many. */
+#define HF_SYNC_MANY 256 /* at once */
+/* The rules that number at[] names come; *ret_bad: which of these is refused. */
+int hf_sync_put_many(struct hf_sync *s, const struct hf_held_list *fresh, const size_t at[],
+	size_t n, size_t *ret_bad, struct hf_err *err);
+/* They go; err is of the first that does not. */
+void hf_sync_drop_many(struct hf_sync *s, struct hf_held *const rules[], size_t n, int ret_rc[],
+	struct hf_err *err);

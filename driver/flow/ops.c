@@ -6,6 +6,7 @@
 #include "ops.h"
 
 #include "conns.h"
+#include "shape.h"
 
 #include <hepflow/err.h>
 #include <hepflow/rteflow.h>
@@ -17,15 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* The driver's own words are kept as they are: they are all the operator has to search for. */
-static int refuse(const struct rte_flow_error *error, int code, struct hf_err *err)
-{
-	if (code <= 0)
-		code = EIO;
-	return hf_fail(err, -code, "%s: type %d: %s", strerror(code), (int)error->type,
-		error->message ? error->message : "(no message)");
-}
 
 static uint16_t port_of(const void *arg)
 {
@@ -41,7 +33,7 @@ static int create(void *arg, const struct hf_flow *flow, void **ret, struct hf_e
 	hf_rte_flow_build(flow, &f);
 	handle = rte_flow_create(port_of(arg), &f.attr, f.items, f.actions, &error);
 	if (!handle)
-		return refuse(&error, rte_errno, err);
+		return hf_flow_refuse(&error, rte_errno, err);
 	*ret = handle;
 	return 0;
 }
@@ -51,7 +43,7 @@ static int destroy(void *arg, void *handle, struct hf_err *err)
 	struct rte_flow_error error = {0};
 	int rc = rte_flow_destroy(port_of(arg), handle, &error);
 
-	return rc < 0 ? refuse(&error, rte_errno, err) : 0;
+	return rc < 0 ? hf_flow_refuse(&error, rte_errno, err) : 0;
 }
 
 static int flush(void *arg, struct hf_err *err)
@@ -59,7 +51,7 @@ static int flush(void *arg, struct hf_err *err)
 	struct rte_flow_error error = {0};
 	int rc = rte_flow_flush(port_of(arg), &error);
 
-	return rc < 0 ? refuse(&error, rte_errno, err) : 0;
+	return rc < 0 ? hf_flow_refuse(&error, rte_errno, err) : 0;
 }
 
 static int query(void *arg, void *handle, struct hf_flow_hits *ret)
@@ -128,7 +120,7 @@ static int create_conn(
 	}
 	handle = rte_flow_create(port_of(arg), &f.attr, f.items, f.actions, &error);
 	if (!handle)
-		return refuse(&error, rte_errno, err);
+		return hf_flow_refuse(&error, rte_errno, err);
 	*ret = handle;
 	return 0;
 }

@@ -11,6 +11,7 @@
 
 #include <hepflow/nic.h>
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct hf_err;
@@ -21,9 +22,22 @@ struct hf_flow_hits {
 };
 
 struct hf_flow_ops {
-	/* Errors: a negative errno, and err says "ERRNO: type N: MESSAGE". */
+	/*
+	 * Errors: a negative errno, and err says "ERRNO: type N: MESSAGE". *ret is left alone then,
+	 * unless nobody knows whether the NIC has the rule: a handle that is to be destroyed.
+	 */
 	int (*create)(void *arg, const struct hf_flow *flow, void **ret, struct hf_err *err);
+	/*
+	 * Optional: the same for many, in any order. ret has room for n NULLs; those that are not
+	 * NULL afterwards are, or may be, in the NIC, whatever is returned. Ends with a failure, of
+	 * number *ret_bad.
+	 */
+	int (*create_many)(void *arg, const struct hf_flow *const flows[], size_t n, void *ret[],
+		size_t *ret_bad, struct hf_err *err);
 	int (*destroy)(void *arg, void *handle, struct hf_err *err);
+	/* Optional: the same for many, in any order; ret_rc has room for n. err: of the first. */
+	void (*destroy_many)(
+		void *arg, void *const handles[], size_t n, int ret_rc[], struct hf_err *err);
 	/* All flows of the port at once. */
 	int (*flush)(void *arg, struct hf_err *err);
 	/* Counts since the flow was made; only for flows with HF_ACT_COUNT. */

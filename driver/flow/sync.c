@@ -22,7 +22,7 @@ static uint64_t monotonic_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-static uint64_t now_ns(void)
+uint64_t hf_sync_now_ns(void)
 {
 	struct timespec ts;
 
@@ -55,11 +55,14 @@ void hf_sync_free(struct hf_sync *sync)
 	free(sync);
 }
 
-static void note_latency(struct hf_sync *s, double us)
+void hf_sync_came(struct hf_sync *s, struct hf_held *r, double us)
 {
 	struct hf_sync_stats *st = &s->stats;
 	double d = us - st->mean_us, e = us - st->exp_mean_us;
 
+	r->in = true;
+	r->known = r->counted;
+	st->inserted++;
 	st->mean_us += d / (double)st->inserted;
 	s->m2 += d * (us - st->mean_us);
 	st->stddev_us = sqrt(s->m2 / (double)st->inserted);
@@ -74,24 +77,23 @@ static void note_latency(struct hf_sync *s, double us)
 
 int hf_sync_put(struct hf_sync *s, struct hf_held *r, struct hf_err *err)
 {
-	uint64_t start = now_ns();
+	uint64_t start = hf_sync_now_ns();
 	int rc;
 
 	s->stats.asked++;
 	rc = s->opts.ops->create(s->opts.ops_arg, &r->flow, &r->handle, err);
 	if (rc < 0) {
+		r->in = r->handle; /* perhaps: it is taken out as if it were */
+		r->known = false;
 		s->stats.refused++;
 		s->stats.full += rc == -ENOSPC || rc == -ENOMEM;
 		return rc;
 	}
-	s->stats.inserted++;
-	note_latency(s, (double)(now_ns() - start) / 1000);
-	r->in = true;
-	r->known = r->counted;
+	hf_sync_came(s, r, (double)(hf_sync_now_ns() - start) / 1000);
 	return 0;
 }
 
-static void poll_rule(struct hf_sync *s, struct hf_held *r)
+void hf_sync_poll_rule(struct hf_sync *s, struct hf_held *r)
 {
 	struct hf_flow_hits hits;
 
@@ -109,6 +111,14 @@ static void poll_rule(struct hf_sync *s, struct hf_held *r)
 	r->known = true;
 }
 
+void hf_sync_went(struct hf_sync *s, struct hf_held *r)
+{
+	s->stats.deleted++;
+	hf_tally_fold(r);
+	r->in = false;
+	r->handle = NULL;
+}
+
 /* Takes a rule out; what it had counted goes to its origin. */
 int hf_sync_drop(struct hf_sync *s, struct hf_held *r, struct hf_err *err)
 {
@@ -116,14 +126,11 @@ int hf_sync_drop(struct hf_sync *s, struct hf_held *r, struct hf_err *err)
 
 	if (!r->in)
 		return 0;
-	poll_rule(s, r);
+	hf_sync_poll_rule(s, r);
 	rc = s->opts.ops->destroy(s->opts.ops_arg, r->handle, err);
 	if (rc < 0)
 		return rc;
-	s->stats.deleted++;
-	hf_tally_fold(r);
-	r->in = false;
-	r->handle = NULL;
+	hf_sync_went(s, r);
 	return 0;
 }
 
@@ -141,7 +148,10 @@ int hf_sync_cover(struct hf_sync *s, struct hf_err *err)
 		rc = hf_fail(err, -EIO, "the NIC took the rule and does not have it");
 	}
 	if (rc < 0) {
-		hf_held_free(s->cover);
+		/* Where nobody knows: one that is there hides all, which is right, only slow. */
+		if (!s->cover || hf_sync_drop(s, s->cover, NULL) == 0 ||
+			hf_held_push(&s->stuck, s->cover) < 0)
+			hf_held_free(s->cover);
 		s->cover = NULL;
 		return hf_err_prefix(err, rc, "cover: ");
 	}
@@ -165,10 +175,7 @@ void hf_sync_lose(struct hf_sync *s, struct hf_held *r)
 	if (!r->in)
 		return;
 	r->known = false;
-	hf_tally_fold(r);
-	s->stats.deleted++;
-	r->in = false;
-	r->handle = NULL;
+	hf_sync_went(s, r);
 }
 
 /* Everything of the port: the lists are all that rules can be in. */
@@ -210,24 +217,32 @@ static void keep_stuck(struct hf_sync *s, struct hf_held *r, bool tables, struct
 /*
  * Removes all rules of a list, last one first, and empties it. more: the other list, if any, that
  * rules are in at the moment. Goes on after a failure; returns the first.
+ *
+ * With tables no packet comes to the rules behind the first, which is the jump, or a cover is there
+ * already: where the driver takes many they go together, and have no counts to lose.
  */
 static int drop_all(struct hf_sync *s, struct hf_held_list *list, bool tables,
 	struct hf_held_list *more, struct hf_err *err)
 {
-	int first = 0;
+	size_t many = tables && s->opts.ops->destroy_many ? HF_SYNC_MANY : 1, max = 1, n, i;
+	struct hf_held *rules[HF_SYNC_MANY];
+	int rcs[HF_SYNC_MANY], first = 0;
 
-	while (list->n > 0) {
-		struct hf_held *r = list->v[--list->n];
+	for (; list->n > 0; max = many) {
 		struct hf_err e = {0};
-		int rc = hf_sync_drop(s, r, &e);
 
-		if (rc == 0) {
-			hf_held_free(r);
-			continue;
+		for (n = 0; n < max && list->n > 0; n++)
+			rules[n] = list->v[--list->n];
+		hf_sync_drop_many(s, rules, n, rcs, &e);
+		for (i = 0; i < n; i++) {
+			if (rcs[i] == 0) {
+				hf_held_free(rules[i]);
+				continue;
+			}
+			if (first == 0)
+				first = hf_fail(err, rcs[i], "cannot remove a rule: %s", e.text);
+			keep_stuck(s, rules[i], tables, list, more);
 		}
-		if (first == 0)
-			first = hf_fail(err, rc, "cannot remove a rule: %s", e.text);
-		keep_stuck(s, r, tables, list, more);
 	}
 	return first;
 }
@@ -288,24 +303,28 @@ static int retry_stuck(struct hf_sync *s, struct hf_err *err)
 	return rc;
 }
 
+/* Where the driver takes many they go together, but for the last: the jump that switches. */
 static int put_fresh(struct hf_sync *s, struct hf_held_list *fresh, const struct hf_plan *plan,
 	struct hf_err *err)
 {
-	size_t i;
-	int rc;
+	size_t max = s->opts.ops->create_many ? HF_SYNC_MANY : 1, at[HF_SYNC_MANY], n = 0, i,
+	       bad = 0;
+	const char *origin;
+	int rc = 0;
 
-	for (i = 0; i < fresh->n; i++) {
-		const struct hf_entry *e = hf_plan_entry(plan, i);
-		const char *origin = hf_plan_origin(plan, e->origin);
-
-		if (fresh->v[i]->in)
+	for (i = 0; i < fresh->n && rc == 0; i++) {
+		if (!fresh->v[i]->in)
+			at[n++] = i;
+		if (n == 0 || (n < max && i + 2 < fresh->n))
 			continue;
-		rc = hf_sync_put(s, fresh->v[i], err);
-		if (rc < 0)
-			return hf_err_prefix(
-				err, rc, "entry %zu (%s): ", i, origin[0] ? origin : "no policy");
+		rc = hf_sync_put_many(s, fresh, at, n, &bad, err);
+		n = 0;
 	}
-	return 0;
+	if (rc == 0)
+		return 0;
+	origin = hf_plan_origin(plan, hf_plan_entry(plan, at[bad])->origin);
+	return hf_err_prefix(
+		err, rc, "entry %zu (%s): ", at[bad], origin[0] ? origin : "no policy");
 }
 
 /* A plan's root entry decides about nothing but tables, so the cover is one like it that punts. */
@@ -430,7 +449,7 @@ static void settle(struct hf_sync *s, struct hf_held_list *fresh)
 		struct hf_held *r = fresh->v[i];
 
 		if (r->in && r->tally != r->next_tally) {
-			poll_rule(s, r);
+			hf_sync_poll_rule(s, r);
 			hf_tally_fold(r);
 		}
 		hf_tally_move(r);
@@ -444,7 +463,8 @@ int hf_sync_prepare(struct hf_sync *sync, const struct hf_plan *plan, struct hf_
 	hf_sync_cancel(sync);
 	rc = make_fresh(sync, plan, &sync->fresh);
 	if (rc == 0)
-		rc = hf_held_reserve(&sync->stuck, sync->stuck.n + sync->rules.n + sync->fresh.n);
+		rc = hf_held_reserve(
+			&sync->stuck, sync->stuck.n + sync->rules.n + sync->fresh.n + 1);
 	if (rc < 0) {
 		hf_sync_cancel(sync);
 		return hf_fail(err, rc, "offload: out of memory");
@@ -531,9 +551,9 @@ void hf_sync_poll(struct hf_sync *sync)
 	size_t i;
 
 	for (i = 0; i < sync->rules.n; i++)
-		poll_rule(sync, sync->rules.v[i]);
+		hf_sync_poll_rule(sync, sync->rules.v[i]);
 	for (i = 0; i < sync->stuck.n; i++)
-		poll_rule(sync, sync->stuck.v[i]);
+		hf_sync_poll_rule(sync, sync->stuck.v[i]);
 }
 
 struct hf_sync_count hf_sync_count_entry(

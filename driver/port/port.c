@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
+/* rte_flow_configure() is in every DPDK since 22.03, not called stable in 22.11. */
+#define ALLOW_EXPERIMENTAL_API
+
 #include "port.h"
 
 #include <hepflow/err.h>
@@ -28,6 +31,7 @@ struct hf_port {
 	bool plugged; /* by us */
 	bool started;
 	bool isolated;
+	bool templates;
 	uint16_t id;
 	uint16_t n_queues;
 	struct rte_mempool *pool;
@@ -157,11 +161,41 @@ static int listen_to(struct hf_port *p, struct hf_err *err)
 	return rc < 0 ? fail(p, rc, "its events cannot be heard", err) : 0;
 }
 
+/* While it is configured and not started. Again: templates, tables and rules are gone. */
+static int set_up_templates(struct hf_port *p, struct hf_err *err)
+{
+	struct rte_flow_port_info info = {0};
+	struct rte_flow_queue_info queue_info = {0};
+	struct rte_flow_queue_attr queue = {.size = HF_PORT_FLOWQ_SIZE};
+	const struct rte_flow_queue_attr *queues[] = {&queue};
+	struct rte_flow_port_attr attr = {.nb_counters = HF_PORT_FLOW_COUNTERS};
+	struct rte_flow_error error = {0};
+	int rc;
+
+	if (!p->templates)
+		return 0;
+	rc = rte_flow_info_get(p->id, &info, &queue_info, &error);
+	if (rc == 0) {
+		/* Some say 0 and mean that they do not know. */
+		if (info.max_nb_counters && info.max_nb_counters < attr.nb_counters)
+			attr.nb_counters = info.max_nb_counters;
+		if (queue_info.max_size && queue_info.max_size < queue.size)
+			queue.size = queue_info.max_size;
+		rc = rte_flow_configure(p->id, &attr, 1, queues, &error);
+	}
+	if (rc == 0)
+		return 0;
+	return hf_fail(err, rc, "port %s: %s: no flow queue: %s", p->name, p->device,
+		error.message ? error.message : strerror(-rc));
+}
+
 static int set_up(struct hf_port *p, struct hf_err *err)
 {
 	int rc = p->isolated ? isolate(p, err) : 0;
 
-	return rc < 0 ? rc : configure(p, err);
+	if (rc == 0)
+		rc = configure(p, err);
+	return rc < 0 ? rc : set_up_templates(p, err);
 }
 
 static int bring_up(struct hf_port *p, struct hf_err *err)
@@ -203,6 +237,7 @@ int hf_port_open(const struct hf_port_opts *opts, struct hf_port **ret, struct h
 	p->id = RTE_MAX_ETHPORTS;
 	p->n_queues = opts->n_queues;
 	p->isolated = opts->isolated;
+	p->templates = opts->templates;
 	p->devargs = strdup(opts->devargs);
 	rc = p->devargs ? bring_up(p, err)
 			: hf_fail(err, -ENOMEM, "port %s: out of memory", opts->name);
@@ -249,6 +284,8 @@ int hf_port_revive(struct hf_port *port, unsigned int events, struct hf_err *err
 	} else if (events & HF_PORT_RESET) {
 		rc = rte_eth_dev_reset(port->id);
 		rc = rc < 0 ? fail(port, rc, "cannot be reset", err) : set_up(port, err);
+	} else {
+		rc = set_up_templates(port, err);
 	}
 	return rc < 0 ? rc : hf_port_start(port, err);
 }

@@ -23,6 +23,9 @@ struct hf_err;
 struct hf_port;
 
 #define HF_PORT_DESCS 1024 /* of a queue, where the driver takes so many */
+/* With templates, where the driver has so many: operations of the flow queue, and counters. */
+#define HF_PORT_FLOWQ_SIZE    256
+#define HF_PORT_FLOW_COUNTERS 262144
 
 struct hf_port_opts {
 	const char *name; /* for messages */
@@ -30,6 +33,8 @@ struct hf_port_opts {
 	uint16_t n_queues; /* of each direction */
 	/* Flow isolation: only what a rule takes concerns the port, the rest is the kernel's. */
 	bool isolated;
+	/* Rules go in by templates: flow queue 0 and counters are reserved. */
+	bool templates;
 };
 
 /* Everything up to, but not, receiving. Errors: -ENODEV, -ENOMEM, what the driver says. */
@@ -39,8 +44,9 @@ void hf_port_stop(struct hf_port *port);
 /*
  * Stops it and starts it again; flow rules may be gone then. After HF_PORT_REMOVED the device is
  * given up and looked for anew, after HF_PORT_RESET it is reset first; the port id may change. Its
- * packets may still be in other places: their memory stays. Nobody may use the port meanwhile. On
- * failure the port is stopped, or not there, and this may be tried again.
+ * packets may still be in other places: their memory stays. With templates they and their tables
+ * are gone, too, and no completion may be outstanding (hf_flow_async_forget()). Nobody may use the
+ * port meanwhile. On failure the port is stopped, or not there, and this may be tried again.
  */
 int hf_port_revive(struct hf_port *port, unsigned int events, struct hf_err *err);
 /* Stops first if need be. NULL is fine. */

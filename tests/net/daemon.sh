@@ -493,6 +493,7 @@ if [ -e "$build/driver/librte_net_vnic.so" ]; then
 	run_pod net_vnic0,profile=mlx5-cx6dx,dev=net_af_packet0,iface=up0 auto
 	run_switch
 	run_star net_vnic0,profile=mlx5-cx6dx,dev=net_af_packet0,iface=up0 auto
+	run_star net_vnic0,profile=mlx5-cx7-hws,dev=net_af_packet0,iface=up0 auto
 else
 	echo "note: the virtual SmartNIC is not built; only the run without offload was made"
 fi

@@ -175,6 +175,8 @@ static int fake_create(void *arg, const struct hf_flow *flow, void **ret, struct
 		fake->top = i + 1;
 	*ret = &fake->v[i];
 	done(fake);
+	if (fails(fake, &fake->doubt_create))
+		return hf_fail(err, -ETIMEDOUT, "Connection timed out: type 0: no answer");
 	return 0;
 }
 
@@ -228,8 +230,43 @@ static int fake_present(void *arg, void *handle)
 	return fake->blind ? -ENOTSUP : !r->lost;
 }
 
+/* Any order will do, so the worst. */
+static int fake_create_many(void *arg, const struct hf_flow *const flows[], size_t n, void *ret[],
+	size_t *ret_bad, struct hf_err *err)
+{
+	int rc = 0;
+
+	while (n-- > 0 && rc == 0) {
+		rc = fake_create(arg, flows[n], &ret[n], err);
+		*ret_bad = n;
+	}
+	return rc;
+}
+
+static void fake_destroy_many(
+	void *arg, void *const handles[], size_t n, int ret_rc[], struct hf_err *err)
+{
+	while (n-- > 0)
+		ret_rc[n] = fake_destroy(arg, handles[n], err);
+}
+
+const struct hf_flow_ops fake_ops_many = {
+	.create = fake_create,
+	.create_many = fake_create_many,
+	.destroy = fake_destroy,
+	.destroy_many = fake_destroy_many,
+	.flush = fake_flush,
+	.query = fake_query,
+	.present = fake_present,
+};
+
 const struct hf_flow_ops fake_ops = {
-	fake_create, fake_destroy, fake_flush, fake_query, fake_present};
+	.create = fake_create,
+	.destroy = fake_destroy,
+	.flush = fake_flush,
+	.query = fake_query,
+	.present = fake_present,
+};
 
 struct world make_world(const struct hf_nic *nic, const char *ingress)
 {

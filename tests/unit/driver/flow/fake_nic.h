@@ -36,6 +36,7 @@ struct fake {
 	unsigned int n_ops, n_create, n_destroy, n_query, n_flush;
 	/* The nth from now on; 0: never. */
 	unsigned int fail_create, fail_destroy, fail_query, fail_any, lose_create;
+	unsigned int doubt_create; /* the rule is made, and nobody can tell */
 	unsigned int n_failed;
 	bool fail_forever;
 	bool fail_flush;
@@ -44,6 +45,7 @@ struct fake {
 
 /* arg: a struct fake. */
 extern const struct hf_flow_ops fake_ops;
+extern const struct hf_flow_ops fake_ops_many; /* takes many at once, in its own order */
 
 size_t fake_n_rules(const struct fake *fake);
 /* PUNT, ALLOW or DENY. A miss behind a jump drops, as in mlx5. */

@@ -44,9 +44,11 @@ static void check_all(struct fake *f)
 	}
 }
 
+static const struct hf_flow_ops *ops = &fake_ops;
+
 static struct hf_sync *open_sync(const char *profile)
 {
-	struct hf_sync_opts opts = {.n_queues = 1, .ops = &fake_ops, .ops_arg = &fake};
+	struct hf_sync_opts opts = {.n_queues = 1, .ops = ops, .ops_arg = &fake};
 	struct hf_sync *s;
 	struct hf_err err = {0};
 
@@ -160,6 +162,8 @@ static void walk(const char *profile, unsigned int steps, bool faults)
 			fake.fail_create = (unsigned int)hf_rand_between(&rand, 1, 20);
 		else if (faults && hf_rand_chance(&rand, 1, 2))
 			fake.fail_destroy = (unsigned int)hf_rand_between(&rand, 1, 20);
+		else if (faults)
+			fake.doubt_create = (unsigned int)hf_rand_between(&rand, 1, 20);
 		fake.fail_forever = hf_rand_chance(&rand, 1, 3);
 		rc = hf_sync_apply(s, new.plan, NULL);
 		failures += rc < 0;
@@ -168,7 +172,7 @@ static void walk(const char *profile, unsigned int steps, bool faults)
 		old_rules = new.rules;
 		check_all(&fake);
 		cr_assert_eq(hf_sync_n_rules(s), n_in_nic());
-		fake.fail_create = fake.fail_destroy = 0;
+		fake.fail_create = fake.fail_destroy = fake.doubt_create = 0;
 		free_world(&old);
 		old = new;
 	}
@@ -200,6 +204,31 @@ Test(sync, faults_without_tables_give_no_third_verdict)
 {
 	walk("ixgbe-82599", 120, true);
 	walk("i40e-x710", 120, true);
+}
+
+Test(sync, many_at_a_time_give_no_third_verdict)
+{
+	ops = &fake_ops_many;
+	walk("mlx5-cx6dx", 60, false);
+	walk("mlx5-cx6dx", 120, true);
+	walk("ixgbe-82599", 120, true);
+}
+
+Test(sync, many_at_a_time_come_and_go_behind_the_jump)
+{
+	struct hf_sync *s;
+	struct world w;
+
+	ops = &fake_ops_many;
+	s = open_sync("mlx5-cx6dx");
+	w = make_world(nic, DENY_3000 ALLOW_ALL);
+	old_rules = new_rules = w.rules;
+	cr_assert_eq(hf_sync_apply(s, w.plan, NULL), 0);
+	cr_assert_eq(n_in_nic(), hf_plan_n_entries(w.plan));
+	cr_assert_eq(hf_sync_apply(s, NULL, NULL), 0);
+	cr_assert_eq(n_in_nic(), 0);
+	free_world(&w);
+	close_sync(s);
 }
 
 Test(sync, refused_rule_leaves_nothing_behind_and_is_named)
