@@ -10,13 +10,17 @@
  *or about to be, between its sending and its arrival; and what is established must pass, always.
  *
  *	HF_HITLESS=20000 build/tests/test-equiv-hitless     so many changes; HF_SEED as ever
+ *	HF_PROFILE=mlx5-cx7-hws ...                         the first uplink's
  */
 
 #include "unit/driver/vnic/frames.h"
 
+#define ALLOW_EXPERIMENTAL_API /* rte_flow_configure() */
+
 #include "hf_test_eal.h"
 #include "hf_test_rand.h"
 
+#include "flow/async.h"
 #include "flow/sync.h"
 #include "soft/soft.h"
 #include "txn.h"
@@ -47,7 +51,7 @@
 #define SLOW_US	     50 /* an operation takes */
 
 #define N_NICS	     2
-static const char *const profiles[N_NICS] = {"mlx5-cx6dx", "i40e-x710"};
+static const char *profiles[N_NICS] = {"mlx5-cx6dx", "i40e-x710"};
 static const char *const ifaces[N_NICS] = {"eth0", "eth1"};
 
 static void init(void)
@@ -91,6 +95,10 @@ static struct nic {
 	struct hf_sync *sync;
 	struct rte_ring *in, *out;
 	uint16_t port;
+	const struct hf_flow_ops *ops;
+	void *ops_arg;
+	struct hf_flow_ops seam;
+	struct hf_flow_async *async; /* NULL: takes rules one by one */
 	struct hf_rand rand;
 	bool faulty;
 	unsigned int n_faults;
@@ -113,7 +121,7 @@ static int try_create(void *arg, const struct hf_flow *flow, void **ret, struct 
 
 	if (fails(nic))
 		return hf_fail(err, -ENOSPC, "No space left on device: type 1: injected");
-	return hf_flow_ops_rte.create(&nic->port, flow, ret, err);
+	return nic->ops->create(nic->ops_arg, flow, ret, err);
 }
 
 static int try_destroy(void *arg, void *handle, struct hf_err *err)
@@ -122,25 +130,77 @@ static int try_destroy(void *arg, void *handle, struct hf_err *err)
 
 	if (fails(nic))
 		return hf_fail(err, -EIO, "Input/output error: type 1: injected");
-	return hf_flow_ops_rte.destroy(&nic->port, handle, err);
+	return nic->ops->destroy(nic->ops_arg, handle, err);
+}
+
+static int try_create_many(void *arg, const struct hf_flow *const flows[], size_t n, void *ret[],
+	size_t *ret_bad, struct hf_err *err)
+{
+	struct nic *nic = arg;
+	size_t at;
+	int rc;
+
+	for (at = 0; at < n && !fails(nic); at++)
+		;
+	rc = nic->ops->create_many(nic->ops_arg, flows, at, ret, ret_bad, err);
+	if (rc < 0 || at == n)
+		return rc;
+	*ret_bad = at;
+	return hf_fail(err, -ENOSPC, "No space left on device: type 1: injected");
+}
+
+/* Those that do not fail here go together. */
+static void try_destroy_many(
+	void *arg, void *const handles[], size_t n, int ret_rc[], struct hf_err *err)
+{
+	struct nic *nic = arg;
+	size_t from, to;
+
+	for (from = 0; from < n; from = to + 1) {
+		for (to = from; to < n && !fails(nic); to++)
+			;
+		nic->ops->destroy_many(nic->ops_arg, handles + from, to - from, ret_rc + from, err);
+		if (to < n)
+			ret_rc[to] = hf_fail(err, -EIO, "Input/output error: type 1: injected");
+	}
 }
 
 static int flush(void *arg, struct hf_err *err)
 {
-	return hf_flow_ops_rte.flush(&((struct nic *)arg)->port, err);
+	const struct nic *nic = arg;
+
+	return nic->ops->flush(nic->ops_arg, err);
 }
 
 static int query(void *arg, void *handle, struct hf_flow_hits *ret)
 {
-	return hf_flow_ops_rte.query(&((struct nic *)arg)->port, handle, ret);
+	const struct nic *nic = arg;
+
+	return nic->ops->query(nic->ops_arg, handle, ret);
 }
 
 static const struct hf_flow_ops flow_ops = {
 	.create = try_create, .destroy = try_destroy, .flush = flush, .query = query};
 
+/* As hf_port_open() does it. */
+static void use_templates(struct nic *nic)
+{
+	const struct rte_flow_port_attr attr = {.nb_counters = 4096};
+	const struct rte_flow_queue_attr queue = {.size = 64};
+	const struct rte_flow_queue_attr *queues[] = {&queue};
+	struct rte_flow_error error;
+
+	cr_assert(rte_flow_configure(nic->port, &attr, 1, queues, &error) == 0);
+	cr_assert_eq(hf_flow_async_new(nic->port, HF_FLOW_ASYNC_WAIT_MS, &nic->async, NULL), 0);
+	nic->ops = &hf_flow_ops_async;
+	nic->ops_arg = nic->async;
+	nic->seam.create_many = try_create_many;
+	nic->seam.destroy_many = try_destroy_many;
+}
+
 static void open_nic(size_t i)
 {
-	struct hf_sync_opts opts = {.n_queues = 1, .ops = &flow_ops, .ops_arg = &nics[i]};
+	struct hf_sync_opts opts = {.n_queues = 1, .ops = &nics[i].seam, .ops_arg = &nics[i]};
 	struct rte_eth_conf conf = {};
 	char text[128], name[16];
 	struct nic *nic = &nics[i];
@@ -159,8 +219,13 @@ static void open_nic(size_t i)
 	cr_assert(rte_eth_dev_configure(nic->port, 1, 1, &conf) == 0);
 	cr_assert(rte_eth_rx_queue_setup(nic->port, 0, 64, 0, NULL, pool) == 0);
 	cr_assert(rte_eth_tx_queue_setup(nic->port, 0, 64, 0, NULL) == 0);
-	cr_assert(rte_eth_dev_start(nic->port) == 0);
 	cr_assert_eq(hf_profile_find(profiles[i], &nic->profile, NULL), 0);
+	nic->ops = &hf_flow_ops_rte;
+	nic->ops_arg = &nic->port;
+	nic->seam = flow_ops;
+	if (nic->profile->async_only)
+		use_templates(nic);
+	cr_assert(rte_eth_dev_start(nic->port) == 0);
 	opts.nic = nic->profile;
 	cr_assert_eq(hf_sync_new(&opts, &nic->sync, NULL), 0);
 	hf_rand_init(&nic->rand, hf_test_seed(), (unsigned int)i + 1);
@@ -525,6 +590,7 @@ static void close_all(void)
 		nics[i].faulty = false;
 		cr_assert_eq(hf_sync_apply(nics[i].sync, NULL, NULL), 0);
 		hf_sync_free(nics[i].sync);
+		hf_flow_async_free(nics[i].async);
 		cr_assert_eq(rte_eth_dev_stop(nics[i].port), 0);
 		cr_assert_eq(rte_eth_dev_close(nics[i].port), 0);
 		while (rte_ring_dequeue(nics[i].in, (void **)&m) == 0)
@@ -561,6 +627,8 @@ Test(hitless, every_verdict_is_one_of_a_valid_policy)
 	struct hf_rand rand;
 	pthread_t thread;
 
+	if (getenv("HF_PROFILE"))
+		profiles[0] = getenv("HF_PROFILE");
 	rows = calloc(2 * n + 2, sizeof(*rows));
 	pool = rte_pktmbuf_pool_create(
 		"pool", 2047, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
