@@ -207,7 +207,7 @@ static double heap_bytes(uint32_t n)
 	struct hf_ct_opts opts = {
 		.max_entries = n, .hz = rte_get_tsc_hz(), .socket = SOCKET_ID_ANY};
 	struct rte_malloc_socket_stats before, after;
-	struct hf_ct_table *table;
+	struct hf_ct_table *table = NULL;
 	int socket = (int)rte_socket_id();
 
 	if (rte_malloc_get_socket_stats(socket, &before) < 0 ||
