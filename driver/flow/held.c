@@ -2,54 +2,18 @@
 
 #include "held.h"
 
+#include "key.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
-/* All that tells one flow from another, without holes and leftovers: it is hashed. */
-struct flow_key {
-	uint32_t group;
-	uint32_t priority;
-	uint32_t layers;
-	uint8_t direction;
-	uint8_t frag;
-	uint8_t n_items;
-	uint8_t n_actions;
-	uint8_t items[HF_FLOW_ITEMS_MAX];
-	struct hf_hdr spec;
-	struct hf_hdr mask;
-	uint32_t actions[HF_FLOW_ACTIONS_MAX][2];
-};
-
 struct hf_held_index {
-	struct flow_key key;
+	struct hf_flow_key key;
 	struct hf_held *rule;
 	UT_hash_handle hh;
 };
-
-static void make_key(const struct hf_flow *flow, struct flow_key *ret)
-{
-	size_t i;
-
-	memset(ret, 0, sizeof(*ret));
-	ret->group = flow->group;
-	ret->priority = flow->priority;
-	ret->layers = flow->pattern.layers;
-	ret->direction = (uint8_t)((flow->ingress ? HF_DIR_INGRESS : 0) |
-				   (flow->egress ? HF_DIR_EGRESS : 0) |
-				   (flow->transfer ? HF_DIR_TRANSFER : 0));
-	ret->frag = flow->frag;
-	ret->n_items = (uint8_t)flow->n_items;
-	ret->n_actions = (uint8_t)flow->n_actions;
-	memcpy(ret->items, flow->items, flow->n_items);
-	ret->spec = flow->pattern.spec;
-	ret->mask = flow->pattern.mask;
-	for (i = 0; i < flow->n_actions; i++) {
-		ret->actions[i][0] = flow->actions[i].act;
-		ret->actions[i][1] = flow->actions[i].value;
-	}
-}
 
 struct hf_held *hf_held_new(const struct hf_flow *flow)
 {
@@ -126,7 +90,7 @@ int hf_held_index_build(struct hf_held_index **ret, const struct hf_held_list *l
 		row = calloc(1, sizeof(*row));
 		if (!row)
 			return -ENOMEM;
-		make_key(&list->v[i]->flow, &row->key);
+		hf_flow_key_make(&list->v[i]->flow, &row->key);
 		row->rule = list->v[i];
 		HASH_FIND(hh, *ret, &row->key, sizeof(row->key), twin);
 		if (twin) { /* the second of two equal rules is simply made anew */
@@ -141,10 +105,10 @@ int hf_held_index_build(struct hf_held_index **ret, const struct hf_held_list *l
 struct hf_held *hf_held_index_take(struct hf_held_index **index, const struct hf_flow *flow)
 {
 	struct hf_held_index *row;
-	struct flow_key key;
+	struct hf_flow_key key;
 	struct hf_held *rule;
 
-	make_key(flow, &key);
+	hf_flow_key_make(flow, &key);
 	HASH_FIND(hh, *index, &key, sizeof(key), row);
 	if (!row)
 		return NULL;

@@ -5,6 +5,8 @@
 
 #include "shape.h"
 
+#include "key.h"
+
 #include <hepflow/err.h>
 
 #include <rte_errno.h>
@@ -19,22 +21,8 @@
 #define TABLE_MAX 65536 /* of any */
 #define EMPTY_MAX 32	/* tables kept for the next plan */
 
-/* Without holes and leftovers: it is hashed. */
-struct shape_key {
-	uint32_t group;
-	uint32_t priority;
-	uint32_t layers;
-	uint8_t direction;
-	uint8_t frag;
-	uint8_t n_items;
-	uint8_t n_actions;
-	uint8_t items[HF_FLOW_ITEMS_MAX];
-	struct hf_hdr mask;
-	uint32_t actions[HF_FLOW_ACTIONS_MAX][2];
-};
-
 struct hf_shape {
-	struct shape_key key;
+	struct hf_flow_key key;
 	struct rte_flow_pattern_template *pattern;
 	struct rte_flow_actions_template *actions;
 	struct hf_shape_table *tables; /* the newest, which is the largest, first */
@@ -47,25 +35,15 @@ static bool is_free(enum hf_act act)
 	return act == HF_ACT_MARK || act == HF_ACT_QUEUE || act == HF_ACT_COUNT;
 }
 
-static void make_key(const struct hf_flow *flow, struct shape_key *ret)
+static void make_key(const struct hf_flow *flow, struct hf_flow_key *ret)
 {
 	size_t i;
 
-	memset(ret, 0, sizeof(*ret));
-	ret->group = flow->group;
-	ret->priority = flow->priority;
-	ret->layers = flow->pattern.layers;
-	ret->direction = (uint8_t)((flow->ingress ? HF_DIR_INGRESS : 0) |
-				   (flow->egress ? HF_DIR_EGRESS : 0) |
-				   (flow->transfer ? HF_DIR_TRANSFER : 0));
-	ret->frag = flow->frag;
-	ret->n_items = (uint8_t)flow->n_items;
-	ret->n_actions = (uint8_t)flow->n_actions;
-	memcpy(ret->items, flow->items, flow->n_items);
-	ret->mask = flow->pattern.mask;
+	hf_flow_key_make(flow, ret);
+	memset(&ret->spec, 0, sizeof(ret->spec));
 	for (i = 0; i < flow->n_actions; i++) {
-		ret->actions[i][0] = flow->actions[i].act;
-		ret->actions[i][1] = is_free(flow->actions[i].act) ? 0 : flow->actions[i].value;
+		if (is_free(flow->actions[i].act))
+			ret->actions[i][1] = 0;
 	}
 }
 
@@ -136,7 +114,7 @@ static void shape_free(struct hf_shapes *shapes, struct hf_shape *s)
 static int shape_get(struct hf_shapes *shapes, const struct hf_flow *flow,
 	const struct hf_rte_flow *built, struct hf_shape **ret, struct hf_err *err)
 {
-	struct shape_key key;
+	struct hf_flow_key key;
 	struct hf_shape *s;
 	int rc;
 
