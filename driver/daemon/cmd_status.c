@@ -10,6 +10,7 @@
 #include "flow/sync.h"
 #include "port/port.h"
 
+#include <hepflow/base/clock.h>
 #include <hepflow/ref.h>
 
 #include <errno.h>
@@ -96,7 +97,7 @@ static void print_wire(const struct hf_daemon *d, size_t i, FILE *out)
 	else if (w->sync && w->looked_at)
 		fprintf(out,
 			"    in the card: looked for %" PRIu64 " s ago, lost so far: %" PRIu64 "\n",
-			(hf_daemon_ms() - w->looked_at) / 1000, w->lost);
+			(hf_clock_ms() - w->looked_at) / 1000, w->lost);
 	if (w->reject[0])
 		fprintf(out, "    not offloaded: pmd-reject:%s; tried again every %u s\n",
 			w->reject, w->retry_s);

@@ -17,6 +17,8 @@
 #include "port/port.h"
 #include "soft/soft.h"
 
+#include <hepflow/base/clock.h>
+
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
@@ -325,7 +327,7 @@ static int fail_apply(struct hf_daemon *d, const struct hf_err *err, int rc)
 		d->retry_s = d->retry_at ? 2 * d->retry_s : HF_RETRY_FIRST_S;
 		if (d->retry_s > HF_RETRY_MAX_S)
 			d->retry_s = HF_RETRY_MAX_S;
-		d->retry_at = hf_daemon_ms() + 1000ull * d->retry_s;
+		d->retry_at = hf_clock_ms() + 1000ull * d->retry_s;
 	}
 	d->refused = false;
 	hf_log(HF_LOG_ERROR, "engine", "generation %u stays in force: %s",
@@ -393,7 +395,7 @@ int hf_daemon_apply_confirm(struct hf_daemon *d, unsigned int seconds, struct hf
 		return rc;
 	}
 	d->back_to = back_to;
-	d->confirm_by = hf_daemon_ms() + 1000ull * seconds;
+	d->confirm_by = hf_clock_ms() + 1000ull * seconds;
 	hf_log(HF_LOG_WARN, "engine", "generation %u is undone in %u s unless it is confirmed",
 		d->now->number, seconds);
 	return 0;
@@ -443,7 +445,7 @@ static void check_confirm(struct hf_daemon *d)
 	unsigned int number = d->now->number;
 	struct hf_err err;
 
-	if (!d->confirm_by || hf_daemon_ms() < d->confirm_by)
+	if (!d->confirm_by || hf_clock_ms() < d->confirm_by)
 		return;
 	if (hf_daemon_rollback(d, d->back_to, &err) < 0) {
 		hf_log(HF_LOG_ERROR, "engine", "generation %u is not confirmed and stays: %s",
@@ -486,13 +488,13 @@ static void save(struct hf_daemon *d)
 {
 	struct hf_err err;
 
-	if (!d->save || !d->feed || hf_daemon_ms() < d->save_at)
+	if (!d->save || !d->feed || hf_clock_ms() < d->save_at)
 		return;
 	if (hf_saved_write(d->config->statedir, hf_feed_state(d->feed), &err) < 0) {
 		if (!d->save_error[0])
 			hf_log(HF_LOG_ERROR, "felix", "the state is not saved: %s", err.text);
 		memcpy(d->save_error, err.text, sizeof(d->save_error));
-		d->save_at = hf_daemon_ms() + SAVE_AGAIN_MS;
+		d->save_at = hf_clock_ms() + SAVE_AGAIN_MS;
 		return;
 	}
 	if (d->save_error[0])
@@ -528,7 +530,7 @@ void hf_daemon_tick(struct hf_daemon *d)
 	save(d);
 	hf_device_tick(d);
 	hf_enforce_tick(d);
-	if (d->retry_at && hf_daemon_ms() >= d->retry_at)
+	if (d->retry_at && hf_clock_ms() >= d->retry_at)
 		hf_daemon_changed(d);
 	hf_enforce_reclaim(d);
 }

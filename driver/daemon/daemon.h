@@ -57,14 +57,14 @@ struct hf_wire {
 	uint64_t flushes;	     /* of the port, that conns know of */
 	uint16_t sync_port;
 	char reject[HF_ERR_SIZE];	     /* why nothing is offloaded although it could be; "" */
-	uint64_t retry_at;		     /* hf_daemon_ms(), with reject */
+	uint64_t retry_at;		     /* hf_clock_ms(), with reject */
 	unsigned int retry_s;		     /* how long was waited for it */
 	char down[HF_ERR_SIZE];		     /* why nothing passes: a device is gone; "" */
 	unsigned int down_outer, down_inner; /* HF_PORT_*, until the port is back */
 	bool changed;			     /* since its rules were looked for (device.h) */
 	bool look_more;			     /* a round is under way */
 	bool cannot_tell;		     /* the driver does not say what the card has */
-	uint64_t looked_at;		     /* hf_daemon_ms() of the last whole round */
+	uint64_t looked_at;		     /* hf_clock_ms() of the last whole round */
 	uint64_t looked;		     /* rules that were looked for */
 	uint64_t lost;			     /* of those: the card did not have them */
 };
@@ -85,7 +85,7 @@ struct hf_daemon {
 	struct hf_kernel *kernel;     /* the owner's; NULL: facts are in the files */
 	struct hf_feed *feed;	      /* the owner's; NULL: Felix is not asked, or not yet */
 	bool save;		      /* what Felix has said is in force and not on disk */
-	uint64_t save_at;	      /* hf_daemon_ms(), not before */
+	uint64_t save_at;	      /* hf_clock_ms(), not before */
 	char save_error[HF_ERR_SIZE]; /* "": it is, or will be */
 	struct hf_packets packets;
 	struct hf_ledger *ledger; /* NULL: nothing has changed yet */
@@ -109,7 +109,7 @@ struct hf_daemon {
 	char error[HF_ERR_SIZE]; /* of the last apply; "": it succeeded */
 	time_t error_time;
 	bool refused;	   /* a NIC refused, so the policy before was kept */
-	uint64_t retry_at; /* hf_daemon_ms(): then it is tried again; 0: not for that reason */
+	uint64_t retry_at; /* hf_clock_ms(): then it is tried again; 0: not for that reason */
 	unsigned int retry_s;
 	bool exiting;
 	void (*on_exit)(void *arg); /* asked for by a command */

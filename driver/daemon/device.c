@@ -10,6 +10,8 @@
 #include "flow/sync.h"
 #include "port/port.h"
 
+#include <hepflow/base/clock.h>
+
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -150,7 +152,7 @@ static int look(const struct hf_daemon *d, struct hf_wire *w, size_t max, struct
 	w->lost += ret->lost;
 	w->looked += ret->n;
 	if (!ret->more)
-		w->looked_at = hf_daemon_ms();
+		w->looked_at = hf_clock_ms();
 	if (ret->lost)
 		hf_log(HF_LOG_WARN, "offload", "%s: %zu rules had got lost in the NIC%s",
 			w->outer_conf->name, ret->lost, rc < 0 ? "" : " and are back");
@@ -163,7 +165,7 @@ static bool is_due(const struct hf_daemon *d, const struct hf_wire *w)
 {
 	return d->config->reconcile_s && !w->down[0] && !w->reject[0] &&
 	       (w->look_more || w->changed ||
-		       hf_daemon_ms() - w->looked_at >= 1000ull * d->config->reconcile_s);
+		       hf_clock_ms() - w->looked_at >= 1000ull * d->config->reconcile_s);
 }
 
 void hf_device_tick(struct hf_daemon *d)

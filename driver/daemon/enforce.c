@@ -12,18 +12,11 @@
 #include "soft/soft.h"
 #include "txn.h"
 
+#include <hepflow/base/clock.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-uint64_t hf_daemon_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* is there on Linux */
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static void log_generation(const struct hf_daemon *d)
 {
@@ -159,7 +152,7 @@ void hf_enforce_refused(const struct hf_daemon *d, struct hf_wire *w, const char
 	w->retry_s = !w->reject[0] || news ? HF_RETRY_FIRST_S : 2 * w->retry_s;
 	if (w->retry_s > HF_RETRY_MAX_S)
 		w->retry_s = HF_RETRY_MAX_S;
-	w->retry_at = hf_daemon_ms() + 1000ull * w->retry_s;
+	w->retry_at = hf_clock_ms() + 1000ull * w->retry_s;
 	(void)snprintf(w->reject, sizeof(w->reject), "%s", why); /* the same size */
 	hf_log(news ? HF_LOG_ERROR : HF_LOG_DEBUG, "offload",
 		"%s: not offloaded, everything is judged %s: pmd-reject:%s", w->outer_conf->name,
@@ -242,7 +235,7 @@ void hf_enforce_tick(struct hf_daemon *d)
 			continue;
 		if (d->wires[i].down[0])
 			continue;
-		if (d->wires[i].reject[0] && hf_daemon_ms() >= d->wires[i].retry_at)
+		if (d->wires[i].reject[0] && hf_clock_ms() >= d->wires[i].retry_at)
 			hf_enforce_again(d, &d->wires[i], d->now->plans[i]);
 		hf_sync_poll(d->wires[i].sync);
 	}

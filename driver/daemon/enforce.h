@@ -9,8 +9,6 @@
 
 #pragma once
 
-#include <stdint.h>
-
 struct hf_daemon;
 struct hf_err;
 struct hf_generation;
@@ -41,6 +39,3 @@ void hf_enforce_again(struct hf_daemon *d, struct hf_wire *w, const struct hf_pl
 void hf_enforce_refused(const struct hf_daemon *d, struct hf_wire *w, const char *why);
 /* All of the wire's rules are removed from its NIC. */
 void hf_enforce_withdraw(struct hf_wire *w);
-
-/* Milliseconds that never run backwards. */
-uint64_t hf_daemon_ms(void);

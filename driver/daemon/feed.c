@@ -5,6 +5,7 @@
 #include "ctl.h"
 #include "log.h"
 
+#include <hepflow/base/clock.h>
 #include <hepflow/err.h>
 
 #include <event2/buffer.h>
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define REPORTS_MAX                                                                                \
@@ -36,14 +36,6 @@ struct hf_feed {
 	struct hf_feed_status status;
 	char error[HF_ERR_SIZE];
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* is there on Linux */
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static void hang_up(struct hf_feed *f)
 {
@@ -74,7 +66,7 @@ static void on_settle(evutil_socket_t, short, void *arg)
 static void touch(struct hf_feed *f)
 {
 	static const struct timeval settle = {.tv_usec = HF_FEED_SETTLE_MS * 1000};
-	uint64_t now = now_ms();
+	uint64_t now = hf_clock_ms();
 
 	if (!f->dirty_since)
 		f->dirty_since = now;

@@ -4,6 +4,7 @@
 
 #include "log.h"
 
+#include <hepflow/base/clock.h>
 #include <hepflow/base/arena.h>
 #include <hepflow/base/vec.h>
 #include <hepflow/err.h>
@@ -284,14 +285,6 @@ static int look(struct hf_kernel *k)
 	return 0;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* is there on Linux */
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static void on_settle(evutil_socket_t, short, void *arg)
 {
 	static const struct timeval later = {
@@ -314,7 +307,7 @@ static void on_readable(evutil_socket_t, short, void *arg)
 {
 	static const struct timeval settle = {.tv_usec = HF_KERNEL_SETTLE_MS * 1000};
 	struct hf_kernel *k = arg;
-	uint64_t now = now_ms();
+	uint64_t now = hf_clock_ms();
 	char buf[BUFFER_SIZE];
 
 	while (mnl_socket_recvfrom(k->news, buf, sizeof(buf)) > 0 || errno == ENOBUFS)

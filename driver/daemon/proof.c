@@ -2,27 +2,19 @@
 
 #include "proof.h"
 
+#include <hepflow/base/clock.h>
 #include <hepflow/err.h>
 #include <hepflow/ref.h>
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define LINE_SIZE      512     /* longer than any packet line */
 #define NODES_MAX      4000000 /* 200 MB */
 #define SOURCES_MAX    1024    /* other ends that a failsafe port is tried from */
 #define SOURCES_BEFORE 16      /* before a change, which waits for it: some milliseconds */
 #define TOLD_MAX       10      /* closed ways in */
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* is there on Linux */
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static size_t count_rules(const struct hf_rules *rules)
 {
@@ -45,7 +37,7 @@ struct prover {
 /* What is left of the time; 0 would mean no limit. */
 static void budget(struct prover *p)
 {
-	uint64_t now = now_ms();
+	uint64_t now = hf_clock_ms();
 
 	p->opts.max_nodes = NODES_MAX;
 	p->opts.max_ms = !p->end ? 0 : now < p->end ? (uint32_t)(p->end - now) : 1;
@@ -125,7 +117,7 @@ static int prove_plan(
 int hf_proof_run(const struct hf_generation *g, const struct hf_inputs *in, uint32_t max_ms,
 	FILE *out, struct hf_proof *ret, struct hf_err *err)
 {
-	uint64_t start = now_ms();
+	uint64_t start = hf_clock_ms();
 	struct prover p = {
 		.g = g, .in = in, .end = max_ms ? start + max_ms : 0, .out = out, .ret = ret};
 	size_t i;
@@ -139,7 +131,7 @@ int hf_proof_run(const struct hf_generation *g, const struct hf_inputs *in, uint
 		if (rc == 0 && ret->answer != HF_CHECK_REFUTED)
 			rc = prove_plan(&p, g->plans[i], in->profiles->nics[i], err);
 	}
-	ret->ms = (uint32_t)(now_ms() - start);
+	ret->ms = (uint32_t)(hf_clock_ms() - start);
 	return rc;
 }
 

@@ -4,6 +4,7 @@
 
 #include "log.h"
 
+#include <hepflow/base/clock.h>
 #include <hepflow/err.h>
 #include <hepflow/policy.h>
 
@@ -19,7 +20,6 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define EVENTS                                                                                     \
@@ -104,14 +104,6 @@ static void add_all(struct hf_watch *w)
 		add_path(w, w->paths[i]);
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* is there on Linux */
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static void on_settle(evutil_socket_t, short, void *arg)
 {
 	struct hf_watch *w = arg;
@@ -126,7 +118,7 @@ static void on_readable(evutil_socket_t fd, short, void *arg)
 {
 	static const struct timeval settle = {.tv_usec = HF_WATCH_SETTLE_MS * 1000};
 	struct hf_watch *w = arg;
-	uint64_t now = now_ms();
+	uint64_t now = hf_clock_ms();
 	char buf[4096];
 
 	while (read(fd, buf, sizeof(buf)) > 0)

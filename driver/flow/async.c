@@ -7,6 +7,7 @@
 
 #include "shape.h"
 
+#include <hepflow/base/clock.h>
 #include <hepflow/err.h>
 #include <hepflow/rteflow.h>
 
@@ -18,7 +19,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -51,14 +51,6 @@ struct hf_flow_async {
 	unsigned int wait_ms;
 	struct rule *rules; /* also those that are given up */
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 static void rule_free(struct hf_flow_async *a, struct rule *r)
 {
@@ -129,9 +121,9 @@ static int push_and_wait(
 		if (now_done == n)
 			return 0;
 		if (end == 0 || now_done > done)
-			end = now_ms() + a->wait_ms;
+			end = hf_clock_ms() + a->wait_ms;
 		done = now_done;
-		if (rc == 0 && now_ms() >= end)
+		if (rc == 0 && hf_clock_ms() >= end)
 			rc = -ETIMEDOUT;
 		if (rc < 0)
 			return hf_fail(err, rc, "%s: type 0: no completion in %u ms", strerror(-rc),
@@ -435,9 +427,9 @@ static bool is_out(const struct hf_flow_async *a)
 
 void hf_flow_async_forget(struct hf_flow_async *async)
 {
-	uint64_t end = now_ms() + async->wait_ms;
+	uint64_t end = hf_clock_ms() + async->wait_ms;
 
-	while (pull(async) == 0 && is_out(async) && now_ms() < end)
+	while (pull(async) == 0 && is_out(async) && hf_clock_ms() < end)
 		(void)usleep(SLEEP_US); /* woken early: asked again */
 	forget_rules(async);
 	hf_shape_forget(&async->shapes);

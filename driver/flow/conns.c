@@ -2,6 +2,7 @@
 
 #include "conns.h"
 
+#include <hepflow/base/clock.h>
 #include <hepflow/err.h>
 #include <hepflow/plan.h>
 
@@ -70,14 +71,6 @@ struct hf_conns {
 	unsigned int evictions; /* that are still allowed before the next poll */
 	struct hf_conns_stats stats;
 };
-
-static uint64_t monotonic_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 static int shape_of(const struct hf_conn *c)
 {
@@ -222,7 +215,7 @@ int hf_conns_new(const struct hf_conns_opts *opts, struct hf_conns **ret, struct
 		return hf_fail(err, -ENOMEM, "connections: out of memory");
 	c->opts = *opts;
 	if (!c->opts.now_ms)
-		c->opts.now_ms = monotonic_ms;
+		c->opts.now_ms = hf_clock_ms;
 	c->places = calloc(opts->max + 1, sizeof(*c->places));
 	if (!c->places) {
 		hf_conns_free(c);

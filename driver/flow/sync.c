@@ -4,6 +4,7 @@
 
 #include "inside.h"
 
+#include <hepflow/base/clock.h>
 #include <hepflow/err.h>
 
 #include <errno.h>
@@ -13,14 +14,6 @@
 #include <time.h>
 
 #define EXP_WEIGHT 0.05 /* as OVS weighs a new latency in its exponential average */
-
-static uint64_t monotonic_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 uint64_t hf_sync_now_ns(void)
 {
@@ -38,7 +31,7 @@ int hf_sync_new(const struct hf_sync_opts *opts, struct hf_sync **ret, struct hf
 		return hf_fail(err, -ENOMEM, "offload: out of memory");
 	s->opts = *opts;
 	if (!s->opts.now_ms)
-		s->opts.now_ms = monotonic_ms;
+		s->opts.now_ms = hf_clock_ms;
 	*ret = s;
 	return 0;
 }
