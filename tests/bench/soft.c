@@ -21,6 +21,7 @@
  */
 
 #include "soft_data.h"
+#include "soft_walk.h"
 
 #include <hepflow/err.h>
 #include <hepflow/model.h>
@@ -158,28 +159,6 @@ static bool passes(struct rte_mbuf *m, enum hf_soft_dir dir)
 	return n;
 }
 
-/* The verdict of the rules on a packet that comes in, by their linear walk. */
-static bool walk_passes(const struct rte_mbuf *m)
-{
-	struct hf_packet p = {.in = "eth0"};
-	struct hf_decision d;
-	struct hf_pkt pkt;
-	struct hf_key key;
-
-	if (hf_pkt_parse(m, &pkt) != HF_PARSE_IP)
-		errx(1, "a frame that is no packet");
-	p.src = pkt.src;
-	p.dst = pkt.dst;
-	p.proto = pkt.proto;
-	p.sport = pkt.sport;
-	p.dport = pkt.dport;
-	p.tcp_flags = pkt.tcp_flags;
-	if (hf_rules_sort(run.rules, &p, &key, NULL) < 0)
-		errx(1, "a frame that the rules cannot sort");
-	d = hf_rules_lookup(run.rules, &key);
-	return d.verdict != HF_VERDICT_DENY;
-}
-
 static void note_verdict(size_t i, bool want, bool got)
 {
 	run.hash = (run.hash ^ got) * FNV_PRIME;
@@ -212,7 +191,7 @@ static void verify(const struct bench_frames *open, const struct bench_frames *a
 	}
 	for (i = 0; i < run.frames.n; i++) {
 		struct rte_mbuf *m = frame_mbuf(&run.frames, i);
-		bool want = open->n > 0 || walk_passes(m);
+		bool want = open->n > 0 || bench_walk_passes(run.rules, m);
 
 		note_verdict(i, want, passes(m, HF_SOFT_IN));
 	}

@@ -16,6 +16,7 @@
  */
 
 #include "soft_data.h"
+#include "soft_walk.h"
 
 #include <hepflow/err.h>
 #include <hepflow/model.h>
@@ -178,25 +179,6 @@ static struct bench_frames make_frames(void)
 	return frames;
 }
 
-static bool walk_passes(const struct rte_mbuf *m)
-{
-	struct hf_packet p = {.in = "eth0"};
-	struct hf_pkt pkt;
-	struct hf_key key;
-
-	if (hf_pkt_parse(m, &pkt) != HF_PARSE_IP)
-		errx(1, "a frame that is no packet");
-	p.src = pkt.src;
-	p.dst = pkt.dst;
-	p.proto = pkt.proto;
-	p.sport = pkt.sport;
-	p.dport = pkt.dport;
-	p.tcp_flags = pkt.tcp_flags;
-	if (hf_rules_sort(run.rules, &p, &key, NULL) < 0)
-		errx(1, "a frame that the rules cannot sort");
-	return hf_rules_lookup(run.rules, &key).verdict != HF_VERDICT_DENY;
-}
-
 static void judge(const struct bench_frames *frames)
 {
 	size_t i;
@@ -209,7 +191,7 @@ static void judge(const struct bench_frames *frames)
 			errx(1, "no mbuf");
 		memcpy(rte_pktmbuf_append(m, frames->size), frames->bytes + i * frames->size,
 			frames->size);
-		want = walk_passes(m);
+		want = bench_walk_passes(run.rules, m);
 		run.judged++;
 		if (hf_soft_burst(run.soft, 0, run.wire, HF_SOFT_IN, &m, 1, rte_rdtsc())) {
 			rte_pktmbuf_free(m);
