@@ -7,6 +7,7 @@
 #include "daemon.h"
 #include "handover.h"
 
+#include "flow/ops.h"
 #include "soft/soft.h"
 
 #include <hepflow/err.h>
@@ -48,6 +49,72 @@ static void print_tuple(const struct hf_soft_conn *c, bool reply, FILE *out)
 	if (icmp && !reply)
 		fprintf(out, ",type=%d,code=%d", c->dport >> 8, c->dport & 0xff);
 	fprintf(out, ",packets=%" PRIu64 ",bytes=%" PRIu64 ")", c->packets[reply], c->bytes[reply]);
+}
+
+static json_t *tuple_json(const struct hf_soft_conn *c, bool reply)
+{
+	char src[HF_ADDRSTR_SIZE], dst[HF_ADDRSTR_SIZE];
+	bool icmp = c->proto == HF_PROTO_ICMP || c->proto == HF_PROTO_ICMPV6;
+	json_t *j = json_pack("{s:s, s:s, s:I, s:I}", "src",
+		hf_addr_print(reply ? &c->dst : &c->src, src), "dst",
+		hf_addr_print(reply ? &c->src : &c->dst, dst), "packets",
+		(json_int_t)c->packets[reply], "bytes", (json_int_t)c->bytes[reply]);
+
+	if (icmp)
+		(void)json_object_set_new(j, "id", json_integer(c->sport));
+	else if (hf_proto_has_ports(c->proto))
+		(void)json_object_update_new(
+			j, json_pack("{s:i, s:i}", "sport", reply ? c->dport : c->sport, "dport",
+				   reply ? c->sport : c->dport));
+	if (icmp && !reply)
+		(void)json_object_update_new(
+			j, json_pack("{s:i, s:i}", "type", c->dport >> 8, "code", c->dport & 0xff));
+	return j;
+}
+
+static json_t *conn_json(const struct hf_daemon *d, const struct hf_soft_conn *c)
+{
+	char proto[12];
+	json_t *j = json_pack("{s:s, s:s, s:b, s:b, s:s?, s:o, s:o}", "proto",
+		hf_proto_name(c->proto, proto), "wire", wire_name(d, c->wire), "replied",
+		c->replied, "assured", c->assured, "state", c->state[0] ? c->state : NULL, "orig",
+		tuple_json(c, false), "reply", tuple_json(c, true));
+	unsigned int dir;
+
+	for (dir = 0; dir < 2; dir++) {
+		struct hf_flow_hits hits;
+
+		if (!hf_handover_find(d, c, dir == 1, &hits))
+			continue;
+		(void)json_object_set_new(json_object_get(j, dir ? "reply" : "orig"), "offloaded",
+			json_pack("{s:I, s:I}", "packets", (json_int_t)hits.packets, "bytes",
+				(json_int_t)hits.bytes));
+	}
+	return j;
+}
+
+static void print_conn(const struct hf_daemon *d, const struct hf_soft_conn *c, FILE *out)
+{
+	static const char *const dirs[] = {"orig", "reply"};
+	struct hf_flow_hits hits;
+	unsigned int dir;
+	char proto[12];
+
+	fprintf(out, "%s,", hf_proto_name(c->proto, proto));
+	print_tuple(c, false, out);
+	fputc(',', out);
+	print_tuple(c, true, out);
+	fprintf(out, ",zone=%s", wire_name(d, c->wire));
+	fprintf(out, ",status=%s%s", c->replied ? "SEEN_REPLY" : "NEW",
+		c->assured ? "|ASSURED" : "");
+	if (c->state[0])
+		fprintf(out, ",protoinfo=(state=%s)", c->state);
+	for (dir = 0; dir < 2; dir++) {
+		if (hf_handover_find(d, c, dir == 1, &hits))
+			fprintf(out, ",offloaded=(dir=%s,packets=%" PRIu64 ",bytes=%" PRIu64 ")",
+				dirs[dir], hits.packets, hits.bytes);
+	}
+	fputc('\n', out);
 }
 
 static int parse_port(const char *text, uint16_t *ret)
@@ -130,28 +197,25 @@ int cmd_conntrack_dump(void *arg, const struct hf_rpc_call *call, struct hf_err 
 	const struct hf_daemon *d = arg;
 	struct hf_soft_iter iter = {0};
 	struct hf_soft_filter f;
+	json_t *list;
 	struct hf_soft_conn c;
-	char proto[12];
 	int rc = parse_filter(d, call, &f, err);
 
 	if (rc < 0)
 		return rc;
+	list = call->json ? json_array() : NULL;
 	while (hf_soft_next_conn(d->soft, &iter, &c)) {
 		if (!hf_soft_filter_fits(&f, &c))
 			continue;
-		fprintf(call->out, "%s,", hf_proto_name(c.proto, proto));
-		print_tuple(&c, false, call->out);
-		fputc(',', call->out);
-		print_tuple(&c, true, call->out);
-		fprintf(call->out, ",zone=%s", wire_name(d, c.wire));
-		fprintf(call->out, ",status=%s%s", c.replied ? "SEEN_REPLY" : "NEW",
-			c.assured ? "|ASSURED" : "");
-		if (c.state[0])
-			fprintf(call->out, ",protoinfo=(state=%s)", c.state);
-		hf_handover_print_conn(d, &c, call->out);
-		fputc('\n', call->out);
+		if (call->json)
+			(void)json_array_append_new(list, conn_json(d, &c));
+		else
+			print_conn(d, &c, call->out);
 	}
-	return 0;
+	if (!call->json)
+		return 0;
+	return commands_print_json(
+		call, json_pack("{s:i, s:o}", "schema", 1, "connections", list), err);
 }
 
 int cmd_conntrack_flush(void *arg, const struct hf_rpc_call *call, struct hf_err *err)

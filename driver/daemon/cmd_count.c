@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Numbers: policy/dump, offload/stats-show, counters. */
+/* Numbers: policy/dump, counters. */
 
 #include "commands.h"
 #include "daemon.h"
-#include "handover.h"
 #include "rows.h"
 
 #include "flow/sync.h"
@@ -93,84 +92,6 @@ int cmd_policy_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *er
 		return 0;
 	return commands_print_json(
 		call, json_pack("{s:i, s:o}", "schema", 1, "policies", list), err);
-}
-
-/* Reasons that another NIC would not have, and those of a NIC that is full. The others (state,
- * services, wishes) are nobody's fault. */
-enum { KEPT_BY_CAPABILITY = 1, KEPT_BY_CAPACITY };
-
-static const uint8_t kept_by[HF_REASON_MAX_] = {
-	[HF_REASON_NO_ENGINE] = KEPT_BY_CAPABILITY,
-	[HF_REASON_ITEM_UNSUPPORTED] = KEPT_BY_CAPABILITY,
-	[HF_REASON_MASK_PARTIAL] = KEPT_BY_CAPABILITY,
-	[HF_REASON_OVERLAP] = KEPT_BY_CAPABILITY,
-	[HF_REASON_SHAPE] = KEPT_BY_CAPABILITY,
-	[HF_REASON_PROTOCOL] = KEPT_BY_CAPABILITY,
-	[HF_REASON_NEGATION] = KEPT_BY_CAPABILITY,
-	[HF_REASON_EXPANSION] = KEPT_BY_CAPABILITY,
-	[HF_REASON_PMD_REJECT] = KEPT_BY_CAPABILITY,
-	[HF_REASON_CAPACITY] = KEPT_BY_CAPACITY,
-	[HF_REASON_PRIORITY] = KEPT_BY_CAPACITY,
-};
-
-static uint64_t count_kept(const struct hf_plan *plan, unsigned int by)
-{
-	uint64_t n = 0;
-	size_t i;
-
-	for (i = 0; i < hf_plan_n_accounts(plan); i++) {
-		const struct hf_account *a = hf_plan_account(plan, i);
-
-		n += a->share != HF_SHARE_WHOLE && kept_by[a->reason] == by;
-	}
-	return n;
-}
-
-static void print_stats(const struct hf_wire *w, const struct hf_plan *plan, FILE *out)
-{
-	struct hf_sync_stats s = {0};
-	uint64_t deferred = 0;
-	size_t i;
-
-	if (w->sync) {
-		hf_sync_read_stats(w->sync, &s);
-		deferred = hf_sync_n_stuck(w->sync);
-	}
-	const struct {
-		const char *name;
-		uint64_t value;
-	} rows[] = {
-		{"Enqueued offloads", s.asked},
-		{"Inserted offloads", s.inserted},
-		{"Cumulative Average latency (us)", (uint64_t)(s.mean_us + 0.5)},
-		{"Cumulative Latency stddev (us)", (uint64_t)(s.stddev_us + 0.5)},
-		{"Exponential Average latency (us)", (uint64_t)(s.exp_mean_us + 0.5)},
-		{"Exponential Latency stddev (us)", (uint64_t)(s.exp_stddev_us + 0.5)},
-		{"Rejected by capability", count_kept(plan, KEPT_BY_CAPABILITY)},
-		{"Rejected by PMD", s.refused - s.full},
-		{"Rejected by capacity", count_kept(plan, KEPT_BY_CAPACITY) + s.full},
-		{"Deferred", deferred},
-		{"Deleted", s.deleted},
-		{"Query errors", s.query_errors},
-	};
-
-	fprintf(out, "  dpdk[%s]:\n", w->outer_conf->name);
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		fprintf(out, "   Total %35s: %20" PRIu64 "\n", rows[i].name, rows[i].value);
-	hf_handover_print_stats(w, out);
-}
-
-int cmd_offload_stats(void *arg, const struct hf_rpc_call *call, struct hf_err *)
-{
-	const struct hf_daemon *d = arg;
-	size_t i;
-
-	fputs("HW Offload stats:\n", call->out);
-	for (i = 0; i < d->n_wires; i++) {
-		if (d->now->plans[i])
-			print_stats(&d->wires[i], d->now->plans[i], call->out);
-	}
-	return 0;
 }
 
 static const char *const dirs[HF_SOFT_N_DIRS] = {[HF_SOFT_IN] = "in", [HF_SOFT_OUT] = "out"};

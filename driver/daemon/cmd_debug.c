@@ -162,21 +162,42 @@ static long resident_kb(void)
 	return resident * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-int cmd_memory_show(void *arg, const struct hf_rpc_call *call, struct hf_err *)
+int cmd_memory_show(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 {
 	const struct hf_daemon *d = arg;
 	struct hf_soft_table_counts t;
-	size_t entries = 0, rules = 0, i;
+	size_t entries = 0, n_rules = 0, i;
+	json_t *j = call->json ? json_pack("{s:i}", "schema", 1) : NULL;
 
 	for (i = 0; i < d->n_wires; i++)
 		entries += d->wires[i].sync ? hf_sync_n_rules(d->wires[i].sync) : 0;
 	for (i = 0; i < hf_rules_n_blocks(d->now->rules); i++)
-		rules += hf_rules_block(d->now->rules, i)->n_rules;
+		n_rules += hf_rules_block(d->now->rules, i)->n_rules;
 	hf_soft_count_tables(d->soft, &t);
-	fprintf(call->out,
-		"connections:%" PRIu64 " fragments:%" PRIu64 " generations:%zu nic-entries:%zu "
-		"ports:%zu resident-kb:%ld rules:%zu sets:%zu\n",
-		t.conns, t.frags, 1 + d->n_old + d->n_gone, entries, d->config->n_ports,
-		resident_kb(), rules, hf_rules_n_sets(d->now->rules));
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = {
+		{"connections", t.conns},
+		{"fragments", t.frags},
+		{"generations", 1 + d->n_old + d->n_gone},
+		{"nic-entries", entries},
+		{"ports", d->config->n_ports},
+		{"resident-kb", (uint64_t)resident_kb()},
+		{"rules", n_rules},
+		{"sets", hf_rules_n_sets(d->now->rules)},
+	};
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (call->json)
+			(void)json_object_set_new(
+				j, rows[i].name, json_integer((json_int_t)rows[i].value));
+		else
+			fprintf(call->out, "%s%s:%" PRIu64, i ? " " : "", rows[i].name,
+				rows[i].value);
+	}
+	if (call->json)
+		return commands_print_json(call, j, err);
+	fputc('\n', call->out);
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "daemon.h"
+#include "filter.h"
 
 #include "flow/sync.h"
 #include "soft/soft.h"
@@ -42,12 +43,21 @@ static const struct {
 	{"tc", 0},
 };
 
+/* What the rules in force say of an origin. */
+struct origin {
+	uint8_t wish; /* enum hf_offload */
+	bool fits;    /* the filter, by what some rule of it matches */
+};
+
 struct dump {
 	const struct hf_daemon *d;
 	FILE *out;
 	json_t *list; /* NULL: text */
 	bool more;
 	unsigned int kinds;
+	struct hf_filter filter;
+	size_t n_origins; /* as the rules number them; an entry may have none */
+	struct origin *origins;
 };
 
 #define USED_NEVER   UINT64_MAX
@@ -63,6 +73,7 @@ struct line {
 	uint64_t used_ms; /* or one of those below */
 	unsigned int kind;
 	const char *origin; /* "": none */
+	uint8_t wish;	    /* enum hf_offload */
 	const char *reason; /* NULL: none */
 	const char *actions;
 };
@@ -112,6 +123,8 @@ static int read_args(const struct hf_rpc_call *call, struct dump *dump, struct h
 			dump->more = true;
 		else if (strncmp(a, "type=", 5) == 0)
 			rc = read_types(a + 5, &dump->kinds, err);
+		else if (strncmp(a, "filter=", 7) == 0)
+			rc = hf_filter_parse(a + 7, &dump->filter, err);
 		else if (strcmp(a, "--names") != 0) /* names are always shown */
 			rc = hf_fail(err, -EINVAL, "unknown argument '%.80s'", a);
 		if (rc < 0)
@@ -237,6 +250,12 @@ static void make_uid(const char *match, uint32_t priority, char buf[static 40])
 		h[1] & 0xffffffffffffu);
 }
 
+static const char *const wish_names[] = {
+	[HF_OFFLOAD_PREFER] = "prefer",
+	[HF_OFFLOAD_REQUIRE] = "require",
+	[HF_OFFLOAD_FORBID] = "forbid",
+};
+
 static void print_text(const struct dump *dump, const struct line *l)
 {
 	FILE *out = dump->out;
@@ -261,28 +280,31 @@ static void print_text(const struct dump *dump, const struct line *l)
 		fprintf(out, ", dp:%s", l->kind == KIND_SOFT ? "ovs" : "dpdk");
 	if (l->origin[0])
 		fprintf(out, ", policy:%s", l->origin);
+	if (dump->more && l->wish != HF_OFFLOAD_PREFER)
+		fprintf(out, ", offload:%s", wish_names[l->wish]);
 	if (l->reason)
 		fprintf(out, ", reason:%s", l->reason);
 	fprintf(out, ", actions:%s\n", l->actions);
 }
 
-static void put(const struct dump *dump, const struct line *l)
+static void put(const struct dump *dump, const char *in_port, const struct line *l)
 {
 	json_t *j;
 
-	if (!(dump->kinds & l->kind))
+	if (!(dump->kinds & l->kind) || !hf_filter_fits_names(&dump->filter, in_port, l->origin,
+						l->reason ? l->reason : ""))
 		return;
 	if (!dump->list) {
 		print_text(dump, l);
 		return;
 	}
-	j = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s?}", "ufid", l->uid, "match", l->match,
+	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?}", "ufid", l->uid, "match", l->match,
 		"offloaded",
 		l->kind == KIND_WHOLE  ? "yes"
 		: l->kind == KIND_PART ? "partial"
 				       : "no",
-		"actions", l->actions, "policy", l->origin[0] ? l->origin : NULL, "reason",
-		l->reason);
+		"wish", wish_names[l->wish], "actions", l->actions, "policy",
+		l->origin[0] ? l->origin : NULL, "reason", l->reason);
 	(void)json_object_set_new(
 		j, "packets", l->known ? json_integer((json_int_t)l->packets) : json_null());
 	(void)json_object_set_new(
@@ -298,6 +320,8 @@ static void put_entry(
 	char match[MATCH_SIZE], uid[40], reason[64], jump[32];
 	struct line l = {.match = match, .uid = uid, .kind = KIND_WHOLE, .reason = NULL};
 
+	if (!hf_filter_fits_pattern(&dump->filter, &e->match))
+		return;
 	c = hf_sync_count_entry(w->sync, i, &l.used_ms);
 	if (!c.known)
 		l.used_ms = USED_UNKNOWN;
@@ -305,6 +329,7 @@ static void put_entry(
 	l.packets = c.packets;
 	l.bytes = c.bytes;
 	l.origin = hf_plan_origin(plan, e->origin);
+	l.wish = e->origin < dump->n_origins ? dump->origins[e->origin].wish : HF_OFFLOAD_PREFER;
 	make_match(plan, e, match, sizeof(match));
 	make_uid(match, e->priority, uid);
 	switch (e->fate) {
@@ -328,7 +353,7 @@ static void put_entry(
 		l.actions = jump;
 		break;
 	}
-	put(dump, &l);
+	put(dump, w->outer_conf->name, &l);
 }
 
 static void put_origin(const struct dump *dump, const struct hf_wire *w, const struct hf_account *a,
@@ -338,6 +363,8 @@ static void put_origin(const struct dump *dump, const struct hf_wire *w, const s
 	char match[MATCH_SIZE], uid[40], code[64], reason[HF_ERR_SIZE + 16];
 	struct line l = {.match = match, .uid = uid, .known = true};
 
+	if (!dump->origins[a->origin].fits)
+		return;
 	(void)snprintf(match, sizeof(match), "in_port(%s)", w->outer_conf->name);
 	(void)snprintf(reason, sizeof(reason), "%s%s", w->reject[0] ? "pmd-reject:" : "",
 		w->reject[0] ? w->reject : hf_reason_print(a->reason, a->detail, code));
@@ -347,9 +374,10 @@ static void put_origin(const struct dump *dump, const struct hf_wire *w, const s
 	l.used_ms = c.packets ? USED_UNKNOWN : USED_NEVER; /* software notes no times */
 	l.kind = KIND_SOFT;
 	l.origin = origin;
+	l.wish = dump->origins[a->origin].wish;
 	l.reason = reason;
 	l.actions = "userspace()";
-	put(dump, &l);
+	put(dump, w->outer_conf->name, &l);
 }
 
 static void dump_wire(const struct dump *dump, size_t i)
@@ -370,6 +398,37 @@ static void dump_wire(const struct dump *dump, size_t i)
 	}
 }
 
+/* One look at every rule. What no rule carries (the end of a tier, no profile) fits everything. */
+static int read_origins(struct dump *dump)
+{
+	const struct hf_rules *rules = dump->d->now->rules;
+	size_t n = hf_rules_n_origins(rules), i, k;
+	bool *carried = calloc(n + 1, sizeof(*carried));
+
+	dump->n_origins = n;
+	dump->origins = calloc(n + 1, sizeof(*dump->origins));
+	if (!carried || !dump->origins) {
+		free(carried);
+		return -ENOMEM;
+	}
+	for (i = 0; i < hf_rules_n_blocks(rules); i++) {
+		const struct hf_block *b = hf_rules_block(rules, i);
+
+		for (k = 0; k < b->n_rules; k++) {
+			const struct hf_rule *r = &b->rules[k];
+			struct origin *o = &dump->origins[r->origin];
+
+			carried[r->origin] = true;
+			o->wish = r->offload;
+			o->fits = o->fits || hf_filter_fits_match(&dump->filter, rules, &r->match);
+		}
+	}
+	for (i = 0; i < n; i++)
+		dump->origins[i].fits = dump->origins[i].fits || !carried[i];
+	free(carried);
+	return 0;
+}
+
 int cmd_flow_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 {
 	struct dump dump = {.d = arg, .out = call->out};
@@ -378,6 +437,11 @@ int cmd_flow_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 
 	if (rc < 0)
 		return rc;
+	rc = read_origins(&dump);
+	if (rc < 0) {
+		free(dump.origins);
+		return hf_fail(err, rc, "out of memory");
+	}
 	for (i = 0; i < dump.d->n_wires; i++) {
 		if (dump.d->wires[i].sync)
 			hf_sync_poll(dump.d->wires[i].sync);
@@ -388,6 +452,7 @@ int cmd_flow_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 		fputs("flow-dump from the main thread:\n", call->out);
 	for (i = 0; i < dump.d->n_wires; i++)
 		dump_wire(&dump, i);
+	free(dump.origins);
 	if (!call->json)
 		return 0;
 	return commands_print_json(

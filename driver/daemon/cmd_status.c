@@ -370,6 +370,35 @@ static void print_place(
 		hf_plan_explain(d->now->plans[wire], pkt, origin, out);
 }
 
+static void add_step(void *arg, const char *step)
+{
+	(void)json_array_append_new(arg, json_string(step));
+}
+
+static int explain_json(const struct hf_daemon *d, const struct hf_packet *pkt, const char *line,
+	const struct hf_rpc_call *call, struct hf_err *err)
+{
+	json_t *steps = json_array(), *where = NULL;
+	struct hf_ref_result result;
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	/* It has been judged before, and cannot fail now. */
+	(void)hf_ref_eval(d->now->model, pkt, add_step, steps, &result, err);
+	if (out) {
+		print_place(d, pkt, result.origin, out);
+		if (fclose(out) == 0)
+			where = json_stringn(text, size ? size - 1 : 0); /* without the newline */
+	}
+	free(text);
+	return commands_print_json(call,
+		json_pack("{s:i, s:s, s:o, s:s, s:s, s:o}", "schema", 1, "packet", line, "steps",
+			steps, "verdict", hf_verdict_name(result.verdict), "origin", result.origin,
+			"where", where),
+		err);
+}
+
 int cmd_explain(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 {
 	const struct hf_daemon *d = arg;
@@ -391,6 +420,8 @@ int cmd_explain(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 	if (rc < 0)
 		return rc;
 	(void)hf_packet_print(&pkt, line, sizeof(line)); /* no longer than what was parsed */
+	if (call->json)
+		return explain_json(d, &pkt, line, call, err);
 	fprintf(call->out, "packet: %s\n", line);
 	(void)hf_ref_eval(d->now->model, &pkt, print_step, call->out, &result, err); /* as above */
 	fprintf(call->out, "verdict: %s\norigin: %s\n", hf_verdict_name(result.verdict),

@@ -96,8 +96,25 @@ static void print_profile(const struct hf_wire *w, FILE *out)
 	}
 }
 
+static json_t *profile_json(const struct hf_wire *w)
+{
+	json_t *engines = json_array();
+	size_t i;
+
+	for (i = 0; i < w->nic->n_engines; i++) {
+		const struct hf_engine *e = &w->nic->engine[i];
+
+		(void)json_array_append_new(engines,
+			json_pack("{s:s, s:i, s:o}", "name", e->name, "groups", (int)e->groups,
+				"capacity", e->capacity ? json_integer(e->capacity) : json_null()));
+	}
+	return json_pack("{s:s, s:s, s:b, s:o}", "name", w->outer_conf->name, "profile",
+		w->nic->name, "assumed", w->assumed, "engines", engines);
+}
+
 int cmd_profile_show(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 {
+	json_t *list = call->json ? json_array() : NULL;
 	const struct hf_daemon *d = arg;
 	size_t i, n = 0;
 
@@ -106,9 +123,16 @@ int cmd_profile_show(void *arg, const struct hf_rpc_call *call, struct hf_err *e
 
 		if (!w->nic || (call->n_args && strcmp(call->args[0], w->outer_conf->name) != 0))
 			continue;
-		print_profile(w, call->out);
+		if (call->json)
+			(void)json_array_append_new(list, profile_json(w));
+		else
+			print_profile(w, call->out);
 		n++;
 	}
+	if (n > 0 && call->json)
+		return commands_print_json(
+			call, json_pack("{s:i, s:o}", "schema", 1, "ports", list), err);
+	json_decref(list);
 	if (n == 0)
 		return hf_fail(err, -ENOENT, "no uplink%s%.40s", call->n_args ? " " : "",
 			call->n_args ? call->args[0] : "");

@@ -19,6 +19,7 @@ void commands_init(struct hf_rpc *rpc, struct hf_daemon *d);
 
 int cmd_flow_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_policy_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
+int cmd_offload_show(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_offload_stats(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_counters(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 int cmd_conntrack_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *err);

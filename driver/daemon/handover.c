@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #define OFFERS_A_POLL 512		      /* some milliseconds of a driver's time */
 #define LOOKS_A_POLL  (1000 / HF_HANDOVER_MS) /* every rule is looked at once a second */
@@ -169,9 +170,10 @@ uint64_t hf_handover_count(const struct hf_daemon *d)
 	return n;
 }
 
-static void print_direction(
-	const struct hf_wire *w, const struct hf_soft_conn *c, bool reply, FILE *out)
+bool hf_handover_find(const struct hf_daemon *d, const struct hf_soft_conn *c, bool reply,
+	struct hf_flow_hits *ret)
 {
+	const struct hf_wire *w = wire_of(d, c->wire);
 	const struct hf_conn conn = {
 		.src = reply ? c->dst : c->src,
 		.dst = reply ? c->src : c->dst,
@@ -179,52 +181,36 @@ static void print_direction(
 		.dport = reply ? c->sport : c->dport,
 		.proto = c->proto,
 	};
-	struct hf_flow_hits hits;
 
-	if (hf_conns_find(w->conns, &conn, &hits))
-		fprintf(out, ",offloaded=(dir=%s,packets=%" PRIu64 ",bytes=%" PRIu64 ")",
-			reply ? "reply" : "orig", hits.packets, hits.bytes);
+	return w && hf_conns_find(w->conns, &conn, ret);
 }
 
-void hf_handover_print_conn(const struct hf_daemon *d, const struct hf_soft_conn *conn, FILE *out)
-{
-	const struct hf_wire *w = wire_of(d, conn->wire);
-
-	if (!w)
-		return;
-	print_direction(w, conn, false, out);
-	print_direction(w, conn, true, out);
-}
-
-void hf_handover_print_stats(const struct hf_wire *w, FILE *out)
+size_t hf_handover_read_stats(
+	const struct hf_wire *w, struct hf_named_count ret[static HF_HANDOVER_STATS])
 {
 	struct hf_conns_stats s;
-	size_t i;
 
 	if (!w->conns)
-		return;
+		return 0;
 	hf_conns_read_stats(w->conns, &s);
-	const struct {
-		const char *name;
-		uint64_t value;
-	} rows[] = {
-		{"Connections", s.n},
-		{"Connections waiting", s.waiting},
-		{"Connections stuck", s.stuck},
-		{"Connections enqueued", s.asked},
-		{"Connections inserted", s.inserted},
-		{"Connections rejected by PMD", s.refused},
-		{"Connections rejected by capacity", s.no_room},
-		{"Connections deleted", s.deleted},
-		{"Connections deleted, ended", s.ended},
-		{"Connections deleted, idle", s.aged},
-		{"Connections deleted, evicted", s.evicted},
-		{"Connections lost by flush", s.lost},
-		{"Connection query errors", s.query_errors},
-		{"Connection packets", s.hits.packets},
-		{"Connection bytes", s.hits.bytes},
+	const struct hf_named_count rows[HF_HANDOVER_STATS] = {
+		{"Connections", "used", s.n},
+		{"Connections waiting", "waiting", s.waiting},
+		{"Connections stuck", "stuck", s.stuck},
+		{"Connections enqueued", "enqueued", s.asked},
+		{"Connections inserted", "inserted", s.inserted},
+		{"Connections rejected by PMD", "rejectedByPmd", s.refused},
+		{"Connections rejected by capacity", "rejectedByCapacity", s.no_room},
+		{"Connections deleted", "deleted", s.deleted},
+		{"Connections deleted, ended", "ended", s.ended},
+		{"Connections deleted, idle", "idle", s.aged},
+		{"Connections deleted, evicted", "evicted", s.evicted},
+		{"Connections lost by flush", "lostByFlush", s.lost},
+		{"Connection query errors", "queryErrors", s.query_errors},
+		{"Connection packets", "packets", s.hits.packets},
+		{"Connection bytes", "bytes", s.hits.bytes},
 	};
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		fprintf(out, "   Total %35s: %20" PRIu64 "\n", rows[i].name, rows[i].value);
+	memcpy(ret, rows, sizeof(rows));
+	return HF_HANDOVER_STATS;
 }

@@ -11,11 +11,13 @@
 
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 struct hf_daemon;
 struct hf_err;
+struct hf_flow_hits;
 struct hf_soft_conn;
 struct hf_wire;
 
@@ -30,8 +32,19 @@ void hf_handover_poll(struct hf_daemon *d);
 
 /* Connections in the NICs, or on their way there or back. */
 uint64_t hf_handover_count(const struct hf_daemon *d);
-/* For conntrack/dump: ",offloaded=(dir=orig,packets=N,bytes=N)" for each direction that is in the
- * NIC. */
-void hf_handover_print_conn(const struct hf_daemon *d, const struct hf_soft_conn *conn, FILE *out);
-/* For offload/stats-show. Nothing if the wire hands over none. */
-void hf_handover_print_stats(const struct hf_wire *w, FILE *out);
+/* Whether a direction of the connection is in the NIC, and what that has counted of it. */
+bool hf_handover_find(const struct hf_daemon *d, const struct hf_soft_conn *conn, bool reply,
+	struct hf_flow_hits *ret);
+
+/* A number as people and as programs call it. */
+struct hf_named_count {
+	const char *name;
+	const char *key;
+	uint64_t value;
+};
+
+#define HF_HANDOVER_STATS 15
+
+/* For offload/stats-show: how many were written; 0 if the wire hands over none. */
+size_t hf_handover_read_stats(
+	const struct hf_wire *w, struct hf_named_count ret[static HF_HANDOVER_STATS]);

@@ -323,7 +323,7 @@ def stock(d, dir):
         ('eth0', 'uplink', 'net_vnic'), ('eth0', 'host', 'net_null')], ports
     assert ports[0]['profile'] == 'mlx5-cx6dx' and ports[1]['stats']['rxErrors'] == 0, ports
     assert names == sorted(names) and {
-        'apply', 'capture', 'confirm', 'conntrack/dump', 'conntrack/flush', 'coverage/show',
+        'apply', 'capture', 'confirm', 'conntrack/dump', 'dpif/offload/show', 'conntrack/flush', 'coverage/show',
         'dpctl/dump-flows', 'dpctl/offload-stats-show', 'exit', 'explain', 'failsafe/check',
         'flow/dump', 'list-commands', 'memory/show', 'offload/stats-show', 'plan', 'policy/dump',
         'port/list', 'profile/probe', 'profile/show', 'rollback', 'status', 'verify', 'version',
@@ -340,7 +340,48 @@ def stock(d, dir):
         theirs = subprocess.run(['ovs-appctl', '-t', f'{dir}/run/hepflowd.{d.process.pid}.ctl', *words],
                                 capture_output=True, text=True)
         assert (ours.stdout, ours.returncode) == (theirs.stdout, theirs.returncode), words
-        assert ours.stderr.splitlines()[:-1] == theirs.stderr.splitlines()[:-1], words
+        assert ours.stderr.splitlines()[:-1] == theirs.stderr.splitlines()[:-1], (words, ours, theirs)
+
+
+def shown(d, dir):
+    """What is offloaded where, and which flows some traffic can meet, as text and as JSON."""
+    entries = d.status()['ports'][0]['entries']
+    text = d.ask('dpif/offload/show')
+    assert text == ('Globally enabled: true\nDatapaths:\nnetdev@hepflow:\n  dpdk\n'
+                    f'  - eth0: port_no: 0\n    Entries             : {entries}\n'), text
+    said = json.loads(d.ask('--format', 'json', 'dpif/offload/show'))
+    assert said['enabled'] is True and said['netdev@hepflow']['priority'] == ['dpdk'], said
+    assert said['netdev@hepflow']['providers']['dpdk']['ports'] == {
+        'eth0': {'port_no': 0, 'entries': entries}}, said
+    stats = json.loads(d.ask('offload/stats-show', '--format=json'))['ports']['eth0']
+    assert stats['enqueued'] == d.inserted() and stats['connections'] is None, stats
+    said = json.loads(d.ask('explain', '--format=json', *tcp(80).split()))
+    assert said['verdict'] == 'allow' and said['origin'] == 'default/gnp:web/ingress/0', said
+    assert said['steps'] and said['where'].startswith('hardware: entry '), said
+    assert json.loads(d.ask('profile/show', '--format=json'))['ports'][0]['profile'] == 'mlx5-cx6dx'
+    assert json.loads(d.ask('memory/show', '--format=json'))['nic-entries'] == entries
+    assert json.loads(d.ask('conntrack/dump', '--format=json'))['connections'] == []
+
+    every = d.ask('flow/dump').splitlines()
+
+    def some(*words):
+        lines = d.ask('flow/dump', *words).splitlines()
+        assert set(lines) <= set(every), lines
+        return lines[1:]
+
+    decides = [line for line in every if 'ipv4(),tcp(dst=80' in line]
+    assert decides and some('filter=') == every[1:]
+    mine = some('filter=tcp,tp_dst=80,nw_dst=192.0.2.10')
+    assert set(decides) <= set(mine) and len(mine) < len(every) - 1, mine
+    assert not set(decides) & set(some('filter=tcp,tp_dst=81'))
+    assert not set(decides) & set(some('filter=udp')) and not set(decides) & set(some('filter=ipv6'))
+    host = [line for line in every if 'ipv4(dst=192.0.2.10)' in line]
+    assert host and set(host) <= set(mine) and not set(host) & set(some('filter=tcp,nw_dst=192.0.2.11'))
+    assert some('filter=in_port=eth1') == []
+    web = some('filter=policy=default/gnp:web')
+    assert web and all('policy:default/gnp:web' in line for line in web), web
+    assert all('reason:' in line for line in some('filter=reason=stateful-required'))
+    assert "filter: 'colour' is not" in d.refused('flow/dump', 'filter=colour')
 
 
 def trusted(d, dir):
@@ -379,6 +420,13 @@ def wishes(d, dir):
     assert 'disabled-by-operator' not in row(), row()
     replace(web, wish(tracked, 'forbid').replace('110', '111'))
     opened(d, 111)
+    assert ', policy:default/gnp:web/ingress/0, offload:forbid, ' in d.ask('flow/dump', '-m')
+    # A rule of software is known by what it matches.
+    row_of = {port: 'gnp:web/ingress/0' in d.ask('flow/dump', 'type=ovs', f'filter=tcp,tp_dst={port}')
+              for port in (111, 112)}
+    assert row_of == {111: True, 112: False}, row_of
+    flows = json.loads(d.ask('flow/dump', '--format=json'))['flows']
+    assert {f['wish'] for f in flows if (f['policy'] or '').startswith('default/gnp:web')} == {'forbid'}
     assert re.search(r' no +disabled-by-operator$', row()), row()
     n = d.status()['generation']
     replace(web, wish(tracked, 'require').replace('110', '112').replace('Allow', 'Deny'))
@@ -447,7 +495,7 @@ def main():
         os.environ['RUNTIME_DIRECTORY'] = dir  # where DPDK's sockets are
         with Daemon(dir) as d:
             for step in (files, confirmed, not_confirmed, back_and_forth, watched, telemetry,
-                         planned, probed, stock, trusted, wishes, odd, unprivileged, completed):
+                         planned, probed, stock, shown, trusted, wishes, odd, unprivileged, completed):
                 step(d, dir)
             d.stop()
             left = [f for _, _, files in os.walk(f'{dir}/dpdk') for f in files]
