@@ -39,7 +39,7 @@ Test(filter, what_is_not_understood_is_named)
 	static const struct {
 		const char *text, *at;
 	} bad[] = {
-		{"tcp,colour=red", "'colour'"},
+		{"tcp,colour=red", "'colour=red'"},
 		{"tcp,tp_dst=65536", "'tp_dst=65536'"},
 		{"tcp,tp_dst=", "'tp_dst='"},
 		{"nw_src", "'nw_src'"},
