@@ -161,3 +161,48 @@ Test(print, json_to_a_full_device_is_an_error)
 	(void)fclose(f); /* nothing to lose */
 	hf_model_free(m);
 }
+
+static void put_step(void *arg, const struct hf_model_step *s)
+{
+	fprintf(arg, "%s/%s %s %s%s %s %s\n", s->chain, s->egress ? "out" : "in",
+		s->tier ? s->tier : "-", s->policy ? s->policy : "end", s->staged ? "*" : "",
+		s->action ? s->action : "-", s->origin ? s->origin : "-");
+}
+
+static void no_step(void *, const struct hf_model_step *)
+{
+}
+
+static const char walked[] = "normal/in default gnp:block deny default/gnp:block/ingress/0\n"
+			     "normal/in default gnp:block allow default/gnp:block/ingress/1\n"
+			     "normal/in default end deny tier-default:default\n"
+			     "normal/in - p - -\n"
+			     "normal/in - gone - -\n"
+			     "normal/out default gnp:block - -\n"
+			     "normal/out default end deny tier-default:default\n"
+			     "normal/out - p allow profile:p/egress/0\n"
+			     "normal/out - gone - -\n"
+			     "forward/in default gnp:block deny default/gnp:block/ingress/0\n"
+			     "forward/in default gnp:block allow default/gnp:block/ingress/1\n"
+			     "forward/in default end deny tier-default:default\n"
+			     "forward/out default gnp:block - -\n"
+			     "forward/out default end deny tier-default:default\n";
+
+Test(print, walk_is_the_order_of_evaluation)
+{
+	struct hf_model *m = make_model(WORLD);
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	cr_assert_not_null(f);
+	cr_expect_str_eq(hf_model_walk_endpoint(m, "eth0", put_step, f), "h");
+	cr_assert_eq(fclose(f), 0);
+	cr_expect_str_eq(text, walked, "got:\n%s", text);
+	cr_expect_str_eq(hf_model_walk_endpoint(m, "h", no_step, NULL), "h");
+	cr_expect_null(hf_model_walk_endpoint(m, "cali1", no_step, NULL));
+	cr_expect_null(hf_model_walk_endpoint(m, "x/pod", no_step, NULL));
+	cr_expect_null(hf_model_walk_endpoint(m, "", no_step, NULL));
+	free(text);
+	hf_model_free(m);
+}
