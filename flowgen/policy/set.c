@@ -3,11 +3,11 @@
 #include "policy/set.h"
 
 #include <hepflow/base/arena.h>
+#include <hepflow/base/id.h>
 #include <hepflow/err.h>
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,11 +225,10 @@ static int objects_build(const struct hf_entry *entries, size_t n, struct hf_obj
 
 static void number_objects(struct hf_batch *batch)
 {
-	static atomic_uint_fast64_t next = 1;
 	size_t i;
 
 	for (i = 0; i < batch->entries.n; i++)
-		((struct hf_meta *)batch->entries.v[i].obj)->id = atomic_fetch_add(&next, 1);
+		((struct hf_meta *)batch->entries.v[i].obj)->id = hf_id_new();
 }
 
 /* Frees the batches that nothing is left of. */

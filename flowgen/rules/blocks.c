@@ -8,6 +8,7 @@
 
 #include <hepflow/base/arena.h>
 #include <hepflow/base/hash.h>
+#include <hepflow/base/id.h>
 
 #include <uthash.h>
 
@@ -311,7 +312,8 @@ static size_t cut(const rule_vec *v)
 uint32_t hf_finish_block(struct build *b, rule_vec *take_v, const char *name)
 {
 	size_t n = hf_drop_covered(b, take_v->v, cut(take_v));
-	struct hf_block block = {.name = name, .n_rules = (uint32_t)n};
+	struct hf_block block = {.name = name, .n_rules = (uint32_t)n, .n_pieces = 1};
+	const struct hf_piece piece = {hf_id_new(), 0, (uint32_t)n};
 	uint32_t index = 0;
 
 	if (b->rc == 0 && n == 1 && take_v->v[0].op == HF_OP_GOTO &&
@@ -320,7 +322,8 @@ uint32_t hf_finish_block(struct build *b, rule_vec *take_v, const char *name)
 	} else if (b->rc == 0) {
 		assert(n > 0);
 		block.rules = hf_keep(b, take_v->v, n * sizeof(*take_v->v));
-		if (!name || !block.rules || hf_vec_push(&b->blocks, block) < 0)
+		block.pieces = hf_keep(b, &piece, sizeof(piece));
+		if (!name || !block.rules || !block.pieces || hf_vec_push(&b->blocks, block) < 0)
 			b->rc = -ENOMEM;
 		else
 			index = (uint32_t)b->blocks.n - 1;

@@ -108,9 +108,16 @@ static void build_fini(struct build *b)
 
 int hf_rules_build(const struct hf_model *model, struct hf_rules **ret, struct hf_err *err)
 {
+	return hf_rules_follow(model, NULL, ret, err);
+}
+
+int hf_rules_follow(const struct hf_model *model, struct hf_rules *previous, struct hf_rules **ret,
+	struct hf_err *err)
+{
 	struct build b = {.model = model};
 	int rc = -ENOMEM;
 
+	(void)previous; /* all is made anew, which is always right */
 	b.rules = calloc(1, sizeof(*b.rules));
 	b.tmp = hf_arena_new();
 	if (b.rules)

@@ -3,6 +3,7 @@
 #include "build.h"
 
 #include <hepflow/base/arena.h>
+#include <hepflow/base/id.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -100,6 +101,19 @@ static int place_origins(struct build *b)
 	return 0;
 }
 
+static int number_sets(struct build *b)
+{
+	uint64_t *ids = hf_arena_calloc(b->rules->arena, b->sets.n, sizeof(*ids));
+	size_t i;
+
+	if (!ids)
+		return -ENOMEM;
+	for (i = 0; i < b->sets.n; i++)
+		ids[i] = hf_id_new();
+	b->rules->set_ids = ids;
+	return 0;
+}
+
 int hf_finish_table(struct build *b)
 {
 	struct hf_rules *r = b->rules;
@@ -111,6 +125,9 @@ int hf_finish_table(struct build *b)
 	rc = place_blocks(b, number, number_blocks(b, number));
 	if (rc == 0)
 		rc = place_origins(b);
+	if (rc == 0)
+		rc = number_sets(b);
+	r->facts_id = hf_id_new();
 	r->sets = hf_keep(b, b->sets.v, b->sets.n * sizeof(*b->sets.v));
 	r->n_sets = b->sets.n;
 	return rc < 0 ? rc : b->rc;

@@ -187,6 +187,16 @@ const struct hf_set *hf_rules_set(const struct hf_rules *rules, size_t i)
 	return &rules->sets[i];
 }
 
+uint64_t hf_rules_set_id(const struct hf_rules *rules, size_t i)
+{
+	return rules->set_ids[i];
+}
+
+uint64_t hf_rules_facts_id(const struct hf_rules *rules)
+{
+	return rules->facts_id;
+}
+
 size_t hf_rules_n_blocks(const struct hf_rules *rules)
 {
 	return rules->n_blocks;

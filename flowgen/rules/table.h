@@ -33,6 +33,7 @@ struct hf_rules {
 	uint32_t *dnat_order; /* dnats sorted by hf_dnat_cmp() */
 	size_t n_sets;
 	const struct hf_set *sets;
+	const uint64_t *set_ids;
 	size_t n_blocks;
 	struct hf_block *blocks;
 	size_t n_paths;
@@ -42,6 +43,7 @@ struct hf_rules {
 	const char *const *places; /* of the origins */
 	size_t n_dead;
 	const struct hf_dead *dead;
+	uint64_t facts_id;
 	bool drop_input, drop_output, drop_forward;
 };
 

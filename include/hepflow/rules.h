@@ -22,9 +22,16 @@
  * Besides the paths, a table carries the facts that sort a packet into a path: interfaces, who owns
  * which destination (hf_dest), and what services rewrite (hf_dnat).
  *
+ * A table that follows another (hf_rules_follow()) has most of it in common with that one. What is
+ * the same has the same id: pieces of blocks, sets, facts. An id is never given again in this
+ * process to anything else, so it can be kept when what it stood for is gone. To make that
+ * possible the numbers of sets and origins stay what they are from one table to the next, and some
+ * may be nobody's for a while: such a set has no nets, no members and the name "", such an origin
+ * the text "". Later the number may be somebody else's.
+ *
  * Lifetime: complete when hf_rules_build() returns it, never changed again, so any number of
  * threads may read it without locks. It may outlive the model: the memory of what they have in
- * common is freed with the last of them.
+ * common is freed with the last of them. The same holds of a table and the one that it follows.
  */
 
 #pragma once
@@ -107,10 +114,24 @@ struct hf_rule {
 	uint8_t offload; /* enum hf_offload: what the policy, or else the endpoint, asks for */
 };
 
+/*
+ * Neighbouring rules of a block that have been made together, of one policy mostly. Pieces of the
+ * same id, in whichever tables, are the same rules in everything but their place in the block:
+ * matches with their numbers of sets, verdicts, numbers of target blocks and origins. The sets of
+ * those numbers may have changed; hf_rules_set_id() tells.
+ */
+struct hf_piece {
+	uint64_t id;
+	uint32_t first; /* index in the block */
+	uint32_t n;	/* at least 1 */
+};
+
 struct hf_block {
 	const char *name; /* for people: "eth0 ingress default" */
 	uint32_t n_rules; /* at least 1 */
-	const struct hf_rule *rules;
+	uint32_t n_pieces;
+	const struct hf_rule *rules;   /* two tables with the same pointer have the same block */
+	const struct hf_piece *pieces; /* in order; every rule is in one of them */
 };
 
 struct hf_path {
@@ -147,6 +168,14 @@ struct hf_decision {
 
 /* Flattens a model. On failure *ret is untouched and err names the policy rule at fault. */
 int hf_rules_build(const struct hf_model *model, struct hf_rules **ret, struct hf_err *err);
+/*
+ * The same as a table that follows previous (NULL: none), which makes no difference but in time, in
+ * numbers and in ids. What it takes to follow goes from previous to the new one, or is lost in a
+ * failure: whoever follows previous once more is made anew. Nothing that readers see of previous
+ * changes.
+ */
+int hf_rules_follow(const struct hf_model *model, struct hf_rules *previous, struct hf_rules **ret,
+	struct hf_err *err);
 void hf_rules_free(struct hf_rules *rules);
 
 size_t hf_rules_n_ifaces(const struct hf_rules *rules);
@@ -157,6 +186,13 @@ size_t hf_rules_n_dnats(const struct hf_rules *rules);
 const struct hf_dnat *hf_rules_dnat(const struct hf_rules *rules, size_t i);
 size_t hf_rules_n_sets(const struct hf_rules *rules);
 const struct hf_set *hf_rules_set(const struct hf_rules *rules, size_t i);
+/* Sets of the same id have the same nets and members. */
+uint64_t hf_rules_set_id(const struct hf_rules *rules, size_t i);
+/*
+ * Tables of the same id have the same interfaces, destinations, dnats, paths with the numbers of
+ * their blocks, and the same kernel policy.
+ */
+uint64_t hf_rules_facts_id(const struct hf_rules *rules);
 size_t hf_rules_n_blocks(const struct hf_rules *rules);
 const struct hf_block *hf_rules_block(const struct hf_rules *rules, size_t i);
 size_t hf_rules_n_paths(const struct hf_rules *rules);

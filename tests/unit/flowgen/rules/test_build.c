@@ -8,6 +8,20 @@
 
 HF_SUITE(build);
 
+/* Every rule is in one piece, in order. */
+static void check_pieces(const struct hf_block *b)
+{
+	uint32_t i, at = 0;
+
+	for (i = 0; i < b->n_pieces; i++) {
+		cr_assert_neq(b->pieces[i].id, 0);
+		cr_assert_eq(b->pieces[i].first, at);
+		cr_assert_gt(b->pieces[i].n, 0);
+		at += b->pieces[i].n;
+	}
+	cr_assert_eq(at, b->n_rules);
+}
+
 static void check_shape(const struct hf_rules *rules)
 {
 	size_t i;
@@ -18,6 +32,7 @@ static void check_shape(const struct hf_rules *rules)
 		const struct hf_match *m = &b->rules[b->n_rules - 1].match;
 
 		cr_assert_gt(b->n_rules, 0);
+		check_pieces(b);
 		for (k = 0; k < b->n_rules; k++) {
 			if (b->rules[k].op == HF_OP_GOTO)
 				cr_assert(b->rules[k].target > i &&
