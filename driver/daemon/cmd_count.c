@@ -1,14 +1,98 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* Packets of the wires and what became of them: counters. */
+/* Numbers: policy/dump, counters. */
 
 #include "commands.h"
 #include "daemon.h"
+#include "rows.h"
 
+#include "flow/sync.h"
 #include "soft/soft.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NUMBER_SIZE 24
+
+static const char *print_reason(const struct hf_row *r, char *buf, size_t size)
+{
+	char code[64];
+
+	if (r->rejected)
+		(void)snprintf(buf, size, "pmd-reject:%s", r->rejected->reject);
+	else
+		(void)snprintf(buf, size, "%s",
+			r->share == HF_SHARE_WHOLE ? ""
+						   : hf_reason_print(r->reason, r->detail, code));
+	return buf;
+}
+
+static const char *print_count(bool known, uint64_t n, char buf[static NUMBER_SIZE])
+{
+	(void)snprintf(buf, NUMBER_SIZE, "%" PRIu64, n); /* fits */
+	return known ? buf : "unknown";
+}
+
+static void print_row(const struct hf_row *r, FILE *out)
+{
+	char p[NUMBER_SIZE], b[NUMBER_SIZE], reason[HF_ERR_SIZE + 16];
+
+	fprintf(out, "%-44s %12s %14s %12" PRIu64 " %14" PRIu64 " %-8s %s\n", r->origin,
+		print_count(r->hw.known, r->hw.packets, p),
+		print_count(r->hw.known, r->hw.bytes, b), r->sw.packets, r->sw.bytes,
+		hf_row_share_name(r->share), print_reason(r, reason, sizeof(reason)));
+}
+
+static json_t *row_json(const struct hf_row *r)
+{
+	char reason[HF_ERR_SIZE + 16];
+	json_t *j = json_pack("{s:s, s:I, s:I, s:s, s:s?}", "origin", r->origin, "swPackets",
+		(json_int_t)r->sw.packets, "swBytes", (json_int_t)r->sw.bytes, "offloaded",
+		hf_row_share_name(r->share), "reason",
+		r->share == HF_SHARE_WHOLE ? NULL : print_reason(r, reason, sizeof(reason)));
+
+	(void)json_object_set_new(j, "hwPackets",
+		r->hw.known ? json_integer((json_int_t)r->hw.packets) : json_null());
+	(void)json_object_set_new(
+		j, "hwBytes", r->hw.known ? json_integer((json_int_t)r->hw.bytes) : json_null());
+	return j;
+}
+
+int cmd_policy_dump(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	const struct hf_daemon *d = arg;
+	json_t *list = NULL;
+	struct hf_row *rows;
+	size_t i;
+	int n;
+
+	for (i = 0; i < d->n_wires; i++) {
+		if (d->wires[i].sync)
+			hf_sync_poll(d->wires[i].sync);
+	}
+	n = hf_rows_make(d, &rows);
+	if (n < 0)
+		return hf_fail(err, n, "out of memory");
+	if (call->json)
+		list = json_array();
+	else
+		fprintf(call->out, "%-44s %12s %14s %12s %14s %-8s %s\n", "POLICY", "HW-PACKETS",
+			"HW-BYTES", "SW-PACKETS", "SW-BYTES", "OFFLOAD", "REASON");
+	for (i = 0; i < (size_t)n; i++) {
+		if (call->json)
+			(void)json_array_append_new(list, row_json(&rows[i]));
+		else
+			print_row(&rows[i], call->out);
+	}
+	free(rows);
+	if (!call->json)
+		return 0;
+	return commands_print_json(
+		call, json_pack("{s:i, s:o}", "schema", 1, "policies", list), err);
+}
 
 static const char *const dirs[HF_SOFT_N_DIRS] = {[HF_SOFT_IN] = "in", [HF_SOFT_OUT] = "out"};
 

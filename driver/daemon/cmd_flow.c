@@ -76,6 +76,8 @@ struct line {
 	uint8_t wish;	    /* enum hf_offload */
 	const char *reason; /* NULL: none */
 	const char *actions;
+	bool transfer;	/* a rule between ports */
+	bool delivered; /* what it takes the NIC hands to the host, past software */
 };
 
 static int read_types(const char *text, unsigned int *ret, struct hf_err *err)
@@ -217,6 +219,9 @@ static void put_flags(struct hf_text *t, uint8_t spec, uint8_t mask)
 
 static void make_match(const struct hf_plan *plan, const struct hf_entry *e, char *buf, size_t size)
 {
+	/* in_port() says it. */
+	const uint32_t ports =
+		HF_LAYER_BIT(HF_LAYER_PORT_ID) | HF_LAYER_BIT(HF_LAYER_REPRESENTED_PORT);
 	struct hf_text t = {.buf = buf, .size = size};
 	unsigned int l;
 
@@ -227,7 +232,7 @@ static void make_match(const struct hf_plan *plan, const struct hf_entry *e, cha
 	else if (e->match.layers & HF_LAYER_BIT(HF_LAYER_IPV6))
 		hf_text_put(&t, ",eth_type(0x86dd)");
 	for (l = 0; l < HF_LAYER_MAX_; l++) {
-		if (e->match.layers & HF_LAYER_BIT(l))
+		if (e->match.layers & ~ports & HF_LAYER_BIT(l))
 			put_layer(&t, &e->match, (enum hf_layer)l);
 	}
 	put_flags(&t, e->match.spec.tcp_flags, e->match.mask.tcp_flags);
@@ -278,6 +283,8 @@ static void print_text(const struct dump *dump, const struct line *l)
 		fprintf(out, ", offloaded:%s", l->kind == KIND_WHOLE ? "yes" : "partial");
 	if (dump->more)
 		fprintf(out, ", dp:%s", l->kind == KIND_SOFT ? "ovs" : "dpdk");
+	if (dump->more && l->transfer)
+		fprintf(out, ", transfer:yes%s", l->delivered ? ", delivered:yes" : "");
 	if (l->origin[0])
 		fprintf(out, ", policy:%s", l->origin);
 	if (dump->more && l->wish != HF_OFFLOAD_PREFER)
@@ -298,8 +305,8 @@ static void put(const struct dump *dump, const char *in_port, const struct line 
 		print_text(dump, l);
 		return;
 	}
-	j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?}", "ufid", l->uid, "match", l->match,
-		"offloaded",
+	j = json_pack("{s:s, s:s, s:b, s:b, s:s, s:s, s:s, s:s?, s:s?}", "ufid", l->uid, "match",
+		l->match, "transfer", l->transfer, "delivered", l->delivered, "offloaded",
 		l->kind == KIND_WHOLE  ? "yes"
 		: l->kind == KIND_PART ? "partial"
 				       : "no",
@@ -330,6 +337,8 @@ static void put_entry(
 	l.bytes = c.bytes;
 	l.origin = hf_plan_origin(plan, e->origin);
 	l.wish = e->origin < dump->n_origins ? dump->origins[e->origin].wish : HF_OFFLOAD_PREFER;
+	l.transfer = hf_plan_eswitch(plan)->on;
+	l.delivered = e->forward;
 	make_match(plan, e, match, sizeof(match));
 	make_uid(match, e->priority, uid);
 	switch (e->fate) {
@@ -339,10 +348,10 @@ static void put_entry(
 		l.reason = hf_reason_print(e->reason, e->detail, reason);
 		break;
 	case HF_FATE_ALLOW:
-		l.actions = "mark(1),host";
+		l.actions = e->forward ? "host" : "mark(1),host";
 		break;
 	case HF_FATE_ALLOW_UNTRACKED:
-		l.actions = "mark(2),host";
+		l.actions = e->forward ? "host" : "mark(2),host";
 		break;
 	case HF_FATE_DENY:
 		l.actions = "drop";

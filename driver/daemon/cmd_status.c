@@ -62,7 +62,9 @@ static const char *inner_name(const struct hf_wire *w)
 /* When hepflowd is not there; docs/config.md. */
 static const char *fail_mode(const struct hf_wire *w)
 {
-	return hf_profiles_fail_mode(w->nic) == HF_FAIL_OPEN ? "open" : "closed";
+	enum hf_fail_mode mode = hf_profiles_fail_mode(w->nic, w->ports.plan.on);
+
+	return mode == HF_FAIL_OPEN ? "open" : "closed";
 }
 
 static const char *fallback_name(const struct hf_daemon *d)
@@ -87,7 +89,8 @@ static void print_wire(const struct hf_daemon *d, size_t i, FILE *out)
 		"NIC\n",
 		w->nic->name, w->assumed ? " (none known)" : "", s.whole, s.relevant, s.part,
 		w->sync ? hf_sync_n_rules(w->sync) : 0);
-	fprintf(out, "    fail-mode %s\n", fail_mode(w));
+	fprintf(out, "    fail-mode %s%s\n", fail_mode(w),
+		w->ports.plan.on ? ", e-switch: rules between ports" : "");
 	if (w->down[0])
 		fprintf(out, "    nothing passes: %s; tried again every second\n", w->down);
 	else if (!hf_port_link(w->outer))
@@ -118,10 +121,11 @@ static json_t *wire_json(const struct hf_daemon *d, size_t i)
 		return j;
 	s = share_of(w, d->now->plans[i]);
 	(void)json_object_update_new(
-		j, json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:s?, s:s?, s:I}", "profile",
-			   w->nic->name, "failMode", fail_mode(w), "profileAssumed", w->assumed,
-			   "offloaded", (json_int_t)s.whole, "offloadedInPart", (json_int_t)s.part,
-			   "rules", (json_int_t)s.relevant, "entries",
+		j, json_pack("{s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:s?, s:s?, s:I}",
+			   "profile", w->nic->name, "failMode", fail_mode(w), "eswitch",
+			   w->ports.plan.on, "profileAssumed", w->assumed, "offloaded",
+			   (json_int_t)s.whole, "offloadedInPart", (json_int_t)s.part, "rules",
+			   (json_int_t)s.relevant, "entries",
 			   (json_int_t)(w->sync ? hf_sync_n_rules(w->sync) : 0), "stuck",
 			   (json_int_t)(w->sync ? hf_sync_n_stuck(w->sync) : 0), "reject",
 			   w->reject[0] ? w->reject : NULL, "down", w->down[0] ? w->down : NULL,

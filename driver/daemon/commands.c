@@ -145,7 +145,7 @@ static const struct hf_rpc_command commands[] = {
 	{"offload/stats-show", "[--format=json]", 0, 0, true, cmd_offload_stats},
 	{"plan", "[-f PATH]... [--format=json]", 0, HF_RPC_ARGS_MAX, true, cmd_plan},
 	{"plan/show", "", 0, 0, false, cmd_plan_show},
-	{"policy/dump", "[ENDPOINT|INTERFACE] [--format=json]", 0, 1, true, cmd_policy_dump},
+	{"policy/dump", "[--format=json]", 0, 0, true, cmd_policy_dump},
 	{"port/list", "[--format=json]", 0, 0, true, cmd_port_list},
 	{"port/restart", "NAME", 1, 1, false, cmd_port_restart},
 	{"profile/probe", "[PORT] [--format=json]", 0, 1, true, cmd_profile_probe},

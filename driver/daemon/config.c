@@ -19,17 +19,6 @@
 /* "/hepflowd." + pid + ".ctl", and the closing NUL. */
 #define SOCKET_NAME_SIZE 32
 
-static const char *const roles[] = {
-	[HF_ROLE_UPLINK] = "uplink",
-	[HF_ROLE_WORKLOAD] = "workload",
-	[HF_ROLE_HOST] = "host",
-};
-
-const char *hf_role_name(enum hf_role role)
-{
-	return roles[role];
-}
-
 int hf_conf_fail(struct hf_conf_reader *r, const struct hf_yaml *at, const char *fmt, ...)
 {
 	char text[HF_ERR_SIZE];
@@ -41,7 +30,7 @@ int hf_conf_fail(struct hf_conf_reader *r, const struct hf_yaml *at, const char 
 	return hf_fail(r->err, -EINVAL, "%s:%u:%u: %s", r->c->path, at->line, at->col, text);
 }
 
-static int no_memory(struct hf_conf_reader *r)
+int hf_conf_no_memory(struct hf_conf_reader *r)
 {
 	return hf_fail(r->err, -ENOMEM, "%s: out of memory", r->c->path);
 }
@@ -72,7 +61,7 @@ int hf_conf_map(struct hf_conf_reader *r, const struct hf_yaml *map, const struc
 }
 
 /* A text that is there, without control characters. */
-static int read_text(
+int hf_conf_read_text(
 	struct hf_conf_reader *r, const struct hf_yaml *v, const char *what, const char **ret)
 {
 	const char *p;
@@ -104,11 +93,11 @@ int hf_conf_word(struct hf_conf_reader *r, const struct hf_yaml *v, const char *
 }
 
 /* A path as meant from the folder of the file. */
-static int read_path(
+int hf_conf_path(
 	struct hf_conf_reader *r, const struct hf_yaml *v, const char *what, const char **ret)
 {
 	const char *slash = strrchr(r->c->path, '/'), *text;
-	int rc = read_text(r, v, what, &text);
+	int rc = hf_conf_read_text(r, v, what, &text);
 
 	if (rc < 0)
 		return rc;
@@ -117,7 +106,7 @@ static int read_path(
 	else
 		*ret = hf_arena_printf(
 			r->c->arena, "%.*s/%s", (int)(slash - r->c->path), r->c->path, text);
-	return *ret ? 0 : no_memory(r);
+	return *ret ? 0 : hf_conf_no_memory(r);
 }
 
 static int read_api(struct hf_conf_reader *r, const struct hf_yaml *v)
@@ -138,11 +127,11 @@ static int read_kind(struct hf_conf_reader *r, const struct hf_yaml *v)
 
 static int read_node(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
-	return read_text(r, v, "node", &r->c->node);
+	return hf_conf_read_text(r, v, "node", &r->c->node);
 }
 
 /* A list of at least min and at most max things. */
-static int check_list(
+int hf_conf_list(
 	struct hf_conf_reader *r, const struct hf_yaml *v, const char *what, size_t min, size_t max)
 {
 	if (v->kind != HF_YAML_SEQ)
@@ -156,17 +145,17 @@ static int check_list(
 
 static int read_policies(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
-	int rc = check_list(r, v, "policy", 1, HF_CONFIG_LIST_MAX);
+	int rc = hf_conf_list(r, v, "policy", 1, HF_CONFIG_LIST_MAX);
 	size_t i;
 
 	if (rc < 0)
 		return rc;
 	r->c->policies = hf_arena_calloc(r->c->arena, v->n, sizeof(*r->c->policies));
 	if (!r->c->policies)
-		return no_memory(r);
+		return hf_conf_no_memory(r);
 	for (i = 0; i < v->n && rc == 0; i++) {
 		r->c->policies[i].at = (struct hf_place){v->v[i]->line, v->v[i]->col};
-		rc = read_path(r, v->v[i], "a policy path", &r->c->policies[i].text);
+		rc = hf_conf_path(r, v->v[i], "a policy path", &r->c->policies[i].text);
 	}
 	r->c->n_policies = v->n;
 	return rc;
@@ -206,7 +195,7 @@ static int read_metrics(struct hf_conf_reader *r, const struct hf_yaml *v)
 		return hf_conf_fail(r, v, "metrics must be a port, ADDRESS:PORT or [ADDRESS]:PORT");
 	r->c->metrics = hf_arena_strdup(r->c->arena, hf_addr_print(&ap.addr, buf));
 	r->c->metrics_port = ap.port;
-	return r->c->metrics ? 0 : no_memory(r);
+	return r->c->metrics ? 0 : hf_conf_no_memory(r);
 }
 
 static int read_facts(struct hf_conf_reader *r, const struct hf_yaml *v)
@@ -252,7 +241,7 @@ static int read_felix(struct hf_conf_reader *r, const struct hf_yaml *v)
 
 static int read_statedir(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
-	int rc = read_text(r, v, "statedir", &r->c->statedir);
+	int rc = hf_conf_read_text(r, v, "statedir", &r->c->statedir);
 
 	return rc == 0 && r->c->statedir[0] != '/'
 		       ? hf_conf_fail(r, v, "statedir must be an absolute path")
@@ -261,7 +250,7 @@ static int read_statedir(struct hf_conf_reader *r, const struct hf_yaml *v)
 
 static int read_rundir(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
-	int rc = read_text(r, v, "rundir", &r->c->rundir);
+	int rc = hf_conf_read_text(r, v, "rundir", &r->c->rundir);
 
 	if (rc < 0)
 		return rc;
@@ -274,16 +263,16 @@ static int read_rundir(struct hf_conf_reader *r, const struct hf_yaml *v)
 
 static int read_eal(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
-	int rc = check_list(r, v, "eal", 0, HF_CONFIG_LIST_MAX);
+	int rc = hf_conf_list(r, v, "eal", 0, HF_CONFIG_LIST_MAX);
 	size_t i;
 
 	if (rc < 0)
 		return rc;
 	r->c->eal = hf_arena_calloc(r->c->arena, v->n, sizeof(*r->c->eal));
 	if (!r->c->eal)
-		return no_memory(r);
+		return hf_conf_no_memory(r);
 	for (i = 0; i < v->n && rc == 0; i++)
-		rc = read_text(r, v->v[i], "an EAL argument", &r->c->eal[i]);
+		rc = hf_conf_read_text(r, v->v[i], "an EAL argument", &r->c->eal[i]);
 	r->c->n_eal = v->n;
 	return rc;
 }
@@ -292,7 +281,7 @@ static int read_calico(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	unsigned int major, minor;
 	const char *text;
-	int rc = read_text(r, v, "calicoVersion", &text), end = 0;
+	int rc = hf_conf_read_text(r, v, "calicoVersion", &text), end = 0;
 
 	if (rc < 0)
 		return rc;
@@ -332,200 +321,6 @@ static int read_poll(struct hf_conf_reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
-static int read_port_name(struct hf_conf_reader *r, const struct hf_yaml *v)
-{
-	int rc = read_text(r, v, "name", &r->port->name);
-
-	if (rc < 0)
-		return rc;
-	if (strlen(r->port->name) >= HF_IFNAME_SIZE || strpbrk(r->port->name, "/ \t"))
-		return hf_conf_fail(
-			r, v, "'%.40s' cannot be the name of an interface", r->port->name);
-	return 0;
-}
-
-static int read_role(struct hf_conf_reader *r, const struct hf_yaml *v)
-{
-	int rc = hf_conf_word(r, v, "role", roles, HF_CONF_N(roles));
-
-	if (rc < 0)
-		return rc;
-	r->port->role = (enum hf_role)rc;
-	return 0;
-}
-
-static int read_devargs(struct hf_conf_reader *r, const struct hf_yaml *v)
-{
-	const char *text;
-	unsigned int d[4];
-	int rc = read_text(r, v, "devargs", &text), end = 0;
-
-	if (rc < 0)
-		return rc;
-	if (strncmp(text, "net_", 4) != 0 &&
-		(sscanf(text, "%4x:%2x:%2x.%1x%n", &d[0], &d[1], &d[2], &d[3], &end) != 4 ||
-			(text[end] != '\0' && text[end] != ',')))
-		return hf_conf_fail(r, v,
-			"devargs must begin with a virtual device (net_...) or a PCI address "
-			"(0000:03:00.0)");
-	r->port->devargs = text;
-	r->port->devargs_at = (struct hf_place){v->line, v->col};
-	return 0;
-}
-
-static int read_profile(struct hf_conf_reader *r, const struct hf_yaml *v)
-{
-	const char *text;
-	int rc = read_text(r, v, "profile", &text);
-
-	if (rc < 0)
-		return rc;
-	r->port->profile_at = (struct hf_place){v->line, v->col};
-	if (strchr(text, '/') || strstr(text, ".yaml"))
-		return read_path(r, v, "profile", &r->port->profile);
-	r->port->profile = text;
-	return 0;
-}
-
-static int read_queues(struct hf_conf_reader *r, const struct hf_yaml *v)
-{
-	int64_t n;
-
-	if (hf_yaml_int(v, 1, HF_CONFIG_QUEUES_MAX, &n) < 0)
-		return hf_conf_fail(
-			r, v, "queues must be a number from 1 to %u", HF_CONFIG_QUEUES_MAX);
-	r->port->n_queues = (uint16_t)n;
-	return 0;
-}
-
-static int read_fail_mode(struct hf_conf_reader *r, const struct hf_yaml *v)
-{
-	static const char *const words[] = {
-		[HF_FAIL_ANY] = "any", [HF_FAIL_OPEN] = "open", [HF_FAIL_CLOSED] = "closed"};
-	int rc = hf_conf_word(r, v, "fail-mode", words, HF_CONF_N(words));
-
-	if (rc < 0)
-		return rc;
-	r->port->fail_mode = (enum hf_fail_mode)rc;
-	r->port->fail_mode_at = (struct hf_place){v->line, v->col};
-	return 0;
-}
-
-static int read_port(struct hf_conf_reader *r, const struct hf_yaml *v)
-{
-	static const struct hf_conf_key keys[] = {
-		{"name", true, read_port_name},
-		{"role", true, read_role},
-		{"devargs", true, read_devargs},
-		{"profile", false, read_profile},
-		{"queues", false, read_queues},
-		{"fail-mode", false, read_fail_mode},
-	};
-
-	r->port->at = (struct hf_place){v->line, v->col};
-	r->port->n_queues = 1;
-	return hf_conf_map(r, v, keys, HF_CONF_N(keys), "a port");
-}
-
-/* What stands before the first comma: the device itself. */
-static bool same_device(const char *a, const char *b)
-{
-	size_t n = strcspn(a, ",");
-
-	return n == strcspn(b, ",") && strncmp(a, b, n) == 0;
-}
-
-static int check_port(struct hf_conf_reader *r, const struct hf_yaml *at, size_t i)
-{
-	struct hf_conf_port *p = &r->c->ports[i];
-	size_t k;
-
-	if (p->role == HF_ROLE_UPLINK && !p->profile) {
-		p->profile = "auto";
-		p->profile_at = p->at;
-	} else if (p->role != HF_ROLE_UPLINK && p->profile) {
-		return hf_conf_fail(r, at, "port %s: only an uplink has a profile", p->name);
-	}
-	if (p->role != HF_ROLE_UPLINK && p->fail_mode)
-		return hf_conf_fail(r, at, "port %s: only an uplink has a fail-mode", p->name);
-	for (k = 0; k < i; k++) {
-		const struct hf_conf_port *q = &r->c->ports[k];
-
-		if (strcmp(p->name, q->name) == 0 &&
-			(p->role == HF_ROLE_HOST) == (q->role == HF_ROLE_HOST))
-			return hf_conf_fail(r, at,
-				"port %s: another %s side of this interface is at %u:%u", p->name,
-				p->role == HF_ROLE_HOST ? "host" : "outer", q->at.line, q->at.col);
-		if (same_device(p->devargs, q->devargs))
-			return hf_conf_fail(r, at, "port %s: device %.*s is already used at %u:%u",
-				p->name, (int)strcspn(p->devargs, ","), p->devargs, q->at.line,
-				q->at.col);
-	}
-	return 0;
-}
-
-/* The other side of a port, or n_ports. */
-static size_t find_side(const struct hf_config *c, const struct hf_conf_port *p)
-{
-	size_t k;
-
-	for (k = 0; k < c->n_ports; k++) {
-		if (strcmp(c->ports[k].name, p->name) == 0 &&
-			(c->ports[k].role == HF_ROLE_HOST) != (p->role == HF_ROLE_HOST))
-			break;
-	}
-	return k;
-}
-
-/* Finds the other side of every port. With fallback kernel it is the kernel's own. */
-static int pair_ports(struct hf_conf_reader *r, const struct hf_yaml *list)
-{
-	struct hf_config *c = r->c;
-	size_t i, k;
-
-	c->wires = hf_arena_calloc(c->arena, c->n_ports, sizeof(*c->wires));
-	if (!c->wires)
-		return no_memory(r);
-	for (i = 0; i < c->n_ports; i++) {
-		const struct hf_conf_port *p = &c->ports[i];
-		bool host = p->role == HF_ROLE_HOST;
-
-		k = c->kernel_fallback ? HF_CONF_NO_PORT : find_side(c, p);
-		if (c->kernel_fallback && p->role != HF_ROLE_UPLINK)
-			return hf_conf_fail(r, list->v[i],
-				"port %s: with fallback kernel there are uplinks only: the other "
-				"interfaces stay the kernel's",
-				p->name);
-		if (k == c->n_ports)
-			return hf_conf_fail(r, list->v[i],
-				"port %s: there is no port of role %s for it", p->name,
-				host ? "uplink or workload" : "host");
-		if (!host)
-			c->wires[c->n_wires++] = (struct hf_conf_wire){(uint32_t)i, (uint32_t)k};
-	}
-	return 0;
-}
-
-static int read_ports(struct hf_conf_reader *r, const struct hf_yaml *v)
-{
-	int rc = check_list(r, v, "ports", 1, HF_CONFIG_PORTS_MAX);
-	size_t i;
-
-	if (rc < 0)
-		return rc;
-	r->c->ports = hf_arena_calloc(r->c->arena, v->n, sizeof(*r->c->ports));
-	if (!r->c->ports)
-		return no_memory(r);
-	for (i = 0; i < v->n && rc == 0; i++) {
-		r->port = &r->c->ports[i];
-		rc = read_port(r, v->v[i]);
-		if (rc == 0)
-			rc = check_port(r, v->v[i], i);
-	}
-	r->c->n_ports = v->n;
-	return rc;
-}
-
 static int read_spec(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	static const struct hf_conf_key keys[] = {
@@ -547,13 +342,13 @@ static int read_spec(struct hf_conf_reader *r, const struct hf_yaml *v)
 		{"connections", false, hf_conf_connections},
 		{"poll", false, read_poll},
 		{"workers", false, read_workers},
-		{"ports", true, read_ports},
+		{"ports", true, hf_conf_ports},
 	};
 	const struct hf_config *c = r->c;
 	int rc = hf_conf_map(r, v, keys, HF_CONF_N(keys), "spec");
 
 	if (rc == 0)
-		rc = pair_ports(r, hf_yaml_get(v, "ports"));
+		rc = hf_conf_pair(r, hf_yaml_get(v, "ports"));
 	if (rc == 0 && c->n_workers > c->n_wires)
 		return hf_fail(r->err, -EINVAL,
 			"%s:%u:%u: workers must be at most %zu: an interface belongs to one worker",
@@ -632,6 +427,17 @@ int hf_config_read(const char *path, struct hf_config **ret, struct hf_err *err)
 	free(text);
 	(void)fclose(f); /* only read from */
 	return rc;
+}
+
+struct hf_eswitch hf_config_eswitch(const struct hf_config *config, size_t wire)
+{
+	const struct hf_conf_wire *w = &config->wires[wire];
+
+	return (struct hf_eswitch){
+		.on = config->ports[w->outer].eswitch,
+		.wire = (uint16_t)w->outer,
+		.host = (uint16_t)w->inner,
+	};
 }
 
 void hf_config_free(struct hf_config *config)

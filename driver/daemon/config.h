@@ -12,6 +12,7 @@
 #pragma once
 
 #include <hepflow/net.h>
+#include <hepflow/plan.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -89,6 +90,11 @@ struct hf_conf_port {
 	const char *devargs; /* "net_af_packet0,iface=up0" or "0000:03:00.0,dv_flow_en=1" */
 	const char *profile; /* "auto", a name, or a path */
 	uint16_t n_queues;
+	/* Of an uplink: its rules are those between the ports of an e-switch, of which this one
+	 * speaks for all and the host's side is a representor. */
+	bool eswitch;
+	struct hf_place eswitch_at;
+	bool representor; /* of the device, which its devargs choose: not an uplink's */
 	enum hf_fail_mode fail_mode;
 	struct hf_place fail_mode_at;
 	struct hf_place at;
@@ -154,5 +160,9 @@ int hf_config_read(const char *path, struct hf_config **ret, struct hf_err *err)
 int hf_config_read_text(const char *name, const char *text, size_t size, struct hf_config **ret,
 	struct hf_err *err);
 void hf_config_free(struct hf_config *config);
+
+/* The e-switch of a wire, if it is used: its ports by their numbers in the file, from 0, because
+ * ethdev's are not known before there are devices, and change when one comes back. */
+struct hf_eswitch hf_config_eswitch(const struct hf_config *config, size_t wire);
 
 const char *hf_role_name(enum hf_role role); /* uplink, workload, host */

@@ -33,6 +33,22 @@ int hf_conf_map(struct hf_conf_reader *r, const struct hf_yaml *map, const struc
 int hf_conf_word(struct hf_conf_reader *r, const struct hf_yaml *v, const char *what,
 	const char *const *words, size_t n);
 
+/* -ENOMEM */
+int hf_conf_no_memory(struct hf_conf_reader *r);
+/* A text that is there, without control characters. */
+int hf_conf_read_text(
+	struct hf_conf_reader *r, const struct hf_yaml *v, const char *what, const char **ret);
+/* A path as meant from the folder of the file. */
+int hf_conf_path(
+	struct hf_conf_reader *r, const struct hf_yaml *v, const char *what, const char **ret);
+/* A list of at least min and at most max things. */
+int hf_conf_list(struct hf_conf_reader *r, const struct hf_yaml *v, const char *what, size_t min,
+	size_t max);
+
+/* config_port.c: "ports", and the two sides of each interface. */
+int hf_conf_ports(struct hf_conf_reader *r, const struct hf_yaml *v);
+int hf_conf_pair(struct hf_conf_reader *r, const struct hf_yaml *list);
+
 /* config_conn.c: "connections". */
 int hf_conf_connections(struct hf_conf_reader *r, const struct hf_yaml *v);
 

@@ -70,11 +70,26 @@ static int open_port(const struct hf_config *config, const struct hf_conf_port *
 		.n_queues = conf->n_queues,
 		.isolated = config->kernel_fallback,
 		.templates = nic && nic->async_only,
+		.representor = conf->representor,
 	};
 	int rc = hf_port_open(&opts, ret, err);
 
 	return rc < 0 ? hf_err_prefix(err, rc, "%s:%u:%u: ", config->path, conf->devargs_at.line,
 				conf->devargs_at.col)
+		      : 0;
+}
+
+static int open_eswitch(struct hf_daemon *d, size_t i, struct hf_err *err)
+{
+	struct hf_wire *w = &d->wires[i];
+	int rc;
+
+	w->ports.plan = hf_config_eswitch(d->config, i);
+	if (!w->ports.plan.on)
+		return 0;
+	rc = hf_port_check_eswitch(w->outer, w->inner, err);
+	return rc < 0 ? hf_err_prefix(err, rc, "%s:%u:%u: ", d->config->path,
+				w->outer_conf->eswitch_at.line, w->outer_conf->eswitch_at.col)
 		      : 0;
 }
 
@@ -92,6 +107,8 @@ static int open_wire(struct hf_daemon *d, size_t i, struct hf_err *err)
 	if (rc < 0 || !w->inner_conf)
 		return rc;
 	rc = open_port(d->config, w->inner_conf, NULL, &w->inner, err);
+	if (rc == 0)
+		rc = open_eswitch(d, i, err);
 	if (rc == 0)
 		rc = hf_soft_add_wire(d->soft, w->outer_conf->name,
 			w->outer_conf->role == HF_ROLE_UPLINK ? HF_SOFT_UPLINK : HF_SOFT_WORKLOAD,
@@ -116,9 +133,10 @@ static int make_sync(struct hf_wire *w, struct hf_err *err)
 		.n_queues = hf_port_n_queues(w->outer),
 		.ops = &hf_flow_ops_rte,
 		.ops_arg = &w->sync_port,
+		.ports = w->ports.plan.on ? &w->ports : NULL,
 	};
 
-	w->sync_port = hf_port_id(w->outer);
+	hf_device_number(w);
 	if (w->nic->async_only) {
 		int rc = hf_flow_async_new(w->sync_port, HF_FLOW_ASYNC_WAIT_MS, &w->async, err);
 

@@ -21,6 +21,8 @@
 #include "proof.h"
 #include "worker.h"
 
+#include "flow/ops.h"
+
 #include <hepflow/err.h>
 
 #include <stdbool.h>
@@ -56,10 +58,11 @@ struct hf_wire {
 	struct hf_conns *conns;	     /* NULL: not asked for, or the profile cannot */
 	uint64_t flushes;	     /* of the port, that conns know of */
 	uint16_t sync_port;
-	char reject[HF_ERR_SIZE];	     /* why nothing is offloaded although it could be; "" */
-	uint64_t retry_at;		     /* hf_clock_ms(), with reject */
-	unsigned int retry_s;		     /* how long was waited for it */
-	char down[HF_ERR_SIZE];		     /* why nothing passes: a device is gone; "" */
+	struct hf_flow_ports ports; /* of the e-switch; not on: its rules are of one port */
+	char reject[HF_ERR_SIZE];   /* why nothing is offloaded although it could be; "" */
+	uint64_t retry_at;	    /* hf_clock_ms(), with reject */
+	unsigned int retry_s;	    /* how long was waited for it */
+	char down[HF_ERR_SIZE];	    /* why nothing passes: a device is gone; "" */
 	unsigned int down_outer, down_inner; /* HF_PORT_*, until the port is back */
 	bool changed;			     /* since its rules were looked for (device.h) */
 	bool look_more;			     /* a round is under way */

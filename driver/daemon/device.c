@@ -58,12 +58,28 @@ static void forget(struct hf_wire *w)
 		hf_flow_async_forget(w->async);
 }
 
+void hf_device_number(struct hf_wire *w)
+{
+	w->sync_port = hf_port_id(w->outer);
+	w->ports.wire = w->sync_port;
+	if (w->inner)
+		w->ports.host = hf_port_id(w->inner);
+}
+
 static int revive(struct hf_daemon *d, size_t i, unsigned int outer, unsigned int inner, bool both,
 	struct hf_err *err)
 {
 	struct hf_wire *w = &d->wires[i];
 	int rc = 0;
 
+	if (w->ports.plan.on) {
+		/* One card: what befalls one of its ports befalls its rules. */
+		both = true;
+		if (outer & HF_PORT_REMOVED) {
+			hf_port_give_up(w->inner);
+			inner |= HF_PORT_REMOVED;
+		}
+	}
 	if (outer || both) {
 		forget(w);
 		rc = hf_port_revive(w->outer, outer, err);
@@ -72,7 +88,7 @@ static int revive(struct hf_daemon *d, size_t i, unsigned int outer, unsigned in
 		rc = hf_port_revive(w->inner, inner, err);
 	if (rc < 0)
 		return rc;
-	w->sync_port = hf_port_id(w->outer);
+	hf_device_number(w);
 	if (w->async)
 		hf_flow_async_set_port(w->async, w->sync_port);
 	w->down[0] = '\0';

@@ -21,6 +21,9 @@ struct hf_daemon;
 struct hf_err;
 struct hf_wire;
 
+/* Rules are made with the numbers that its ports have now. */
+void hf_device_number(struct hf_wire *w);
+
 /* Once a second. */
 void hf_device_tick(struct hf_daemon *d);
 

@@ -51,6 +51,7 @@ static int check_nic(const struct hf_config *config, const struct hf_conf_port *
 	const struct hf_nic *nic, struct hf_err *err)
 {
 	static const char *const words[] = {[HF_FAIL_OPEN] = "open", [HF_FAIL_CLOSED] = "closed"};
+	enum hf_fail_mode mode;
 
 	if (config->kernel_fallback && (!nic->bifurcated || !nic->isolate))
 		return hf_fail(err, -EINVAL,
@@ -59,20 +60,29 @@ static int check_nic(const struct hf_config *config, const struct hf_conf_port *
 			"beside DPDK (bifurcated, with flow isolation), which %s is not",
 			config->path, port->profile_at.line, port->profile_at.col, port->name,
 			nic->name);
-	if (port->fail_mode && port->fail_mode != hf_profiles_fail_mode(nic))
+	if (port->eswitch && !nic->transfer)
+		return hf_fail(err, -EINVAL,
+			"%s:%u:%u: port %s: eswitch needs a NIC that takes rules between ports, "
+			"which %s does not",
+			config->path, port->eswitch_at.line, port->eswitch_at.col, port->name,
+			nic->name);
+	mode = hf_profiles_fail_mode(nic, port->eswitch);
+	if (port->fail_mode && port->fail_mode != mode)
 		return hf_fail(err, -EINVAL,
 			"%s:%u:%u: port %s: fail-mode is %s, but a NIC with profile %s fails %s: "
 			"%s",
 			config->path, port->fail_mode_at.line, port->fail_mode_at.col, port->name,
-			words[port->fail_mode], nic->name, words[hf_profiles_fail_mode(nic)],
-			nic->bifurcated ? "its packets reach the kernel when hepflowd is not there"
-					: "nothing passes when hepflowd is not there");
+			words[port->fail_mode], nic->name, words[mode],
+			mode == HF_FAIL_OPEN
+				? "its packets reach the kernel when hepflowd is not there"
+				: "nothing passes when hepflowd is not there");
 	return 0;
 }
 
-enum hf_fail_mode hf_profiles_fail_mode(const struct hf_nic *nic)
+/* With an e-switch the host's interface is a function's, which nothing joins to the wire then. */
+enum hf_fail_mode hf_profiles_fail_mode(const struct hf_nic *nic, bool eswitch)
 {
-	return nic->bifurcated ? HF_FAIL_OPEN : HF_FAIL_CLOSED;
+	return nic->bifurcated && !eswitch ? HF_FAIL_OPEN : HF_FAIL_CLOSED;
 }
 
 int hf_profiles_find(const struct hf_config *config, struct hf_profiles *ret, struct hf_err *err)
@@ -219,6 +229,7 @@ static int build_plans(const struct hf_config *config, const struct hf_profiles 
 			.iface = config->ports[config->wires[i].outer].name,
 			.fallback =
 				config->kernel_fallback ? HF_FALLBACK_KERNEL : HF_FALLBACK_SOFTWARE,
+			.eswitch = hf_config_eswitch(config, i),
 			.strict_invalid = config->strict_invalid,
 			.previous = previous ? previous->plans[i] : NULL,
 		};

@@ -50,7 +50,7 @@ struct hf_generation {
 int hf_profiles_find(const struct hf_config *config, struct hf_profiles *ret, struct hf_err *err);
 void hf_profiles_fini(struct hf_profiles *profiles);
 /* What becomes of the packets of such a NIC when hepflowd is not there; docs/config.md. */
-enum hf_fail_mode hf_profiles_fail_mode(const struct hf_nic *nic);
+enum hf_fail_mode hf_profiles_fail_mode(const struct hf_nic *nic, bool eswitch);
 
 /*
  * previous: NULL, or the generation in force, whose plans the new ones follow

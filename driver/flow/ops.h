@@ -10,11 +10,25 @@
 #pragma once
 
 #include <hepflow/nic.h>
+#include <hepflow/plan.h>
 
 #include <stddef.h>
 #include <stdint.h>
 
 struct hf_err;
+
+/*
+ * Numbers of an e-switch's ports: as plans have them, which must not change when a device comes
+ * back under another number, and as ethdev counts them now.
+ */
+struct hf_flow_ports {
+	struct hf_eswitch plan; /* on: there is one */
+	uint16_t wire;
+	uint16_t host;
+};
+/* The flow as the driver is to be asked for it. */
+void hf_flow_ports_put(
+	const struct hf_flow_ports *ports, const struct hf_flow *flow, struct hf_flow *ret);
 
 struct hf_flow_hits {
 	uint64_t packets;

@@ -71,10 +71,12 @@ void hf_sync_came(struct hf_sync *s, struct hf_held *r, double us)
 int hf_sync_put(struct hf_sync *s, struct hf_held *r, struct hf_err *err)
 {
 	uint64_t start = hf_sync_now_ns();
+	struct hf_flow flow;
 	int rc;
 
 	s->stats.asked++;
-	rc = s->opts.ops->create(s->opts.ops_arg, &r->flow, &r->handle, err);
+	hf_flow_ports_put(s->opts.ports, &r->flow, &flow);
+	rc = s->opts.ops->create(s->opts.ops_arg, &flow, &r->handle, err);
 	if (rc < 0) {
 		r->in = r->handle; /* perhaps: it is taken out as if it were */
 		r->known = false;

@@ -54,6 +54,8 @@ struct hf_sync_opts {
 	uint16_t n_queues;
 	const struct hf_flow_ops *ops;
 	void *ops_arg;
+	/* Of an e-switch, read whenever a rule is made; NULL: plans have none. */
+	const struct hf_flow_ports *ports;
 	/* Milliseconds that never run backwards; NULL: CLOCK_MONOTONIC. */
 	uint64_t (*now_ms)(void);
 };

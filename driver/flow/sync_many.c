@@ -4,7 +4,10 @@
 
 #include "inside.h"
 
+#include <hepflow/err.h>
+
 #include <errno.h>
+#include <stdlib.h>
 
 int hf_sync_put_many(struct hf_sync *s, const struct hf_held_list *fresh, const size_t at[],
 	size_t n, size_t *ret_bad, struct hf_err *err)
@@ -12,6 +15,7 @@ int hf_sync_put_many(struct hf_sync *s, const struct hf_held_list *fresh, const 
 	const struct hf_flow *flows[HF_SYNC_MANY];
 	void *handles[HF_SYNC_MANY] = {NULL};
 	uint64_t start = hf_sync_now_ns();
+	struct hf_flow *meant = NULL;
 	size_t i;
 	double us;
 	int rc;
@@ -19,9 +23,20 @@ int hf_sync_put_many(struct hf_sync *s, const struct hf_held_list *fresh, const 
 	*ret_bad = 0;
 	if (n == 1)
 		return hf_sync_put(s, fresh->v[at[0]], err);
-	for (i = 0; i < n; i++)
+	if (s->opts.ports) {
+		meant = calloc(n, sizeof(*meant));
+		if (!meant)
+			return hf_fail(err, -ENOMEM, "out of memory");
+	}
+	for (i = 0; i < n; i++) {
 		flows[i] = &fresh->v[at[i]]->flow;
+		if (!meant)
+			continue;
+		hf_flow_ports_put(s->opts.ports, flows[i], &meant[i]);
+		flows[i] = &meant[i];
+	}
 	rc = s->opts.ops->create_many(s->opts.ops_arg, flows, n, handles, ret_bad, err);
+	free(meant);
 	us = (double)(hf_sync_now_ns() - start) / 1000 / (double)n;
 	s->stats.asked += n;
 	if (rc < 0) {

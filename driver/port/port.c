@@ -32,6 +32,7 @@ struct hf_port {
 	bool started;
 	bool isolated;
 	bool templates;
+	bool representor;
 	uint16_t id;
 	uint16_t n_queues;
 	struct rte_mempool *pool;
@@ -41,6 +42,27 @@ struct hf_port {
 static int fail(const struct hf_port *p, int rc, const char *what, struct hf_err *err)
 {
 	return hf_fail(err, rc, "port %s: %s: %s: %s", p->name, p->device, what, strerror(-rc));
+}
+
+/* As ovs-vswitchd finds the ports of a card. */
+static int find_representor(const char *devargs, uint16_t *ret)
+{
+	struct rte_dev_iterator iterator;
+	unsigned int n = 0;
+	uint16_t id;
+
+	RTE_ETH_FOREACH_MATCHING_DEV(id, devargs, &iterator)
+	{
+		*ret = id;
+		n++;
+	}
+	return n == 1 ? 0 : n == 0 ? -ENODEV : -EINVAL;
+}
+
+static int find_port(const struct hf_port *p, const char *devargs, uint16_t *ret)
+{
+	return p->representor ? find_representor(devargs, ret)
+			      : rte_eth_dev_get_port_by_name(p->device, ret);
 }
 
 static int plug(struct hf_port *p, const char *devargs, struct hf_err *err)
@@ -54,15 +76,16 @@ static int plug(struct hf_port *p, const char *devargs, struct hf_err *err)
 			"more than %zu characters",
 			p->name, sizeof(p->device) - 1);
 	memcpy(p->device, devargs, len);
-	if (rte_eth_dev_get_port_by_name(p->device, &p->id) == 0)
+	if (find_port(p, devargs, &p->id) == 0)
 		return 0;
 	rc = rte_dev_probe(devargs);
 	if (rc < 0)
 		return fail(p, rc, "the device does not start", err);
 	p->plugged = true;
-	if (rte_eth_dev_get_port_by_name(p->device, &p->id) < 0)
-		return fail(p, -ENODEV, "no port appeared", err);
-	return 0;
+	rc = find_port(p, devargs, &p->id);
+	if (rc == -EINVAL)
+		return fail(p, rc, "representor= must name one port", err);
+	return rc < 0 ? fail(p, -ENODEV, "no port appeared", err) : 0;
 }
 
 static int make_pool(struct hf_port *p, uint16_t n_desc, struct hf_err *err)
@@ -238,6 +261,7 @@ int hf_port_open(const struct hf_port_opts *opts, struct hf_port **ret, struct h
 	p->n_queues = opts->n_queues;
 	p->isolated = opts->isolated;
 	p->templates = opts->templates;
+	p->representor = opts->representor;
 	p->devargs = strdup(opts->devargs);
 	rc = p->devargs ? bring_up(p, err)
 			: hf_fail(err, -ENOMEM, "port %s: out of memory", opts->name);
@@ -288,6 +312,34 @@ int hf_port_revive(struct hf_port *port, unsigned int events, struct hf_err *err
 		rc = set_up_templates(port, err);
 	}
 	return rc < 0 ? rc : hf_port_start(port, err);
+}
+
+void hf_port_give_up(struct hf_port *port)
+{
+	hf_port_stop(port);
+	unplug(port);
+}
+
+int hf_port_check_eswitch(
+	const struct hf_port *wire, const struct hf_port *host, struct hf_err *err)
+{
+	const uint16_t none = RTE_ETH_DEV_SWITCH_DOMAIN_ID_INVALID;
+	struct rte_eth_dev_info w = {.switch_info.domain_id = none}, h = w;
+	struct rte_flow_error error = {0};
+	uint16_t proxy = RTE_MAX_ETHPORTS;
+
+	if (rte_eth_dev_info_get(wire->id, &w) < 0 || w.switch_info.domain_id == none)
+		return fail(wire, -ENOTSUP, "has no e-switch", err);
+	if (rte_eth_dev_info_get(host->id, &h) < 0 ||
+		h.switch_info.domain_id != w.switch_info.domain_id)
+		return hf_fail(err, -ENOTSUP, "port %s: %s and %s are not ports of one e-switch",
+			wire->name, wire->device, host->device);
+	/* Drivers that say nothing take transfer rules by any port. */
+	if (rte_flow_pick_transfer_proxy(wire->id, &proxy, &error) == 0 && proxy != wire->id)
+		return hf_fail(err, -ENOTSUP,
+			"port %s: %s does not speak for its e-switch: port %u does", wire->name,
+			wire->device, proxy);
+	return 0;
 }
 
 unsigned int hf_port_events(struct hf_port *port)

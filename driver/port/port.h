@@ -31,6 +31,7 @@ struct hf_port_opts {
 	const char *name; /* for messages */
 	const char *devargs;
 	uint16_t n_queues; /* of each direction */
+	bool representor;  /* it is the one of the device that "representor=" in devargs names */
 	/* Flow isolation: only what a rule takes concerns the port, the rest is the kernel's. */
 	bool isolated;
 	/* Rules go in by templates: flow queue 0 and counters are reserved. */
@@ -42,6 +43,12 @@ int hf_port_open(const struct hf_port_opts *opts, struct hf_port **ret, struct h
 int hf_port_start(struct hf_port *port, struct hf_err *err);
 void hf_port_stop(struct hf_port *port);
 /*
+ * Whether they are of one e-switch, for whose rules wire speaks and in which host is another port.
+ * -ENOTSUP, and err says why not.
+ */
+int hf_port_check_eswitch(
+	const struct hf_port *wire, const struct hf_port *host, struct hf_err *err);
+/*
  * Stops it and starts it again; flow rules may be gone then. After HF_PORT_REMOVED the device is
  * given up and looked for anew, after HF_PORT_RESET it is reset first; the port id may change. Its
  * packets may still be in other places: their memory stays. With templates they and their tables
@@ -51,6 +58,9 @@ void hf_port_stop(struct hf_port *port);
 int hf_port_revive(struct hf_port *port, unsigned int events, struct hf_err *err);
 /* Stops first if need be. NULL is fine. */
 void hf_port_close(struct hf_port *port);
+/* Gives the device up, for hf_port_revive() with HF_PORT_REMOVED: representors go before the port
+ * of the device itself. */
+void hf_port_give_up(struct hf_port *port);
 
 /* What the driver has told since the last call; it does so from a thread of its own. */
 enum {

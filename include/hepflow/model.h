@@ -65,25 +65,6 @@ size_t hf_model_n_host_endpoints(const struct hf_model *model);
 const char *hf_model_host_endpoint(
 	const struct hf_model *model, size_t i, enum hf_endpoint_status *ret_status);
 
-/* One rule, or one end, of what an endpoint is asked by. Texts are lent by the model. */
-struct hf_model_step {
-	const char *chain; /* untracked, prednat, normal, forward */
-	bool egress;
-	const char *tier;   /* NULL: of a profile */
-	const char *policy; /* "gnp:NAME", or the profile's name; NULL: the end of the tier */
-	bool staged;	    /* never judges */
-	const char *action; /* allow, deny, pass, log; NULL: a policy without rules */
-	const char *origin; /* as rules and counters have it; NULL with action */
-};
-
-/*
- * What host endpoints judge by, in the order of evaluation (docs/semantics.md 4): name is that of
- * the endpoint, or of an interface, which is governed by its endpoint or by the one for "*".
- * Returns the endpoint's name, or NULL when there is none.
- */
-const char *hf_model_walk_endpoint(const struct hf_model *model, const char *name,
-	void (*step)(void *arg, const struct hf_model_step *step), void *arg);
-
 /* What rules with action Log write; docs/semantics.md 11.7. */
 struct hf_model_logs {
 	const char *prefix; /* with %t %k %n %p for tier, kind, name, and name with namespace */

@@ -362,16 +362,6 @@ def shown(d, dir):
     assert json.loads(d.ask('memory/show', '--format=json'))['nic-entries'] == entries
     assert json.loads(d.ask('conntrack/dump', '--format=json'))['connections'] == []
 
-    tree = d.ask('policy/dump', 'eth0')
-    assert re.fullmatch(r'Endpoint: eth0\nHook: normal ingress\n  Tier: default\n    Policy: gnp:web\n'
-                        r'      Rule: allow, default/gnp:web/ingress/0, hw packets:0, sw packets:0, '
-                        r'offloaded:yes\n      End of tier: deny, hw packets:0, sw packets:0, '
-                        r'offloaded:partial, reason:stateful-required\n', tree), tree
-    said = json.loads(d.ask('policy/dump', '--format=json', 'eth0'))
-    assert [s['origin'] for s in said['steps']] == ['default/gnp:web/ingress/0', 'tier-default:default']
-    assert said['steps'][0]['action'] == 'allow' and said['steps'][0]['hwPackets'] == 0, said
-    assert 'is called eth9' in d.refused('policy/dump', 'eth9')
-
     every = d.ask('flow/dump').splitlines()
 
     def some(*words):

@@ -28,6 +28,9 @@ static struct hf_config *read_ok(const char *text)
 	return c;
 }
 
+#define CARD(name, role, more)                                                                     \
+	"    - {name: " name ", role: " role ", devargs: \"0000:03:00.0" more "\"}\n"
+
 static void refused(const char *text, const char *want)
 {
 	struct hf_config *c = NULL;
@@ -247,6 +250,18 @@ Test(config, wrong_ports_are_refused_with_their_place)
 			"c.yaml:8:7: port eth0: another host side of this interface is at 7:7"},
 		{HEAD POLICY PORTS "    - {name: a, role: host, devargs: \"net_null1,copy=1\"}\n",
 			"c.yaml:8:7: port a: device net_null1 is already used at 7:7"},
+		{HEAD POLICY PORTS
+			"    - {name: a, role: host, devargs: net_null2, eswitch: true}\n",
+			"c.yaml:8:7: port a: only an uplink has an eswitch"},
+		{HEAD POLICY PORTS
+			"    - {name: a, role: uplink, devargs: net_null2, eswitch: 2}\n",
+			"c.yaml:8:60: eswitch must be true or false"},
+		{HEAD POLICY "  fallback: kernel\n  ports:\n"
+			     "    - {name: a, role: uplink, devargs: net_null2, eswitch: true}\n",
+			"c.yaml:7:60: port a: eswitch needs fallback software"},
+		{HEAD POLICY "  ports:\n" CARD("a", "uplink", ",representor=[0,1]") CARD("a",
+			 "host", ",representor=[0,1]") CARD("b", "workload", ",representor=[0,1]"),
+			"c.yaml:8:7: port b: device 0000:03:00.0 is already used at 7:7"},
 	};
 	size_t i;
 
@@ -261,4 +276,33 @@ Test(config, missing_file_is_an_error)
 
 	cr_assert_eq(hf_config_read("/nonexistent/c.yaml", &c, &err), -ENOENT);
 	cr_assert_str_eq(err.text, "/nonexistent/c.yaml: No such file or directory");
+}
+
+/* As ovs-vswitchd has them: ports of one card, by its address and which representor it is. */
+Test(config, ports_of_one_card)
+{
+	static const char text[] = HEAD POLICY
+		"  ports:\n"
+		"    - {name: a, role: uplink, eswitch: true, devargs: "
+		"\"0000:03:00.0,dv_flow_en=1,representor=[0-1]\"}\n" CARD(
+			"a", "host", ",representor=[0]") CARD("b", "workload",
+			",representor=[1]") "    - {name: b, role: host, devargs: "
+					    "\"net_vnic2,switch=1,representor=0,x=y\"}\n";
+	struct hf_config *c;
+	struct hf_eswitch e;
+	struct hf_err err = {0};
+
+	cr_assert_eq(
+		hf_config_read_text("c.yaml", text, strlen(text), &c, &err), 0, "%s", err.text);
+	cr_expect(c->ports[0].eswitch);
+	cr_expect_not(c->ports[0].representor);
+	cr_expect(c->ports[1].representor);
+	cr_expect(c->ports[3].representor);
+	e = hf_config_eswitch(c, 0);
+	cr_expect(e.on);
+	cr_expect_eq(e.wire, 0);
+	cr_expect_eq(e.host, 1);
+	e = hf_config_eswitch(c, 1);
+	cr_expect_not(e.on);
+	hf_config_free(c);
 }

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""An e-switch of the virtual SmartNIC, see esw.sh and lab.py.
+
+up0 is the wire of net_vnic0; hs0, which leads to the host, is the function that net_vnic1 stands for.
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.abspath(__file__)) + '/../..'
+sys.path.insert(0, ROOT + '/tests/lib')
+import hepflowd
+from hepflowd import wait
+
+from lab import HOST, OUT, inside, make_net
+
+RAW, WEB, SHUT, LATE = 7000, 80, 3000, 4000  # ports: untracked, allowed, denied, changed meanwhile
+
+POLICY = '''
+apiVersion: hepflow/v1
+kind: HostFacts
+metadata: {name: n0}
+spec:
+  interfaces:
+    - {name: eth0, addresses: [192.0.2.10/24]}
+---
+apiVersion: projectcalico.org/v3
+kind: FelixConfiguration
+metadata: {name: default}
+spec: {failsafeInboundHostPorts: [], failsafeOutboundHostPorts: []}
+---
+apiVersion: projectcalico.org/v3
+kind: HostEndpoint
+metadata: {name: eth0, labels: {host: eth0}}
+spec: {node: n0, interfaceName: eth0}
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: raw}
+spec:
+  selector: has(host)
+  doNotTrack: true
+  applyOnForward: true
+  types: [Ingress, Egress]
+  ingress:
+    - {action: Allow, protocol: UDP, destination: {ports: [%d]}}
+  egress:
+    - {action: Allow, protocol: UDP, source: {ports: [%d]}}
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: web}
+spec:
+  selector: has(host)
+  types: [Ingress, Egress]
+  ingress:
+    - {action: %s, protocol: UDP, destination: {ports: [%d]}}
+    - {action: Deny, protocol: TCP, destination: {ports: [%d]}}
+    - {action: Allow, protocol: TCP, destination: {ports: [%d]}}
+    - {action: Allow, protocol: ICMP}
+  egress:
+    - {action: Deny}
+'''
+
+CONFIG = '''
+apiVersion: hepflow/v1
+kind: Config
+spec:
+  policy: [policy.yaml]
+  rundir: %s/run
+  poll: adaptive
+  watch: false
+  eal: [--no-huge, --no-pci, -m, "256"]
+  ports:
+    - name: eth0
+      role: uplink
+      eswitch: true
+      fail-mode: closed
+      devargs: "net_vnic0,profile=%s,switch=1,%sdev=net_af_packet0,iface=up0,qpairs=2"
+    - name: eth0
+      role: host
+      devargs: "net_vnic1,profile=%s,switch=1,representor=0,dev=net_af_packet1,iface=hs0,qpairs=2"
+'''
+
+
+class Daemon(hepflowd.Daemon):
+    def __init__(self, dir, profile='mlx5-cx6dx-esw', faults=''):
+        with open(dir + '/hepflow.yaml', 'w') as f:
+            f.write(CONFIG % (dir, profile, faults, profile))
+        super().__init__(dir)
+
+    def apply(self, late):
+        write_policy(self.dir, late)
+        self.ask('apply')
+
+    def reason(self, name):
+        return json.loads(self.ask('--format', 'json', 'counters'))['reasons'][name]['packets']
+
+    def judged(self, origin):
+        """By software, packets that this rule was about."""
+        rows = json.loads(self.ask('--format', 'json', 'policy/dump'))['policies']
+        return sum(r['swPackets'] for r in rows if r['origin'] == origin)
+
+    def flow(self, *words):
+        """The flows of the NIC that have all these words in their lines."""
+        lines = self.ask('flow/dump', '-m', 'type=dpdk').splitlines()
+        return [line for line in lines if all(w in line for w in words)]
+
+    def packets(self, *words):
+        return sum(int(re.search('packets:([0-9]+)', line).group(1)) for line in self.flow(*words))
+
+
+def write_policy(dir, late='Allow'):
+    with open(dir + '/policy.yaml', 'w') as f:
+        f.write(POLICY % (RAW, RAW, late, LATE, SHUT, WEB))
+
+
+def echo_udp(port):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((HOST, port))
+
+    def talk():
+        while True:
+            data, peer = s.recvfrom(100)
+            s.sendto(data, peer)
+
+    threading.Thread(target=talk, daemon=True).start()
+
+
+def echo_tcp(port):
+    listener = socket.create_server((HOST, port), backlog=64)
+
+    def talk(c):
+        while data := c.recv(100):
+            c.sendall(data)
+        c.close()
+
+    def accept():
+        while True:
+            threading.Thread(target=talk, args=(listener.accept()[0], ), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+
+
+def serve():
+    for port in RAW, LATE:
+        echo_udp(port)
+    for port in WEB, SHUT:
+        echo_tcp(port)
+
+
+def asks(port, n=1, patience=hepflowd.DEADLINE, sport=0):
+    """How many of n datagrams are answered."""
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((OUT, sport))
+    s.settimeout(patience)
+    answers = 0
+    for i in range(n):
+        s.sendto(b'%d' % i, (HOST, port))
+        try:
+            answers += s.recv(100) == b'%d' % i
+        except TimeoutError:
+            pass
+    s.close()
+    return answers
+
+
+def calls(port, patience=hepflowd.DEADLINE):
+    try:
+        c = socket.create_connection((HOST, port), timeout=patience)
+    except TimeoutError:
+        return False
+    c.sendall(b'hello')
+    answer = c.recv(100)
+    c.close()
+    return answer == b'hello'
+
+
+def decided(d):
+    """Each kind of packet by whom it should be."""
+    delivered = d.flow('transfer:yes', 'delivered:yes')
+    assert any('policy:default/gnp:raw/ingress/0' in x for x in delivered), delivered
+    assert all(x.endswith('actions:host') for x in delivered), delivered
+    soft = d.reason('marked-untracked')
+    before = d.packets('delivered:yes')
+    assert inside('out', asks, RAW, 20) == 20
+    assert d.packets('delivered:yes') - before == 20, 'they are the rule\'s'
+    assert d.reason('marked-untracked') == soft, 'and not software\'s'
+    marked = d.reason('marked')
+    assert inside('out', calls, WEB)
+    assert d.reason('marked') > marked, 'software sees what it must track'
+    denied = d.packets('gnp:web/ingress/1', 'actions:drop')
+    assert inside('out', calls, SHUT, 0.5) is False
+    assert d.packets('gnp:web/ingress/1', 'actions:drop') > denied, 'the NIC drops it'
+    assert d.judged('default/gnp:web/ingress/1') == 0, 'software has not met it'
+    assert d.status()['ports'][0]['eswitch'] is True
+    assert 'e-switch: rules between ports' in d.ask('status')
+
+
+def changed(d):
+    """Hundreds of datagrams while policy changes: each is answered while both policies allow it."""
+    answers = []
+    t = threading.Thread(target=lambda: answers.append(inside('out', asks, RAW, 600, 3)))
+    t.start()
+    for i in range(12):
+        d.apply('Deny' if i % 2 == 0 else 'Allow')
+    t.join()
+    assert answers == [600], answers
+    d.apply('Deny')
+    assert inside('out', asks, LATE, 3, 0.2) == 0, 'denied, so it does not get there'
+    d.apply('Allow')
+    assert inside('out', asks, LATE, 3) == 3
+    # The mark's packets are software's, which tracks them: the answers pass a policy that denies calls.
+    assert not d.flow('delivered:yes', 'gnp:web/ingress/0'), 'the host may not call back'
+
+
+def killed(dir, d):
+    """Nothing passes without hepflowd, and a new one begins where this one was."""
+    rules = d.status()['ports'][0]['entries']
+    d.kill()
+    assert inside('out', asks, RAW, 1, 0.5) == 0, 'fail-mode closed'
+    with Daemon(dir) as d:
+        assert d.status()['ports'][0]['entries'] == rules
+        decided(d)
+        d.ask('port/restart', 'eth0')
+        assert d.status()['ports'][0]['entries'] == rules
+        decided(d)
+        d.stop()
+
+
+def removed(dir):
+    """The wire's port goes during a change: nothing passes, status says so, and all is back by itself."""
+    with Daemon(dir, faults='event=remove:400,') as d:
+        late = 'Deny'
+        while 'the device has been removed' not in d.text():
+            d.apply(late)
+            late = 'Allow' if late == 'Deny' else 'Deny'
+            assert d.status()['generation'] < 300
+        wait(lambda: 'the device is back' in d.text(), 'the device is back')
+        d.apply('Allow')
+        wait(lambda: not d.status()['ports'][0]['reject'], 'it has its rules')
+        assert inside('out', asks, RAW, 5) == 5
+        assert d.packets('delivered:yes') == 5
+        d.stop()
+
+
+def read_only(dir):
+    """What the example of the documents says, and what cannot be."""
+    with open(f'{ROOT}/docs/deploy/eswitch.yaml') as f:
+        good = f.read().replace('/etc/hepflow/policy', f'{dir}/policy.yaml').replace('facts: kernel', 'facts: files')
+
+    def check(old, new, want):
+        assert old in good
+        with open(dir + '/check.yaml', 'w') as f:
+            f.write(good.replace(old, new))
+        got = subprocess.run([hepflowd.DAEMON, '--config', dir + '/check.yaml', '--check'],
+                             capture_output=True, text=True)
+        assert got.returncode == (2 if want else 0) and want in got.stderr, got
+
+    check('felix: true', 'felix: false', '')
+    check('fail-mode: closed', 'fail-mode: open', 'fail-mode is open, but a NIC with profile mlx5-cx6dx-esw fails closed')
+    check('mlx5-cx6dx-esw', 'mlx5-cx6dx', 'check.yaml:17:16: port eth0: eswitch needs a NIC that takes rules between ports')
+    check('eswitch: true', 'eswitch: false', 'fails open')
+
+
+def not_one_switch(dir):
+    """The start ends where it becomes known, with the place."""
+    with open(dir + '/hepflow.yaml', 'w') as f:
+        f.write((CONFIG % (dir, 'mlx5-cx6dx-esw', '', 'mlx5-cx6dx-esw')).replace('switch=1,representor=0', 'switch=2'))
+    got = subprocess.run([hepflowd.DAEMON, '--config', dir + '/hepflow.yaml'], capture_output=True, text=True)
+    assert got.returncode == 2 and 'hepflow.yaml:13:16: port eth0: net_vnic0 and net_vnic1 are not ports of one e-switch' in got.stderr, got
+
+
+def main():
+    make_net()
+    inside('host', serve)
+    with tempfile.TemporaryDirectory() as dir:
+        write_policy(dir)
+        read_only(dir)
+        not_one_switch(dir)
+        for profile in 'mlx5-cx7-hws-esw', 'mlx5-cx6dx-esw':
+            with Daemon(dir, profile) as d:
+                decided(d)
+                changed(d)
+                if 'hws' not in profile:
+                    killed(dir, d)
+                    continue
+                d.stop()
+                assert '0 rules left' in d.text(), d.text()
+        removed(dir)
+
+
+main()
