@@ -17,17 +17,15 @@ int hf_build_entry(struct builder *b, const struct hf_entry *entry)
 
 bool hf_build_takes(const struct builder *b, const struct shape *s, struct hf_entry *entry)
 {
-	struct hf_plan one = {.n_entries = 1, .n_tables = 1};
-	struct hf_table table = {0};
+	const struct hf_table table = {0};
+	const struct hf_plan one = {.n_tables = 1, .tables = &table};
 	enum hf_reject reject;
 	struct hf_flow flow;
 
 	if (s->reason)
 		return false;
 	entry->match = s->pattern;
-	one.entries = entry;
-	one.tables = &table;
-	hf_plan_flow(&one, b->nic, 0, 1, &flow);
+	hf_entry_flow(&one, b->nic, entry, 1, &flow);
 	return hf_nic_accept(b->nic, &flow, &reject) == b->engine &&
 	       hf_nic_danger(b->engine, &flow) == HF_F_MAX_;
 }
@@ -170,6 +168,21 @@ static struct hf_account account_of(const struct builder *b, uint32_t origin)
 	return a;
 }
 
+/* All entries as one run. They are megabytes: handed over, not copied. */
+static int hand_over(struct builder *b)
+{
+	size_t n = b->entries.n;
+	struct entry_buf *buf = hf_entry_buf_new(b->entries.v);
+	int rc;
+
+	memset(&b->entries, 0, sizeof(b->entries));
+	if (!buf)
+		return -ENOMEM;
+	rc = hf_plan_add_run(b->plan, buf, buf->v, n);
+	hf_entry_buf_free(buf);
+	return rc;
+}
+
 static int finish(struct builder *b)
 {
 	struct hf_plan *p = b->plan;
@@ -190,15 +203,11 @@ static int finish(struct builder *b)
 			accounts[p->n_accounts++] = account_of(b, (uint32_t)i);
 	}
 	p->n_tables = b->tables.n;
-	/* Megabytes: handed over, not copied. */
-	p->n_entries = b->entries.n;
-	p->entries = p->own_entries = b->entries.v;
-	b->entries.v = NULL;
 	p->n_origins = n;
 	p->accounts = accounts;
 	p->origins = origins;
 	p->places = places;
-	return 0;
+	return hand_over(b);
 }
 
 int hf_build_miss_all(struct builder *b, enum hf_reason reason)
@@ -382,10 +391,14 @@ int hf_plan_build(const struct hf_rules *rules, const struct hf_nic *nic,
 
 void hf_plan_free(struct hf_plan *plan)
 {
+	size_t i;
+
 	if (!plan)
 		return;
 	hf_arena_free(plan->arena);
-	free(plan->own_entries);
+	for (i = 0; i < plan->runs.n; i++)
+		hf_entry_buf_free(plan->runs.v[i].buf);
+	hf_vec_fini(&plan->runs);
 	free(plan);
 }
 
@@ -426,7 +439,7 @@ size_t hf_plan_n_entries(const struct hf_plan *plan)
 
 const struct hf_entry *hf_plan_entry(const struct hf_plan *plan, size_t i)
 {
-	return &plan->entries[i];
+	return hf_plan_at(plan, i);
 }
 
 size_t hf_plan_n_accounts(const struct hf_plan *plan)

@@ -9,6 +9,7 @@
 #include "cube.h"
 #include "items.h"
 #include "ports.h"
+#include "runs.h"
 #include "sight.h"
 
 #include <hepflow/nic.h>
@@ -37,8 +38,7 @@ struct hf_plan {
 	size_t n_tables;
 	const struct hf_table *tables;
 	size_t n_entries;
-	const struct hf_entry *entries;
-	struct hf_entry *own_entries; /* the same, to be freed */
+	HF_VEC(struct entry_run) runs; /* of all of them, in order */
 	size_t n_accounts;
 	const struct hf_account *accounts;
 	size_t n_origins;
@@ -79,6 +79,14 @@ const struct hf_engine *hf_plan_engine(const struct hf_nic *nic, bool eswitch);
 /* That of reserved entries: the first that can match addresses and do nothing but choose a queue,
  * and where any sound entries may stand side by side. NULL: none. */
 const struct hf_engine *hf_plan_carrier(const struct hf_nic *nic);
+/* Entry i, which must be there: a look-up among the runs. */
+const struct hf_entry *hf_plan_at(const struct hf_plan *plan, size_t i);
+/* Appends n entries of buf, none for 0, and keeps it. Returns 0 or -ENOMEM. */
+int hf_plan_add_run(
+	struct hf_plan *plan, struct entry_buf *buf, const struct hf_entry *v, size_t n);
+/* An entry as the driver is asked for it; see hf_plan_flow(). plan: its tables and e-switch. */
+void hf_entry_flow(const struct hf_plan *plan, const struct hf_nic *nic, const struct hf_entry *e,
+	uint16_t n_queues, struct hf_flow *ret);
 /* Returns 0 or -ENOMEM. */
 int hf_build_entry(struct builder *b, const struct hf_entry *entry);
 /* Tallies something that is not in hardware. */

@@ -73,9 +73,16 @@ struct hf_diff {
 	HF_VEC(struct hf_diff_op) ops;
 };
 
+/* Entries of one plan that are in runs which the other has not, in order. */
+struct side {
+	size_t n;
+	const struct hf_entry **v;
+};
+
 struct work {
 	const struct hf_plan *from, *to;
-	size_t n_front, n_back; /* entries that are the same in both, see trim() */
+	struct side old, new;
+	size_t n_front, n_back; /* of these, the same in both, see trim() */
 	size_t n;
 	struct change *changes; /* the old plan's in its order, then those that are added */
 	struct change *index;	/* all of them, by what they are */
@@ -121,12 +128,16 @@ static void put_op(struct work *w, enum hf_diff_kind kind, const struct change *
 
 static bool has_jumps(const struct hf_plan *plan, uint32_t group)
 {
-	size_t i;
+	size_t r, i;
 
-	for (i = 0; plan && i < plan->n_entries; i++) {
-		if (plan->entries[i].fate == HF_FATE_JUMP &&
-			plan->tables[plan->entries[i].table].group == group)
-			return true;
+	for (r = 0; plan && r < plan->runs.n; r++) {
+		const struct entry_run *run = &plan->runs.v[r];
+
+		for (i = 0; run->inner && i < run->n; i++) {
+			if (run->v[i].fate == HF_FATE_JUMP &&
+				plan->tables[run->v[i].table].group == group)
+				return true;
+		}
 	}
 	return false;
 }
@@ -149,7 +160,7 @@ static void mark_inner(struct work *w)
 /* Whether tell() would say the same. */
 static bool told_same(const struct work *w, size_t old, size_t new)
 {
-	const struct hf_entry *a = &w->from->entries[old], *b = &w->to->entries[new];
+	const struct hf_entry *a = w->old.v[old], *b = w->new.v[new];
 	const struct hf_table *from = w->from->tables, *to = w->to->tables;
 
 	return a->priority == b->priority && a->fate == b->fate && a->sets_tag == b->sets_tag &&
@@ -161,32 +172,31 @@ static bool told_same(const struct work *w, size_t old, size_t new)
 
 /* Whether entry i is of another level than the one before it: only within a level can a plan have
  * an entry twice. Where there is no order there are none twice. */
-static bool level_begins(const struct hf_plan *p, size_t i)
+static bool level_begins(const struct hf_plan *p, const struct side *s, size_t i)
 {
-	return p->order == HF_PRIO_NONE || i == 0 || i == p->n_entries ||
-	       p->entries[i].table != p->entries[i - 1].table ||
-	       p->entries[i].priority != p->entries[i - 1].priority;
+	return p->order == HF_PRIO_NONE || i == 0 || i == s->n ||
+	       s->v[i]->table != s->v[i - 1]->table || s->v[i]->priority != s->v[i - 1]->priority;
 }
 
 /*
- * Most changes leave the beginning and the end of a plan as they are: whole levels that are the
- * same there need no looking up.
+ * Most changes leave the beginning and the end of what is looked at as they are: whole levels that
+ * are the same there need no looking up.
  */
 static void trim(struct work *w)
 {
-	size_t n_old = w->from ? w->from->n_entries : 0, n_new = w->to ? w->to->n_entries : 0;
+	size_t n_old = w->old.n, n_new = w->new.n;
 	size_t least = n_old < n_new ? n_old : n_new;
 
 	while (w->n_front < least && told_same(w, w->n_front, w->n_front))
 		w->n_front++;
-	while (w->n_front > 0 &&
-		!(level_begins(w->from, w->n_front) && level_begins(w->to, w->n_front)))
+	while (w->n_front > 0 && !(level_begins(w->from, &w->old, w->n_front) &&
+					 level_begins(w->to, &w->new, w->n_front)))
 		w->n_front--;
 	while (w->n_back < least - w->n_front &&
 		told_same(w, n_old - 1 - w->n_back, n_new - 1 - w->n_back))
 		w->n_back++;
-	while (w->n_back > 0 && !(level_begins(w->from, n_old - w->n_back) &&
-					level_begins(w->to, n_new - w->n_back)))
+	while (w->n_back > 0 && !(level_begins(w->from, &w->old, n_old - w->n_back) &&
+					level_begins(w->to, &w->new, n_new - w->n_back)))
 		w->n_back--;
 }
 
@@ -201,12 +211,12 @@ static bool is_found(const struct hf_plan *plan, const struct hf_entry *e)
  * Adds an entry, or finds what stays. An entry that a plan has twice is hidden the second time, and
  * so dealt with once: the NIC would not take it, either.
  */
-static int note(struct work *w, const struct hf_plan *plan, size_t i, bool kept)
+static int note(struct work *w, const struct hf_plan *plan, const struct hf_entry *e, bool kept)
 {
 	struct change *c = &w->changes[w->n], *same;
 
 	c->plan = plan;
-	c->entry = &plan->entries[i];
+	c->entry = e;
 	c->added = plan == w->to && !kept;
 	c->kept = kept;
 	c->is = tell(plan, c->entry);
@@ -220,41 +230,116 @@ static int note(struct work *w, const struct hf_plan *plan, size_t i, bool kept)
 	return c->hh.tbl ? 0 : -ENOMEM;
 }
 
-/* Entries a .. b - 1 of the old plan, which the new one has as well. */
-static int note_same(struct work *w, size_t a, size_t b)
+/* An entry of the old plan that the new one has as well. */
+static int note_same(struct work *w, const struct hf_entry *e)
 {
-	int rc = 0;
+	if (is_found(w->from, e))
+		return note(w, w->from, e, true);
+	w->diff->n_keeps++;
+	return 0;
+}
 
-	for (; a < b && rc == 0; a++) {
-		if (is_found(w->from, &w->from->entries[a]))
-			rc = note(w, w->from, a, true);
-		else
-			w->diff->n_keeps++;
+static int ptr_cmp(const void *a, const void *b)
+{
+	const struct hf_entry *const *x = a, *const *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Where the runs of a plan begin, sorted. */
+static const struct hf_entry **list_begins(const struct hf_plan *plan)
+{
+	size_t n = plan ? plan->runs.n : 0, i;
+	const struct hf_entry **v = calloc(n + 1, sizeof(*v));
+
+	for (i = 0; v && i < n; i++)
+		v[i] = plan->runs.v[i].v;
+	if (v)
+		qsort(v, n, sizeof(*v), ptr_cmp);
+	return v;
+}
+
+/* Lists the entries of plan that are in runs of its own. */
+static int list_side(const struct hf_plan *plan, const struct hf_plan *other, struct side *ret)
+{
+	const struct hf_entry **begins = list_begins(other);
+	size_t n = 0, r, i;
+	bool *own = calloc((plan ? plan->runs.n : 0) + 1, sizeof(*own));
+
+	for (r = 0; begins && own && plan && r < plan->runs.n; r++) {
+		const struct entry_run *run = &plan->runs.v[r];
+
+		own[r] = !other ||
+			 !bsearch(&run->v, begins, other->runs.n, sizeof(*begins), ptr_cmp);
+		n += own[r] ? run->n : 0;
 	}
+	ret->v = calloc(n + 1, sizeof(*ret->v));
+	for (r = 0; ret->v && n > 0 && r < plan->runs.n; r++) {
+		for (i = 0; own[r] && i < plan->runs.v[r].n; i++)
+			ret->v[ret->n++] = &plan->runs.v[r].v[i];
+	}
+	free(begins);
+	free(own);
+	return ret->n == n && ret->v ? 0 : -ENOMEM;
+}
+
+/* What both plans have in runs that are the same. */
+static int note_shared(struct work *w)
+{
+	const struct hf_entry **begins = list_begins(w->to);
+	size_t r, i;
+	int rc = begins ? 0 : -ENOMEM;
+
+	for (r = 0; rc == 0 && w->from && w->to && r < w->from->runs.n; r++) {
+		const struct entry_run *run = &w->from->runs.v[r];
+
+		if (!bsearch(&run->v, begins, w->to->runs.n, sizeof(*begins), ptr_cmp))
+			continue;
+		for (i = 0; run->inner && i < run->n && rc == 0; i++)
+			rc = note_same(w, &run->v[i]);
+		w->diff->n_keeps += run->inner ? 0 : run->n;
+	}
+	free(begins);
 	return rc;
+}
+
+/* How many entries there may be to note. */
+static size_t count_notes(const struct work *w)
+{
+	size_t n = w->old.n + w->new.n - 2 * (w->n_front + w->n_back), r, i;
+
+	for (r = 0; w->from && r < w->from->runs.n; r++) {
+		const struct entry_run *run = &w->from->runs.v[r];
+
+		for (i = 0; run->inner && i < run->n; i++)
+			n += is_found(w->from, &run->v[i]);
+	}
+	return n;
 }
 
 /* Finds what stays. */
 static int match_plans(struct work *w)
 {
-	size_t n_old = w->from ? w->from->n_entries : 0, n_new = w->to ? w->to->n_entries : 0;
-	size_t n_found = 1, i;
-	int rc = 0;
+	int rc = list_side(w->from, w->to, &w->old);
+	size_t i;
 
+	if (rc == 0)
+		rc = list_side(w->to, w->from, &w->new);
+	if (rc < 0)
+		return rc;
 	trim(w);
-	for (i = 0; i < n_old; i++)
-		n_found += is_found(w->from, &w->from->entries[i]);
-	w->changes =
-		calloc(n_old + n_new - 2 * (w->n_front + w->n_back) + n_found, sizeof(*w->changes));
+	w->changes = calloc(count_notes(w) + 1, sizeof(*w->changes));
 	if (!w->changes)
 		return -ENOMEM;
-	rc = note_same(w, 0, w->n_front);
-	for (i = w->n_front; i < n_old - w->n_back && rc == 0; i++)
-		rc = note(w, w->from, i, false);
-	if (rc == 0)
-		rc = note_same(w, n_old - w->n_back, n_old);
-	for (i = w->n_front; i < n_new - w->n_back && rc == 0; i++)
-		rc = note(w, w->to, i, false);
+	rc = note_shared(w);
+	for (i = 0; i < w->n_front && rc == 0; i++)
+		rc = note_same(w, w->old.v[i]);
+	for (; i < w->old.n - w->n_back && rc == 0; i++)
+		rc = note(w, w->from, w->old.v[i], false);
+	for (; i < w->old.n && rc == 0; i++)
+		rc = note_same(w, w->old.v[i]);
+	for (i = w->n_front; i < w->new.n - w->n_back &&rc == 0; i++)
+		rc = note(w, w->to, w->new.v[i], false);
 	for (i = 0; i < w->n; i++) {
 		struct change *c = &w->changes[i];
 
@@ -499,6 +584,8 @@ static int build(struct work *w, const struct hf_diff_opts *opts)
 	HASH_CLEAR(by_key, w->keys);
 	HASH_CLEAR(hh, w->index);
 	free(w->changes);
+	free(w->old.v);
+	free(w->new.v);
 	return w->failed ? -ENOMEM : rc;
 }
 

@@ -24,8 +24,8 @@ static void print_jumps(const struct hf_plan *plan, FILE *out)
 	size_t n = 0, i, k;
 
 	for (i = 0; v && i < plan->n_entries; i++) {
-		if (plan->entries[i].fate == HF_FATE_JUMP)
-			v[n++] = &plan->entries[i];
+		if (hf_plan_at(plan, i)->fate == HF_FATE_JUMP)
+			v[n++] = hf_plan_at(plan, i);
 	}
 	if (v)
 		qsort(v, n, sizeof(*v), jump_cmp);
@@ -74,8 +74,11 @@ void hf_plan_print_dot(const struct hf_plan *plan, FILE *out)
 
 	fprintf(out, "digraph plan {\n  rankdir=LR;\n  label=\"%s on %s\";\n  node [shape=box];\n",
 		plan->iface, plan->nic);
-	for (i = 0; counts && i < plan->n_entries; i++)
-		counts[plan->entries[i].table][plan->entries[i].fate]++;
+	for (i = 0; counts && i < plan->n_entries; i++) {
+		const struct hf_entry *e = hf_plan_at(plan, i);
+
+		counts[e->table][e->fate]++;
+	}
 	for (i = 0; counts && i < plan->n_tables; i++)
 		print_table(plan, i, counts[i], out);
 	print_jumps(plan, out);

@@ -140,7 +140,12 @@ static void list_items(struct hf_flow *f, uint32_t layers)
 void hf_plan_flow(const struct hf_plan *plan, const struct hf_nic *nic, size_t i, uint16_t n_queues,
 	struct hf_flow *ret)
 {
-	const struct hf_entry *e = &plan->entries[i];
+	hf_entry_flow(plan, nic, hf_plan_at(plan, i), n_queues, ret);
+}
+
+void hf_entry_flow(const struct hf_plan *plan, const struct hf_nic *nic, const struct hf_entry *e,
+	uint16_t n_queues, struct hf_flow *ret)
+{
 	const struct hf_engine *engine =
 		e->reserved ? hf_plan_carrier(nic) : hf_plan_engine(nic, plan->eswitch.on);
 

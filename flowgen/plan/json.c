@@ -28,7 +28,7 @@ static json_t *account_json(const struct hf_plan *plan, const struct hf_account 
 
 static json_t *entry_json(const struct hf_plan *plan, size_t i)
 {
-	const struct hf_entry *e = &plan->entries[i];
+	const struct hf_entry *e = hf_plan_at(plan, i);
 	char match[256], buf[64];
 	json_t *o;
 

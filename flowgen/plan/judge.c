@@ -111,17 +111,24 @@ void hf_judge_tag(const struct hf_entry *e, struct hf_hdr *h)
 static size_t find_entry(
 	const struct hf_plan *plan, uint32_t table, uint32_t layers, const struct hf_hdr *h)
 {
-	size_t best = SIZE_MAX, i;
+	const struct hf_entry *best = NULL;
+	size_t ret = SIZE_MAX, r, i;
 
-	for (i = 0; i < plan->n_entries; i++) {
-		const struct hf_entry *e = &plan->entries[i];
+	for (r = 0; r < plan->runs.n; r++) {
+		const struct entry_run *run = &plan->runs.v[r];
 
-		if (e->table != table || !hf_judge_match(plan, e, layers, h))
-			continue;
-		if (best == SIZE_MAX || e->priority < plan->entries[best].priority)
-			best = i;
+		for (i = 0; i < run->n; i++) {
+			const struct hf_entry *e = &run->v[i];
+
+			if (e->table != table || !hf_judge_match(plan, e, layers, h))
+				continue;
+			if (best && e->priority >= best->priority)
+				continue;
+			best = e;
+			ret = run->first + i;
+		}
 	}
-	return best;
+	return ret;
 }
 
 enum hf_fate hf_plan_judge(
@@ -129,6 +136,7 @@ enum hf_fate hf_plan_judge(
 {
 	struct hf_hdr h;
 	uint32_t layers = hf_judge_parse(plan, pkt, &h), table = 0;
+	const struct hf_entry *e;
 	size_t i;
 
 	/* Jumps lead forward, so the walk ends. */
@@ -138,10 +146,11 @@ enum hf_fate hf_plan_judge(
 			*ret_entry = i;
 		if (i == SIZE_MAX) /* a port drops what a later group does not know (mlx5) */
 			return table == 0 || plan->eswitch.on ? HF_FATE_PUNT : HF_FATE_DENY;
-		if (plan->entries[i].fate != HF_FATE_JUMP)
-			return plan->entries[i].fate;
-		hf_judge_tag(&plan->entries[i], &h);
-		table = plan->entries[i].jump;
+		e = hf_plan_at(plan, i);
+		if (e->fate != HF_FATE_JUMP)
+			return e->fate;
+		hf_judge_tag(e, &h);
+		table = e->jump;
 	}
 	if (ret_entry)
 		*ret_entry = SIZE_MAX;

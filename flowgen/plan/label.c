@@ -159,7 +159,7 @@ static int note_table(struct labels *l, const char *name, const struct hf_entry 
 	int rc = 0;
 
 	for (i = 0; p && i < p->n_entries; i++) {
-		const struct hf_entry *e = &p->entries[i];
+		const struct hf_entry *e = hf_plan_at(p, i);
 
 		if (e->table != t || e->priority == 0 || e->priority >= l->limit)
 			continue;

@@ -202,7 +202,7 @@ static const char *carried(const struct hf_entry *e)
 
 static void print_entry(const struct hf_plan *plan, size_t i, FILE *out)
 {
-	const struct hf_entry *e = &plan->entries[i];
+	const struct hf_entry *e = hf_plan_at(plan, i);
 	char match[256], reason[64];
 
 	(void)hf_pattern_print(&e->match, match, sizeof(match)); /* 256 hold every field we emit */
@@ -240,7 +240,7 @@ static int count_masks(const struct hf_plan *plan, size_t *ret)
 	if (!v)
 		return -ENOMEM;
 	for (i = 0; i < plan->n_entries; i++)
-		v[i] = &plan->entries[i];
+		v[i] = hf_plan_at(plan, i);
 	qsort(v, plan->n_entries, sizeof(*v), masks_cmp);
 	for (*ret = i = 0; i < plan->n_entries; i++)
 		*ret += i == 0 || masks_cmp(&v[i - 1], &v[i]) != 0;
@@ -301,7 +301,7 @@ void hf_plan_print(const struct hf_plan *plan, FILE *out)
 		fprintf(out, "table %" PRIu32 " %s:\n", plan->tables[k].group,
 			plan->tables[k].name);
 		for (i = 0; i < plan->n_entries; i++) {
-			if (plan->entries[i].table == k)
+			if (hf_plan_at(plan, i)->table == k)
 				print_entry(plan, i, out);
 		}
 	}
@@ -342,7 +342,7 @@ void hf_plan_explain(
 			miss_reason(plan, origin, reason), plan->iface);
 		return;
 	}
-	e = &plan->entries[i];
+	e = hf_plan_at(plan, i);
 	(void)hf_pattern_print(&e->match, match, sizeof(match));
 	fprintf(out, "%s: ", fate == HF_FATE_PUNT ? rest : "hardware");
 	if (fate == HF_FATE_PUNT)

@@ -35,6 +35,7 @@ struct run {
 	struct hf_rules *rules;
 	struct hf_nic *nic;
 	struct hf_plan *plan;
+	struct hf_entry *entries; /* a copy of its own */
 	struct hf_check_view view;
 	uint16_t in;
 	struct hf_rand rand;
@@ -67,6 +68,7 @@ static void run_init(struct run *r, const char *cases, const char *name, const s
 	struct hf_model_opts model_opts = {.calico = strstr(name, "-v3.28") ? 328 : 0};
 	struct hf_plan_opts plan_opts = {.eswitch = {nic->eswitch, 0, 1}};
 	char path[4096];
+	size_t i;
 
 	*r = (struct run){.name = name};
 	(void)snprintf(path, sizeof(path), "%s/%s/policy.yaml", cases, name);
@@ -76,14 +78,19 @@ static void run_init(struct run *r, const char *cases, const char *name, const s
 	cr_assert_eq(hf_rules_build(r->model, &r->rules, NULL), 0);
 	cr_assert_eq(hf_profile_find(nic->profile, &r->nic, NULL), 0);
 	cr_assert_eq(hf_plan_build(r->rules, r->nic, &plan_opts, &r->plan, NULL), 0);
+	r->entries = calloc(r->plan->n_entries + 1, sizeof(*r->entries));
+	cr_assert_not_null(r->entries);
+	for (i = 0; i < r->plan->n_entries; i++)
+		r->entries[i] = *hf_plan_at(r->plan, i);
 	r->view = (struct hf_check_view){r->nic, hf_plan_iface(r->plan), r->plan->n_tables,
-		r->plan->n_entries, r->plan->entries, false, plan_opts.eswitch};
+		r->plan->n_entries, r->entries, false, plan_opts.eswitch};
 	r->in = (uint16_t)hf_model_find_iface(r->model, r->view.iface);
 	hf_rand_init(&r->rand, hf_test_seed(), strlen(name) + (uint64_t)(uint8_t)name[0] * 256);
 }
 
 static void run_fini(struct run *r)
 {
+	free(r->entries);
 	hf_plan_free(r->plan);
 	hf_profile_free(r->nic);
 	hf_rules_free(r->rules);
@@ -304,7 +311,7 @@ static bool depth_decides(const struct hf_plan *plan, size_t entry)
 	size_t i;
 
 	for (i = 0; entry != SIZE_MAX && i < plan->n_entries; i++) {
-		const struct hf_entry *a = &plan->entries[i], *b = &plan->entries[entry];
+		const struct hf_entry *a = hf_plan_at(plan, i), *b = hf_plan_at(plan, entry);
 
 		if (a->table == b->table && a->priority == b->priority &&
 			a->match.layers != b->match.layers)
@@ -451,16 +458,20 @@ static void try_family(
 		for (k = 0; k < PER_KIND; k++) {
 			struct hf_plan plan = *r->plan;
 			struct hf_check_view view = r->view;
+			struct entry_run run;
 			unsigned int tries = 0;
 
-			memcpy(v, plan.entries, plan.n_entries * sizeof(*v));
+			memcpy(v, r->entries, plan.n_entries * sizeof(*v));
 			ret[kind][k] = OUTCOMES;
 			while (tries++ < 100 && !kinds[kind].fn(&rand, v, &plan.n_entries,
 							hf_rand_below(&rand, plan.n_entries)))
 				;
 			if (tries > 100)
 				continue; /* no entry that could have this mistake */
-			plan.entries = installed;
+			/* The one run of the mutant. */
+			run = (struct entry_run){.v = installed, .n = plan.n_entries};
+			plan.runs.v = &run;
+			plan.runs.n = 1;
 			view.entries = v;
 			view.n_entries = plan.n_entries;
 			as_asked = install(&view, installed);
