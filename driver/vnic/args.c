@@ -144,10 +144,11 @@ static int set_link(struct hf_vnic_args *args, char *value)
 static int set_event(struct hf_vnic_args *args, char *value)
 {
 	char *what = strsep(&value, ":");
+	uint32_t *to = strcmp(what, "remove") == 0  ? &args->faults.remove
+		       : strcmp(what, "reset") == 0 ? &args->faults.reset
+						    : NULL;
 
-	if (strcmp(what, "remove") != 0)
-		return -EINVAL;
-	return read_number(value, HF_VNIC_NTH_MAX, &args->faults.remove) ? 0 : -EINVAL;
+	return to && read_number(value, HF_VNIC_NTH_MAX, to) ? 0 : -EINVAL;
 }
 
 /* late:N or lost:N, [;...] */
@@ -199,7 +200,7 @@ static const struct arg {
 	{"delay", "OP:MICROSECONDS[;...], 10 s at most", set_delay},
 	{"capacity", "N", set_capacity},
 	{"link", "down", set_link},
-	{"event", "remove:N", set_event},
+	{"event", "remove:N or reset:N", set_event},
 	{"pull", "late:N or lost:N", set_pull},
 	{"switch", "N or 0", set_switch},
 	{"representor", "N or 0", set_representor},

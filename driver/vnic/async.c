@@ -83,6 +83,14 @@ static bool is_busy(const struct hf_vnic_async *async)
 	return false;
 }
 
+/* What was made of the configuration before; rules are gone. With the lock held. */
+static void unconfigure(struct hf_vnic *vnic)
+{
+	hf_vnic_templates_free(vnic->async);
+	queues_free(vnic->async);
+	hf_vnic_handle_fini(vnic);
+}
+
 /* Again: everything made so far goes. With the lock held. */
 static int configure(struct hf_vnic *vnic, const struct rte_flow_port_attr *port, uint16_t n,
 	const struct rte_flow_queue_attr *attr[])
@@ -97,9 +105,7 @@ static int configure(struct hf_vnic *vnic, const struct rte_flow_port_attr *port
 	if (rc < 0)
 		return rc;
 	hf_vnic_async_forget(vnic);
-	hf_vnic_templates_free(vnic->async);
-	queues_free(vnic->async);
-	hf_vnic_handle_fini(vnic);
+	unconfigure(vnic);
 	vnic->async->n_counted = 0;
 	vnic->async->n_aging = 0;
 	vnic->async->n_counters = port->nb_counters;
@@ -413,6 +419,15 @@ void hf_vnic_async_forget(struct hf_vnic *vnic)
 		vnic->async->n_counted += handle->act == HF_ACT_COUNT;
 		vnic->async->n_aging += handle->act == HF_ACT_AGE;
 	}
+}
+
+void hf_vnic_async_reset(struct hf_vnic *vnic)
+{
+	if (!vnic->async)
+		return;
+	pthread_mutex_lock(vnic->lock);
+	unconfigure(vnic);
+	pthread_mutex_unlock(vnic->lock);
 }
 
 void hf_vnic_async_fini(struct hf_vnic *vnic)

@@ -158,4 +158,6 @@ int hf_vnic_async_handle_query(struct rte_eth_dev *dev, uint32_t q,
 void hf_vnic_async_settle(struct hf_vnic *vnic);
 /* All rules are gone. */
 void hf_vnic_async_forget(struct hf_vnic *vnic);
+/* After hf_vnic_flush(): it waits for a new configuration. */
+void hf_vnic_async_reset(struct hf_vnic *vnic);
 void hf_vnic_async_fini(struct hf_vnic *vnic);

@@ -352,6 +352,20 @@ static int flow_ops_get(struct rte_eth_dev *dev, const struct rte_flow_ops **ret
 	return 0;
 }
 
+/* ethdev has stopped the port. What follows is a configuration from the start, without any rules.
+ */
+static int dev_reset(struct rte_eth_dev *dev)
+{
+	struct hf_vnic *vnic = vnic_of(dev);
+	int rc = hf_vnic_flush(vnic);
+
+	if (rc < 0)
+		return rc;
+	hf_vnic_async_reset(vnic);
+	hf_vnic_fault_reset(dev);
+	return 0;
+}
+
 static int is_removed(struct rte_eth_dev *dev)
 {
 	return atomic_load(&vnic_of(dev)->fault.removed);
@@ -362,6 +376,7 @@ const struct eth_dev_ops hf_vnic_dev_ops = {
 	.dev_start = dev_start,
 	.dev_stop = dev_stop,
 	.dev_close = dev_close,
+	.dev_reset = dev_reset,
 	.is_removed = is_removed,
 	.dev_infos_get = dev_infos_get,
 	.rx_queue_setup = rx_queue_setup,

@@ -29,18 +29,34 @@ static void remove_device(struct rte_eth_dev *dev, struct hf_vnic *vnic)
 		VNIC_LOG(ERR, "event=remove: no alarm, so nobody is told");
 }
 
+static void tell_reset(void *arg)
+{
+	(void)rte_eth_dev_callback_process(arg, RTE_ETH_EVENT_INTR_RESET, NULL);
+}
+
+static void reset_device(struct rte_eth_dev *dev, struct hf_vnic *vnic)
+{
+	atomic_store(&vnic->fault.cut, true);
+	atomic_store(&vnic->fault.reset, true);
+	if (rte_eal_alarm_set(EVENT_DELAY_US, tell_reset, dev) != 0)
+		VNIC_LOG(ERR, "event=reset: no alarm, so nobody is told");
+}
+
 int hf_vnic_fault(struct rte_eth_dev *dev, enum hf_vnic_op op)
 {
 	struct hf_vnic *vnic = dev->data->dev_private;
 	const struct hf_vnic_faults *faults = &vnic->faults;
-	unsigned int call;
+	unsigned int call, n;
 	size_t i;
 
-	if (atomic_load(&vnic->fault.removed))
+	if (atomic_load(&vnic->fault.removed) || atomic_load(&vnic->fault.reset))
 		return -EIO;
 	call = atomic_fetch_add(&vnic->fault.calls[op], 1) + 1;
-	if (atomic_fetch_add(&vnic->fault.n_ops, 1) + 1 == faults->remove)
+	n = atomic_fetch_add(&vnic->fault.n_ops, 1) + 1;
+	if (n == faults->remove)
 		remove_device(dev, vnic);
+	if (n == faults->reset)
+		reset_device(dev, vnic);
 	if (faults->delay_us[op])
 		rte_delay_us_sleep(faults->delay_us[op]);
 	for (i = 0; i < faults->n_fails; i++) {
@@ -64,7 +80,16 @@ void hf_vnic_fault_taken(struct rte_eth_dev *dev)
 	vnic->fault.n_taken++;
 }
 
+void hf_vnic_fault_reset(struct rte_eth_dev *dev)
+{
+	struct hf_vnic *vnic = dev->data->dev_private;
+
+	atomic_store(&vnic->fault.reset, false);
+	atomic_store(&vnic->fault.cut, vnic->faults.link_down || atomic_load(&vnic->fault.removed));
+}
+
 void hf_vnic_fault_fini(struct rte_eth_dev *dev)
 {
+	(void)rte_eal_alarm_cancel(tell_reset, dev);
 	(void)rte_eal_alarm_cancel(tell_removed, dev); /* none is the usual case */
 }

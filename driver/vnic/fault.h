@@ -43,6 +43,7 @@ struct hf_vnic_faults {
 	uint32_t lose;	    /* every so many rules that are taken */
 	uint32_t capacity;  /* rules that each engine holds at most */
 	uint32_t remove;    /* the device is gone after so many operations */
+	uint32_t reset;	    /* likewise: it has reset itself, and waits for rte_eth_dev_reset() */
 	uint32_t pull_late; /* a completion is there so many pulls later */
 	uint32_t pull_lost; /* every so many completions */
 	bool link_down;
@@ -54,7 +55,8 @@ struct hf_vnic_fault_state {
 	atomic_uint n_ops;
 	uint32_t n_taken;
 	atomic_bool removed;
-	atomic_bool cut; /* nothing comes or goes: removed, or no link */
+	atomic_bool reset; /* until rte_eth_dev_reset() */
+	atomic_bool cut;   /* nothing comes or goes: one of these, or no link */
 };
 
 /* Comes first in an operation: waits, then 0 or the negative errno to fail with. */
@@ -62,5 +64,7 @@ int hf_vnic_fault(struct rte_eth_dev *dev, enum hf_vnic_op op);
 /* Whether the next rule gets lost; and that it has been taken. One thread at a time. */
 bool hf_vnic_fault_loses(struct rte_eth_dev *dev);
 void hf_vnic_fault_taken(struct rte_eth_dev *dev);
+/* What it went down for is over. */
+void hf_vnic_fault_reset(struct rte_eth_dev *dev);
 /* Nothing happens behind the port's back after this. */
 void hf_vnic_fault_fini(struct rte_eth_dev *dev);

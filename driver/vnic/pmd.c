@@ -212,5 +212,5 @@ static struct rte_vdev_driver vnic_driver = {
 RTE_PMD_REGISTER_VDEV(net_vnic, vnic_driver);
 RTE_PMD_REGISTER_PARAM_STRING(net_vnic,
 	"profile=<name or file> kernel=<device;its arguments> fail=<op:n[:errno];...> lose=<n> "
-	"delay=<op:us;...> capacity=<n> link=down event=remove:<n> pull=<late|lost:n;...> "
+	"delay=<op:us;...> capacity=<n> link=down event=<remove|reset>:<n> pull=<late|lost:n;...> "
 	"switch=<n> representor=<n> dev=<device and its arguments>");

@@ -147,6 +147,20 @@ def removed(d, dir):
     assert port(d, 'eth1')['entries'] > 0
 
 
+def resets(d, dir):
+    """The card resets itself in the middle of a change: it is set up again, with all rules."""
+    number = 81
+    while 'the device is reset' not in d.text():
+        write(dir, number)
+        wait(lambda: is_open(d, number), f'port {number} is open')
+        number += 1
+        assert number < 200
+    wait(lambda: 'the device is back' in d.text(), 'the device is back')
+    wait(lambda: not port(d, 'eth0')['down'] and port(d, 'eth0')['entries'] > 0, 'it has rules')
+    settled(d, number - 1)
+    assert 'all of them in the NIC' in d.ask('verify')
+
+
 def restarted(d, dir):
     entries = port(d, 'eth0')['entries']
     assert entries > 0
@@ -250,6 +264,8 @@ STEPS = (
     (stubborn, {'fault0': 'fail=destroy:1:EIO;query:3:EIO;query:80:EIO'}),
     (lost, {'fault0': 'lose=20'}),
     (removed, {'fault0': 'event=remove:300'}),
+    (resets, {'fault0': 'event=reset:300'}),
+    (resets, {'profile0': 'mlx5-cx7-hws', 'fault0': 'event=reset:300'}),
     (by_templates, {'profile1': 'mlx5-cx7-hws', 'fault1': 'pull=late:3'}),
     (refused_once, {'profile1': 'mlx5-cx7-hws', 'fault1': LATER}),
     (unanswered, {'profile1': 'mlx5-cx7-hws', 'fault1': 'pull=lost:150'}),

@@ -154,6 +154,44 @@ Test(fault, without_link_nothing_comes_or_goes)
 	close_port();
 }
 
+static atomic_uint n_resets;
+
+static int on_reset(uint16_t id, enum rte_eth_event_type event, void *arg, void *ret)
+{
+	RTE_SET_USED(arg);
+	RTE_SET_USED(ret);
+	cr_expect(id == port && event == RTE_ETH_EVENT_INTR_RESET);
+	atomic_fetch_add(&n_resets, 1);
+	return 0;
+}
+
+Test(fault, a_device_resets_itself_and_wants_to_be_reset)
+{
+	struct rte_flow *rule;
+	unsigned int i;
+
+	open_port("mlx5-cx6dx,event=reset:3", 1);
+	cr_assert(
+		rte_eth_dev_callback_register(port, RTE_ETH_EVENT_INTR_RESET, on_reset, NULL) == 0);
+	add(DROP);
+	rule = add(DROP); /* the last operation */
+	for (i = 0; i < 1000 && !atomic_load(&n_resets); i++)
+		rte_delay_us_sleep(1000);
+	cr_expect(atomic_load(&n_resets) == 1);
+	cr_expect(!rte_eth_dev_is_removed(port));
+	cr_expect(!try(DROP) && rte_errno == EIO);
+	cr_expect(rte_flow_destroy(port, rule, &error) == -EIO);
+	cr_expect(wire((struct frame){TCP4}).n == 0);
+	cr_assert(rte_eth_dev_reset(port) == 0);
+	start_port();
+	/* No rule is left; what stood on the wire comes as well. */
+	cr_expect(wire((struct frame){TCP4}).n == 2);
+	add(DROP);
+	cr_expect(wire((struct frame){TCP4}).n == 0);
+	close_port();
+	cr_expect(atomic_load(&n_resets) == 1);
+}
+
 static atomic_uint n_removals;
 
 static int on_removal(uint16_t id, enum rte_eth_event_type event, void *arg, void *ret)

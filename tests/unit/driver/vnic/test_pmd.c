@@ -62,7 +62,7 @@ Test(pmd, wrong_arguments_make_no_port)
 		"profile=none,delay=create", "profile=none,delay=create:1;create:2",
 		"profile=none,delay=create:10000001", "profile=none,capacity=4294967296",
 		"profile=none,capacity", "profile=none,link=up", "profile=none,event=remove",
-		"profile=none,event=reset:1", "profile=none,Lose=1", "profile=none,pull=late",
+		"profile=none,event=burn:1", "profile=none,Lose=1", "profile=none,pull=late",
 		"profile=none,pull=late:1;late:2", "profile=none,pull=early:1"};
 	uint16_t p, other;
 	size_t i;
