@@ -8,6 +8,7 @@
  * to every hepflowd that is there to listen, from the beginning. It ends when Felix does.
  */
 
+#include <hepflow/base/clock.h>
 #include <hepflow/err.h>
 #include <hepflow/felix.h>
 
@@ -59,7 +60,7 @@ struct relay {
 	struct event *retry;
 	struct event *alive;
 	struct event *term;
-	time_t started;
+	uint64_t started; /* hf_clock_ms() */
 	int exit_code;
 };
 
@@ -213,8 +214,8 @@ static void on_alive(evutil_socket_t, short, void *arg)
 	uint8_t *frame;
 	size_t size;
 
-	if (!r->connected ||
-		hf_felix_print_alive(difftime(time(NULL), r->started), &frame, &size) < 0)
+	if (!r->connected || hf_felix_print_alive((double)(hf_clock_ms() - r->started) / 1000,
+				     &frame, &size) < 0)
 		return;
 	(void)bufferevent_write(r->out, frame, size); /* the next one comes soon */
 	free(frame);
@@ -285,7 +286,7 @@ static int help(void)
 
 int main(int argc, char **argv)
 {
-	struct relay r = {.path = getenv(SOCKET_ENV), .started = time(NULL)};
+	struct relay r = {.path = getenv(SOCKET_ENV), .started = hf_clock_ms()};
 
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		puts(PROGRAM " (hepflow) " HF_VERSION);
