@@ -44,6 +44,7 @@ struct cli {
 	const char *capacity;
 	const char *weights;
 	bool strict_invalid;
+	bool short_denies;
 	bool prove;
 	bool quiet;
 	bool help;

@@ -88,6 +88,7 @@ int cli_plan_opts(const struct cli *cli, struct hf_plan_opts *ret)
 {
 	ret->strict_invalid = cli->strict_invalid;
 	ret->reserve = cli->reserve;
+	ret->short_denies = cli->short_denies;
 	if (cli->fallback && parse_fallback(cli->fallback, &ret->fallback) < 0)
 		return cli_usage("--fallback: '%s' is not software or kernel", cli->fallback);
 	if (cli->capacity && parse_capacity(cli->capacity, &ret->capacity) < 0)

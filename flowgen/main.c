@@ -31,6 +31,8 @@ static const struct hf_opt options[] = {
 	{0, "weights", "FILE",
 		"JSON with the packets each rule decided: what is busy goes to the NIC first",
 		offsetof(struct cli, weights)},
+	{0, "short-denies", NULL, "one NIC entry for what a tracked rule denies, without its count",
+		offsetof(struct cli, short_denies)},
 	{0, "strict-invalid", NULL, "count INVALID among the states a packet may be in",
 		offsetof(struct cli, strict_invalid)},
 	{0, "format", "FORMAT", "text (the default), json, testpmd, dot or junit",

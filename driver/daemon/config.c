@@ -179,6 +179,13 @@ static int read_strict_invalid(struct hf_conf_reader *r, const struct hf_yaml *v
 	return 0;
 }
 
+static int read_short_denies(struct hf_conf_reader *r, const struct hf_yaml *v)
+{
+	if (hf_yaml_bool(v, &r->c->short_denies) < 0)
+		return hf_conf_fail(r, v, "short-denies must be true or false");
+	return 0;
+}
+
 /* A port, meant on loopback, or ADDRESS:PORT. */
 static int read_metrics(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
@@ -335,6 +342,7 @@ static int read_spec(struct hf_conf_reader *r, const struct hf_yaml *v)
 		{"statedir", false, read_statedir},
 		{"fallback", false, read_fallback},
 		{"strict-invalid", false, read_strict_invalid},
+		{"short-denies", false, read_short_denies},
 		{"changes", false, hf_conf_changes},
 		{"rundir", false, read_rundir},
 		{"eal", false, read_eal},

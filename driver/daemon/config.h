@@ -142,6 +142,7 @@ struct hf_config {
 	unsigned int n_workers; /* at most n_wires */
 	struct hf_place workers_at;
 	bool strict_invalid;	  /* hf_plan_opts */
+	bool short_denies;	  /* the same */
 	uint32_t proof_budget_ms; /* 0: changes are not proven */
 	uint32_t proof_rules;	  /* up to so many are */
 	bool proof_must;	  /* what stays undecided is not put in force */

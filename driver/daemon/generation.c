@@ -231,6 +231,7 @@ static int build_plans(const struct hf_config *config, const struct hf_profiles 
 				config->kernel_fallback ? HF_FALLBACK_KERNEL : HF_FALLBACK_SOFTWARE,
 			.eswitch = hf_config_eswitch(config, i),
 			.strict_invalid = config->strict_invalid,
+			.short_denies = config->short_denies,
 			.previous = previous ? previous->plans[i] : NULL,
 		};
 

@@ -112,6 +112,8 @@ static void tally_entries(struct builder *b)
 		} else {
 			b->tallies[e->origin].decided++;
 			b->tallies[e->origin].reached = true;
+			if (e->fate == HF_FATE_JUMP) /* in part: denied.h */
+				hf_build_miss(b, e->origin, HF_REASON_STATEFUL, HF_F_MAX_);
 		}
 	}
 }
@@ -355,6 +357,7 @@ int hf_plan_build(const struct hf_rules *rules, const struct hf_nic *nic,
 		.nic = nic,
 		.items = {opts->fallback, opts->strict_invalid},
 		.classify_from = opts->classify_from,
+		.short_denies = opts->short_denies,
 		.eswitch = opts->eswitch,
 		.previous = opts->previous};
 	int rc = find_uplink(rules, opts->iface, err);

@@ -70,7 +70,10 @@ struct builder {
 	HF_VEC(struct hf_entry) entries;
 	struct tally *tallies; /* per origin */
 	bool cut;	       /* something did not fit */
+	bool ended;	       /* a table had no more priorities */
 	size_t fitted;	       /* items before that */
+	bool short_denies;
+	uint32_t denied; /* index of that table; 0: there is none */
 };
 
 /* The engine policy goes to: the first that can drop and match addresses, of packets that arrive

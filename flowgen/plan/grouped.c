@@ -12,7 +12,8 @@
  *   leaving iface
  *
  * An item that is decided only for packets that open a connection becomes two priorities: those
- * packets with its fate, and behind them everything of its cube as a punt.
+ * packets with its fate, and behind them everything of its cube as a punt. Or, in short, one that
+ * jumps to a table which tells the two apart (denied.h).
  *
  * Protocols are spelled out where "any protocol" would be more than the NIC can keep apart: IPv6
  * extension headers stand in the same field as the protocol (RFC 8200, 4), and a rule for "all but
@@ -20,6 +21,7 @@
  */
 
 #include "build.h"
+#include "denied.h"
 
 #include "rules/algebra.h"
 
@@ -118,12 +120,14 @@ static int emit(struct lower *l, const struct item *item, const struct shape *s,
 		.detail = HF_F_MAX_,
 	};
 
-	if (s->reason && !one_fate(l, item, s, proto, fate)) {
+	if (s->reason && (fate == HF_FATE_JUMP || !one_fate(l, item, s, proto, fate))) {
 		e.fate = HF_FATE_PUNT;
 		e.reason = s->reason;
 		e.detail = s->detail;
 	} else if (fate == HF_FATE_PUNT) {
 		e.reason = item->reason ? item->reason : HF_REASON_STATEFUL;
+	} else if (fate == HF_FATE_JUMP) {
+		e.jump = l->b->denied;
 	} else if (fate != HF_FATE_DENY) {
 		carry(l->b, &e);
 	}
@@ -267,6 +271,16 @@ static int emit_rest(struct lower *l, const struct item *item, unsigned int prot
 	return emit_proto(l, item, proto, HF_FATE_PUNT);
 }
 
+/* To where what opens is dropped and the rest is punted; straight to software where none can open.
+ */
+static int emit_denied(struct lower *l, const struct item *item, unsigned int proto)
+{
+	struct cube parts[OPENING_MAX];
+	bool flags, opens = proto > 255 || hf_sight_opening(&item->cube, proto, parts, &flags) > 0;
+
+	return emit_proto(l, item, proto, opens ? HF_FATE_JUMP : HF_FATE_PUNT);
+}
+
 /* Calls fn for each protocol of the item that this table spells, or once for all of them. */
 static int each_proto(struct lower *l, const struct item *item, bool spell, emit_fn fn)
 {
@@ -316,6 +330,8 @@ static int lower_item(struct lower *l, const struct items *items, size_t i)
 	}
 	if (sight == SIGHT_DECIDED) {
 		rc = each_proto(l, item, l->spell, emit_fate);
+	} else if (sight == SIGHT_OPENING && l->b->denied && item->fate == HF_FATE_DENY) {
+		rc = each_proto(l, item, l->spell, emit_denied);
 	} else {
 		rc = sight == SIGHT_OPENING ? emit_openings(l, item) : 0;
 		if (l->b->entries.n > before)
@@ -387,7 +403,8 @@ static int lower_family(struct lower *l, const struct items *items)
 			full = HF_REASON_CAPACITY;
 		}
 		b->cut |= full == HF_REASON_CAPACITY;
-		b->fitted += !b->cut;
+		b->ended |= full == HF_REASON_PRIORITY;
+		b->fitted += !b->cut && !full;
 		if (full)
 			hf_build_miss(b, items->v[i].origin, full, HF_F_MAX_);
 	}
@@ -511,68 +528,98 @@ static int lower_tables(struct builder *b, struct path_table *pts)
 	b->plan->first_path = (uint32_t)b->tables.n;
 	if (rc == 0)
 		rc = add_path_tables(b, pts, &n);
+	if (rc == 0 && b->short_denies)
+		rc = hf_denied_add(b);
 	/* The front and the catch-alls must fit; without them no entry would be sound. */
-	reserve = (uint32_t)(hf_front_size(b) + 2 * n);
+	reserve = (uint32_t)(hf_front_size(b) + 2 * n) + (b->denied ? HF_DENIED_SIZE : 0);
 	if (rc == 0 && b->capacity < reserve) {
 		b->tables.n = 0;
 		b->cut = true;
 		return hf_build_miss_all(b, HF_REASON_CAPACITY);
 	}
 	room = b->capacity - reserve;
+	if (rc == 0 && b->denied)
+		rc = hf_denied_lower(b);
 	if (rc == 0)
 		rc = lower_paths(b, pts, n, &room);
+	if (rc == 0 && b->denied)
+		hf_denied_prune(b);
 	if (rc == 0)
 		rc = hf_label_plan(b, b->previous);
 	return rc < 0 ? rc : hf_front_lower(b, pts, n);
 }
 
-/* Tries without the ports table, and keeps what gets further. */
-static int lower_without_ports(struct builder *b, struct path_table *pts)
+/* How a plan may be put, besides as the plainest. */
+struct form {
+	bool fronts; /* with tables in front where they save entries */
+	bool short_denies;
+};
+
+/* What one way of lowering makes. */
+struct attempt {
+	struct builder builder;
+	struct hf_plan plan;
+};
+
+static void drop_attempt(struct attempt *a)
 {
-	size_t n = hf_rules_n_origins(b->rules) + 1;
-	struct builder with = *b;
-	struct hf_plan plan = *b->plan;
+	hf_vec_fini(&a->builder.tables);
+	hf_vec_fini(&a->builder.entries);
+	free(a->builder.tallies);
+}
+
+/* Tries a form and keeps what gets further; the first one in any case. */
+static int try_form(struct builder *b, struct path_table *pts, const struct form *form, bool first)
+{
+	struct attempt before = {*b, *b->plan};
 	int rc;
 
-	b->tallies = calloc(n, sizeof(*b->tallies));
-	if (!b->tallies) {
-		b->tallies = with.tallies;
-		return -ENOMEM;
-	}
 	memset(&b->tables, 0, sizeof(b->tables));
 	memset(&b->entries, 0, sizeof(b->entries));
-	b->cut = false;
+	b->tallies = calloc(hf_rules_n_origins(b->rules) + 1, sizeof(*b->tallies));
+	b->cut = b->ended = false;
 	b->fitted = 0;
+	b->denied = 0;
+	b->short_denies = form->short_denies;
 	b->plan->ports = (struct port_map){0};
-	rc = lower_tables(b, pts);
-	if (rc == 0 && b->fitted > with.fitted) {
-		hf_vec_fini(&with.tables);
-		hf_vec_fini(&with.entries);
-		free(with.tallies);
+	rc = b->tallies ? 0 : -ENOMEM;
+	if (rc == 0 && form->fronts)
+		rc = hf_port_map_choose(b, &b->plan->ports);
+	if (rc == 0)
+		rc = lower_tables(b, pts);
+	if (rc == 0 && (first || b->fitted > before.builder.fitted)) {
+		drop_attempt(&before);
 		return 0;
 	}
-	hf_vec_fini(&b->tables);
-	hf_vec_fini(&b->entries);
-	free(b->tallies);
-	*b = with;
-	*b->plan = plan;
+	drop_attempt(&(struct attempt){*b, *b->plan});
+	*b = before.builder;
+	*b->plan = before.plan;
 	return rc;
 }
 
+/*
+ * What does not fit is left out from the end, so of two forms the one that gets further is the
+ * better one, at every capacity: with more room never less is decided. Tables in front cost room,
+ * but no priorities.
+ */
 int hf_lower_grouped(struct builder *b)
 {
-	size_t n_dests = hf_rules_n_dests(b->rules);
-	struct path_table *pts = calloc(n_dests + 1, sizeof(*pts));
-	int rc = pts ? hf_port_map_choose(b, &b->plan->ports) : -ENOMEM;
+	static const struct form forms[] = {
+		{true, false}, {true, true}, {false, false}, {false, true}};
+	struct path_table *pts = calloc(hf_rules_n_dests(b->rules) + 1, sizeof(*pts));
+	const bool asked = b->short_denies;
+	bool first = true;
+	size_t i;
+	int rc = pts ? 0 : -ENOMEM;
 
-	if (rc == 0)
-		rc = lower_tables(b, pts);
-	/*
-	 * What does not fit is left out from the end, so of two ways the one that gets further is
-	 * the better one, at every capacity: with more room never less is decided.
-	 */
-	if (rc == 0 && b->cut && b->plan->ports.used)
-		rc = lower_without_ports(b, pts);
+	for (i = 0; i < sizeof(forms) / sizeof(forms[0]) && rc == 0; i++) {
+		if (asked && !forms[i].short_denies)
+			continue;
+		if (!first && !b->cut && !(b->ended && forms[i].fronts))
+			continue;
+		rc = try_form(b, pts, &forms[i], first);
+		first = false;
+	}
 	free(pts);
 	return rc;
 }

@@ -400,6 +400,8 @@ static int label_groups(struct builder *b, const struct hf_plan *previous)
 			taken[previous->tables[i].group] = true;
 	}
 	for (i = b->plan->first_path; i < b->tables.n; i++) {
+		if (i == b->denied)
+			continue; /* behind all others */
 		t = find_table(previous, b->tables.v[i].name);
 		if (t < previous->n_tables) {
 			b->tables.v[i].group = previous->tables[t].group;

@@ -329,7 +329,7 @@ int hf_port_map_choose(const struct builder *b, struct port_map *ret)
 
 		for (k = 0; uses[i].times && k < block->n_rules; k++) {
 			note_rule(w, b->rules, &block->rules[k], uses[i].times);
-			if (uses[i].guarded)
+			if (uses[i].guarded && !b->short_denies)
 				note_opens(w, b->rules, &block->rules[k], uses[i].times);
 		}
 	}

@@ -119,7 +119,8 @@ struct hf_entry {
 	bool forward;
 	/* The verdict is told by the receive queue, hf_reserved_queue(); an engine of its own. */
 	bool reserved;
-	uint32_t origin;       /* index for hf_plan_origin() */
+	/* Index for hf_plan_origin(). A jump that has one leads to where only a part is decided. */
+	uint32_t origin;
 	enum hf_reason reason; /* HF_FATE_PUNT: why */
 	uint32_t detail;       /* enum hf_field, or HF_F_MAX_ */
 };
@@ -170,6 +171,12 @@ struct hf_plan_opts {
 	 * entries. 0 = a default.
 	 */
 	uint32_t classify_from;
+	/*
+	 * On NICs with groups: one entry instead of two for what a rule behind connection tracking
+	 * denies, of which the NIC cannot count what it has denied. Else only where not everything
+	 * fits otherwise (docs/plan.md).
+	 */
+	bool short_denies;
 	/*
 	 * NULL, or the plan that this one follows: entries that both have keep their group and
 	 * priority where the order allows, so that few operations lead from one to the other

@@ -4,9 +4,10 @@
 
 Usage: HF_BUILD=BUILD HEPFLOW_CLASSBENCH=DIR entries.py [PROFILE]
 
-Verdicts by seed. "tracked" is policy behind connection tracking, "untracked" the same with
-doNotTrack. Counted are the entries of policy rules in the table of packets to the host, and those of
-the table of port ranges; plain is one entry for each pair of prefixes of a rule's port ranges."""
+Verdicts by seed. "tracked" is policy behind connection tracking, "short" the same with
+--short-denies, "untracked" with doNotTrack. Counted are the entries of policy rules in the table of
+packets to the host, and those of the tables in front of it and behind it that serve all rules; plain
+is one entry for each pair of prefixes of a rule's port ranges."""
 
 import glob
 import json
@@ -42,16 +43,20 @@ def plain(path):
     return len(rules), total
 
 
-def plan(folder, name, profile):
+SHARED = ('sources', 'destinations', 'ports', 'denied')
+
+
+def plan(folder, name, profile, *options):
     flowgen = os.path.join(os.environ['HF_BUILD'], 'flowgen', 'flowgen')
-    out = subprocess.run([flowgen, 'plan', '-q', '-p', profile, '--format', 'json',
+    out = subprocess.run([flowgen, 'plan', '-q', '-p', profile, '--format', 'json', *options,
                           os.path.join(folder, 'host.yaml'), os.path.join(folder, name)],
                          stdout=subprocess.PIPE, check=True)
     read = json.loads(out.stdout)
     groups = {t['name']: t['group'] for t in read['tables']}
     host = sum(e['group'] == groups['eth0 to host'] and e.get('origin', '').startswith('default/')
                for e in read['entries'])
-    return host + sum(e['group'] == groups.get('ports') for e in read['entries'])
+    shared = [groups[name] for name in SHARED if name in groups]
+    return host + sum(e['group'] in shared for e in read['entries'])
 
 
 def measure(path, profile):
@@ -65,14 +70,16 @@ def measure(path, profile):
         with open(os.path.join(folder, 'untracked.yaml'), 'w', encoding='utf-8') as f:
             f.write(text)
         rules, expanded = plain(path)
-        counts = [plan(folder, name, profile) for name in ('policy.yaml', 'untracked.yaml')]
+        counts = [plan(folder, *words) for words in (
+            ('policy.yaml', profile), ('policy.yaml', profile, '--short-denies'),
+            ('untracked.yaml', profile))]
     ratios = ' | '.join(f'{n} | {n / expanded:.2f}' for n in counts)
     print(f'| {re.sub(r"[.].*", "", os.path.basename(path))} | {rules} | {expanded} | {ratios} |')
 
 
 def main():
     profile = sys.argv[1] if len(sys.argv) > 1 else 'mlx5-cx6dx'
-    print('| set | rules | plain | tracked | / plain | untracked | / plain |')
+    print('| set | rules | plain | tracked | / plain | short | / plain | untracked | / plain |')
     for path in sorted(glob.glob(os.path.join(os.environ['HEPFLOW_CLASSBENCH'], '*_1k*'))):
         measure(path, profile)
 

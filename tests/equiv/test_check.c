@@ -163,7 +163,8 @@ static void try_plan(const struct world_run *w, const struct hf_nic *nic, const 
 	struct hf_plan_opts opts = {.iface = iface,
 		.fallback = fallback,
 		.capacity = capacity,
-		.classify_from = w->i % 2};
+		.classify_from = w->i % 2,
+		.short_denies = w->i / 2 % 2};
 	struct hf_check_opts none = {0};
 	struct hf_check_view view = {
 		.nic = nic, .iface = iface, .drops_only = fallback == HF_FALLBACK_KERNEL};

@@ -197,6 +197,7 @@ static void try_profile(const struct world_run *w, size_t profile, const char *i
 	if (w->tally->nics[profile]->transfer && opts.fallback == HF_FALLBACK_SOFTWARE)
 		opts.eswitch = (struct hf_eswitch){hf_rand_chance(w->rand, 3, 4), 0, 1};
 	opts.reserve = hf_rand_chance(w->rand, 1, 2);
+	opts.short_denies = hf_rand_chance(w->rand, 1, 2);
 	w->tally->eswitch += opts.eswitch.on;
 	try_plan(w, profile, &opts, &plan);
 	hf_plan_free(plan);
@@ -427,6 +428,7 @@ static void go_on(const struct world_run *w, size_t profile, const char *iface, 
 	struct hf_plan_opts opts = {.iface = iface,
 		.capacity = capacity,
 		.classify_from = hf_rand_chance(w->rand, 3, 4),
+		.short_denies = hf_rand_chance(w->rand, 1, 2),
 		.previous = *plan};
 	struct hf_diff_opts diff_opts = {0};
 	struct hf_diff *d;

@@ -234,6 +234,7 @@ static void try_profile(const struct world_run *w, const struct hf_nic *nic, con
 	else if (hf_rand_chance(w->rand, 1, 4))
 		opts.fallback = HF_FALLBACK_KERNEL;
 	opts.reserve = hf_rand_chance(w->rand, 2, 3);
+	opts.short_denies = hf_rand_chance(w->rand, 1, 2);
 	w->tally->eswitch += opts.eswitch.on;
 	cr_assert(table && hf_vnic_table_init(table, nic, 2) == 0);
 	cr_assert(hf_plan_build(w->rules, nic, &opts, &plan, NULL) == 0);
