@@ -171,7 +171,7 @@ void hf_tally_fold(struct hf_held *rule)
 	if (rule->tally) {
 		rule->tally->packets += rule->packets - rule->from.packets;
 		rule->tally->bytes += rule->bytes - rule->from.bytes;
-		rule->tally->lost |= !rule->known;
+		rule->tally->lost |= !rule->known || rule->more;
 	}
 	rule->from = (struct hf_flow_hits){rule->packets, rule->bytes};
 }
@@ -194,7 +194,7 @@ struct hf_sync_count hf_tally_total(const struct hf_tally *tally)
 	for (r = tally->rules; r; r = r->next) {
 		if (!r->in)
 			continue;
-		c.known &= r->known;
+		c.known &= r->known && !r->more;
 		c.packets += r->packets - r->from.packets;
 		c.bytes += r->bytes - r->from.bytes;
 	}

@@ -413,16 +413,19 @@ static int make_fresh(struct hf_sync *s, const struct hf_plan *plan, struct hf_h
 
 	for (i = 0; i < n && rc == 0; i++) {
 		const char *origin = hf_plan_origin(plan, hf_plan_entry(plan, i)->origin);
+		enum hf_fate fate = hf_plan_entry(plan, i)->fate;
 		struct hf_flow flow;
 		struct hf_tally *tally;
 		struct hf_held *r;
 
 		hf_plan_flow(plan, s->opts.nic, i, s->opts.n_queues, &flow);
-		tally = origin[0] ? hf_tally_get(&s->tallies, origin) : NULL;
+		tally = origin[0] && fate != HF_FATE_PUNT ? hf_tally_get(&s->tallies, origin)
+							  : NULL;
 		r = hf_held_index_take(&index, &flow);
 		if (!r)
 			r = hf_held_new(&flow);
-		if (!r || (origin[0] && !tally) || hf_held_push(ret, r) < 0) {
+		if (!r || (origin[0] && fate != HF_FATE_PUNT && !tally) ||
+			hf_held_push(ret, r) < 0) {
 			if (r && !r->in)
 				hf_held_free(r);
 			rc = -ENOMEM;
@@ -430,6 +433,7 @@ static int make_fresh(struct hf_sync *s, const struct hf_plan *plan, struct hf_h
 		}
 		r->wanted = true;
 		r->next_tally = tally;
+		r->more = fate == HF_FATE_JUMP;
 	}
 	hf_held_index_fini(&index);
 	return rc;

@@ -31,7 +31,8 @@
  * Counters. Each rule is asked for its count (hf_sync_poll(), and before it is destroyed); what it
  * had is added up under its origin's text, so that totals survive a change of plan. A count that
  * could not be read makes the total unknown, for good if the rule is gone: unknown is never shown
- * as a number.
+ * as a number. What is punted is software's to count; a jump that carries an origin counts that,
+ * too, so of such an origin the total is unknown.
  *
  * Threads: the control thread only.
  */

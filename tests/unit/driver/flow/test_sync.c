@@ -365,6 +365,35 @@ Test(sync, count_that_cannot_be_read_is_unknown)
 	close_sync(s);
 }
 
+/* What is punted is software's to count. */
+Test(sync, count_of_an_origin_is_what_the_nic_has_decided)
+{
+	struct hf_plan_opts opts = {.iface = "eth0", .short_denies = true};
+	struct hf_sync *s = open_sync("mlx5-cx6dx");
+	struct world w = make_world(nic, DENY_3000 ALLOW_ALL);
+	struct hf_hdr later = samples[0].hdr;
+	struct hf_sync_count c;
+	struct hf_plan *one;
+
+	later.tcp_flags = HF_TCP_ACK;
+	cr_assert_eq(hf_sync_apply(s, w.plan, NULL), 0);
+	cr_assert_eq(judge(&samples[0].hdr), HF_FATE_DENY);
+	cr_assert_eq(judge(&later), HF_FATE_PUNT);
+	c = count_of(s, ORIGIN);
+	cr_assert(c.known && c.packets == 1);
+	/* One entry for both: how many were denied nobody can tell, then and since. */
+	cr_assert_eq(hf_plan_build(w.rules, nic, &opts, &one, NULL), 0);
+	cr_assert_eq(hf_sync_apply(s, one, NULL), 0);
+	cr_assert_eq(judge(&samples[0].hdr), HF_FATE_DENY);
+	cr_assert_eq(judge(&later), HF_FATE_PUNT);
+	cr_assert(!count_of(s, ORIGIN).known);
+	cr_assert_eq(hf_sync_apply(s, w.plan, NULL), 0);
+	cr_assert(!count_of(s, ORIGIN).known);
+	hf_plan_free(one);
+	free_world(&w);
+	close_sync(s);
+}
+
 /* The rule that drops the first sample. */
 static struct fake_rule *find_deny(void)
 {
