@@ -17,42 +17,60 @@ typedef uint32_t (*next_fn)(
 
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE void add_row(struct hf_walk *w, const struct hf_classifier *c, uint32_t row)
+INLINE void set_class(
+	struct hf_walk *w, const struct hf_classifier *c, enum hf_dim dim, uint32_t class)
 {
-	w->row[w->n++] = c->rows.ids + row;
+	w->class[dim] = class;
+	w->number += c->stride[dim] * class;
 }
 
-INLINE void add_addr(struct hf_walk *w, const struct hf_classifier *c, enum hf_dim dim,
+INLINE void set_addr(struct hf_walk *w, const struct hf_classifier *c, enum hf_dim dim,
 	const struct hf_addr *addr)
 {
 	if (c->has[dim])
-		add_row(w, c, hf_spans_find(&c->addrs[dim], addr));
+		set_class(w, c, dim, hf_spans_find(&c->addrs[dim], addr));
 }
 
-INLINE void add_port(struct hf_walk *w, const struct hf_classifier *c, enum hf_dim dim,
+INLINE void set_port(struct hf_walk *w, const struct hf_classifier *c, enum hf_dim dim,
 	bool has_ports, uint16_t port)
 {
 	if (c->has[dim])
-		add_row(w, c, c->ports[dim][has_ports ? port : HF_NO_PORT]);
+		set_class(w, c, dim, c->ports[dim][has_ports ? port : HF_NO_PORT]);
 }
 
-INLINE void begin(struct hf_walk *w, const struct hf_classifier *c, const struct hf_key *key,
+INLINE void sort_key(struct hf_walk *w, const struct hf_classifier *c, const struct hf_key *key,
 	const struct hf_addr *src, const struct hf_addr *dst, unsigned int ct)
 {
 	bool has_ports = hf_proto_has_ports(key->proto);
 
+	w->number = 0;
+	set_class(w, c, HF_DIM_META, c->meta[ct][key->dnated][src->family != 4][key->proto]);
+	set_addr(w, c, HF_DIM_SRC, src);
+	set_port(w, c, HF_DIM_DPORT, has_ports, key->dport);
+	set_port(w, c, HF_DIM_WIRE_DPORT, has_ports, key->wire_dport);
+	set_addr(w, c, HF_DIM_DST, dst);
+	set_addr(w, c, HF_DIM_WIRE_DST, key->dnated ? &key->wire_dst : dst);
+	set_port(w, c, HF_DIM_SPORT, has_ports, key->sport);
+	if (c->has[HF_DIM_OUT])
+		set_class(
+			w, c, HF_DIM_OUT, c->outs[key->out < c->n_ifaces ? key->out : c->n_ifaces]);
+}
+
+/* The rows of the classes, those first of which most bits are 0. */
+INLINE void begin(struct hf_walk *w, const struct hf_classifier *c)
+{
+	static const enum hf_dim order[HF_N_DIMS] = {HF_DIM_META, HF_DIM_SRC, HF_DIM_DPORT,
+		HF_DIM_WIRE_DPORT, HF_DIM_DST, HF_DIM_WIRE_DST, HF_DIM_SPORT, HF_DIM_OUT};
+	unsigned int i;
+
 	w->n = 0;
 	w->chunk = UINT32_MAX;
 	w->begin[0] = w->begin[1] = 0;
-	add_row(w, c, c->meta[ct][key->dnated][src->family != 4][key->proto]);
-	add_addr(w, c, HF_DIM_SRC, src);
-	add_port(w, c, HF_DIM_DPORT, has_ports, key->dport);
-	add_port(w, c, HF_DIM_WIRE_DPORT, has_ports, key->wire_dport);
-	add_addr(w, c, HF_DIM_DST, dst);
-	add_addr(w, c, HF_DIM_WIRE_DST, key->dnated ? &key->wire_dst : dst);
-	add_port(w, c, HF_DIM_SPORT, has_ports, key->sport);
-	if (c->has[HF_DIM_OUT])
-		add_row(w, c, c->outs[key->out < c->n_ifaces ? key->out : c->n_ifaces]);
+	w->pure = true;
+	for (i = 0; i < HF_N_DIMS; i++) {
+		if (c->has[order[i]])
+			w->row[w->n++] = c->rows.ids + c->row_of[order[i]][w->class[order[i]]];
+	}
 }
 
 INLINE void hold_chunk(struct hf_walk *w, const struct hf_classifier *c, uint32_t k)
@@ -146,11 +164,25 @@ INLINE const struct hf_at *first_of(struct hf_walk *w, const struct hf_classifie
 	for (bit = next(w, c, from, end); bit < end; bit = next(w, c, bit + 1, end)) {
 		const struct hf_at *at = &c->at[bit];
 
-		if ((blind && at->needs_ct) || !at->verify ||
-			hf_match_has(c->rules, match_at(c, at), key))
+		if ((blind && at->needs_ct) || !at->verify)
+			return at;
+		w->pure = false;
+		if (hf_match_has(c->rules, match_at(c, at), key))
 			return at;
 	}
 	return NULL;
+}
+
+/* What the memo is to keep of a walk. */
+INLINE void keep(struct hf_walk *w, const struct hf_classifier *c, uint32_t said)
+{
+	if (w->set && w->pure)
+		hf_memo_keep(w->set, c->serial, w->number, said);
+}
+
+INLINE struct hf_decision decision_at(const struct hf_at *at)
+{
+	return (struct hf_decision){at->verdict, at->to, at->block, at->rule};
 }
 
 INLINE uint32_t later(uint32_t a, uint32_t b)
@@ -176,13 +208,18 @@ INLINE bool walk(struct hf_walk *w, const struct hf_classifier *c, const struct 
 			other = first_of(w, c, key, blind, next, later(b->split, split), b->end);
 		if (other && (!at || other->rule < at->rule))
 			at = other;
-		if (!at || (blind && at->needs_ct))
+		if (!at)
 			return false;
+		if (blind && at->needs_ct) {
+			keep(w, c, HF_MEMO_STATE);
+			return false;
+		}
 		if (at->op == HF_OP_VERDICT) {
-			*ret = (struct hf_decision){at->verdict, at->origin, at->block, at->rule};
+			*ret = decision_at(at);
+			keep(w, c, HF_MEMO_BIT + (uint32_t)(at - c->at));
 			return true;
 		}
-		block = at->target;
+		block = at->to;
 	}
 	return true;
 }
@@ -341,7 +378,9 @@ struct hf_decision hf_classify(
 	struct hf_decision d;
 	struct hf_walk w;
 
-	begin(&w, c, key, &key->src, &key->dst, key->ct);
+	sort_key(&w, c, key, &key->src, &key->dst, key->ct);
+	w.set = NULL;
+	begin(&w, c);
 	(void)run(c, delta, key, false, &w, &d);
 	return d;
 }
@@ -386,19 +425,52 @@ void hf_classify_fetch_spans(
 		hf_spans_fetch(&c->addrs[HF_DIM_WIRE_DST], dst);
 }
 
-void hf_classify_aim(const struct hf_classifier *c, const struct hf_delta *delta,
-	const struct hf_key *key, const struct hf_addr *src, const struct hf_addr *dst,
-	struct hf_walk *ret)
+/* What of the rows is looked at first. */
+static void fetch_rows(const struct hf_classifier *c, const struct hf_delta *delta,
+	const struct hf_key *key, struct hf_walk *w)
 {
 	const struct hf_at_block *b = first_block(c, delta, key);
-	unsigned int dim;
+	unsigned int i;
 
-	begin(ret, c, key, src, dst, HF_CT_UNKNOWN);
-	for (dim = 0; b && dim < ret->n; dim++) {
-		rte_prefetch0(&ret->row[dim][b->first / HF_CHUNK_BITS]);
+	begin(w, c);
+	for (i = 0; b && i < w->n; i++) {
+		rte_prefetch0(&w->row[i][b->first / HF_CHUNK_BITS]);
 		if (b->split < b->end)
-			rte_prefetch0(&ret->row[dim][b->split / HF_CHUNK_BITS]);
+			rte_prefetch0(&w->row[i][b->split / HF_CHUNK_BITS]);
 	}
+}
+
+void hf_classify_aim(const struct hf_classifier *c, const struct hf_delta *delta,
+	struct hf_memo *memo, const struct hf_key *key, const struct hf_addr *src,
+	const struct hf_addr *dst, struct hf_walk *ret)
+{
+	const struct hf_path *path;
+
+	sort_key(ret, c, key, src, dst, HF_CT_UNKNOWN);
+	ret->said = HF_MEMO_NONE;
+	ret->set = NULL;
+	if (!memo || delta || !c->block_stride)
+		return;
+	path = hf_rules_find_path(c->rules, key->in, key->class);
+	if (!path)
+		return;
+	ret->number += c->block_stride * path->block;
+	ret->set = hf_memo_set_of(memo, ret->number);
+	rte_prefetch0(ret->set);
+}
+
+bool hf_classify_recall(const struct hf_classifier *c, const struct hf_delta *delta,
+	const struct hf_key *key, struct hf_walk *w)
+{
+	if (w->set)
+		w->said = hf_memo_find(w->set, c->serial, w->number);
+	if (w->said == HF_MEMO_NONE) {
+		fetch_rows(c, delta, key, w);
+		return false;
+	}
+	if (w->said >= HF_MEMO_BIT)
+		rte_prefetch0(&c->at[w->said - HF_MEMO_BIT]);
+	return true;
 }
 
 /* The first chunk of a lane in which not all bits are 0, and its memory. */
@@ -425,7 +497,7 @@ void hf_classify_fetch(const struct hf_classifier *c, const struct hf_delta *del
 {
 	const struct hf_at_block *b = first_block(c, delta, key);
 
-	if (!b)
+	if (!b || w->said != HF_MEMO_NONE)
 		return;
 	w->begin[0] = fetch_lane(c, w, b->first, b->split);
 	w->begin[1] = fetch_lane(c, w, b->split, b->end);
@@ -434,5 +506,10 @@ void hf_classify_fetch(const struct hf_classifier *c, const struct hf_delta *del
 bool hf_classify_blind(const struct hf_classifier *c, const struct hf_delta *delta,
 	const struct hf_key *key, struct hf_walk *w, struct hf_decision *ret)
 {
-	return run(c, delta, key, true, w, ret);
+	if (w->said == HF_MEMO_NONE)
+		return run(c, delta, key, true, w, ret);
+	if (w->said == HF_MEMO_STATE)
+		return false;
+	*ret = decision_at(&c->at[w->said - HF_MEMO_BIT]);
+	return true;
 }

@@ -4,9 +4,12 @@
  * Classifier: hf_rules_lookup() by table instead of by walk, with the same answers.
  *
  * All rules of all blocks stand in one row of bits. For each field there is a table
- * from its values to a row: the rules whose conditions on this field hold. The rules that hold for
- * a packet are the AND of its rows, and the walk over the blocks becomes "next bit from here on".
- * Jumps stay jumps, sets stay sets; nothing is multiplied out.
+ * from its values to classes, of which each has a row: the rules whose conditions on this field
+ * hold. The rules that hold for a packet are the AND of its rows, and the walk over the blocks
+ * becomes "next bit from here on". Jumps stay jumps, sets stay sets; nothing is multiplied out.
+ *
+ * The classes of a packet, all together, are a number, and a memo (memo.h) knows what has been
+ * found for it before.
  *
  * What has no table of its own (members with ports, ICMP types, the interface without DNAT) counts
  * as holding, and is looked at by hf_match_has() once the bit is met.
@@ -17,6 +20,7 @@
 #pragma once
 
 #include "delta.h"
+#include "memo.h"
 #include "rows.h"
 #include "span.h"
 
@@ -53,10 +57,9 @@ struct hf_at {
 	uint8_t verdict;
 	bool verify;   /* conditions are left to look at */
 	bool needs_ct; /* does not hold for every connection state */
-	uint32_t target;
 	uint32_t block;
 	uint32_t rule; /* its place there */
-	uint32_t origin;
+	uint32_t to;   /* HF_OP_GOTO: the block; else the origin */
 };
 
 /*
@@ -75,11 +78,17 @@ struct hf_classifier {
 	uint32_t refs; /* for those who share it, all of one thread; hf_classifier_new() leaves 1 */
 	void *memory;  /* all that is looked at for a packet, once built */
 	bool large;    /* more than a cache near the core holds */
+	uint64_t serial; /* no other has it */
 	uint32_t n_bits;
 	struct hf_at *at; /* by bit */
 	struct hf_at_block *blocks;
 	struct hf_rows rows;
-	bool has[HF_N_DIMS];		  /* some rule asks for it */
+	bool has[HF_N_DIMS]; /* some rule asks for it; always HF_DIM_META */
+	uint32_t n_classes[HF_N_DIMS];
+	uint32_t *row_of[HF_N_DIMS]; /* by class */
+	uint64_t stride[HF_N_DIMS];  /* of a class in the number of all of them */
+	uint64_t block_stride;	     /* of the first block; 0: too many for a number */
+	/* From values to classes: */
 	struct hf_spans addrs[HF_N_DIMS]; /* of SRC, DST, WIRE_DST */
 	uint32_t *ports[HF_N_DIMS];	  /* of SPORT, DPORT, WIRE_DPORT: by port, HF_PORT_ROWS */
 	uint32_t *outs;			  /* by interface; one more for all others */
@@ -92,6 +101,11 @@ struct hf_classifier {
 
 /* The rows of one packet. */
 struct hf_walk {
+	uint32_t class[HF_N_DIMS];
+	uint64_t number;		/* of the classes, and the first block */
+	struct hf_memo_set *set;	/* where the memo has it; NULL: not to be asked, or kept */
+	uint32_t said;			/* by the memo */
+	bool pure;			/* only classes were looked at so far */
 	const uint32_t *row[HF_N_DIMS]; /* the first one is of HF_DIM_META */
 	unsigned int n;
 	uint32_t begin[HF_N_LANES]; /* of the first block: no bit is set before */
@@ -126,18 +140,22 @@ struct hf_decision hf_classify(const struct hf_classifier *classifier, const str
  *
  *     hf_classify_fetch_roots(), hf_classify_fetch_spans(): any key that begins like this;
  *     hf_classify_aim(): src and dst are those of the key, which need not have them yet;
+ *     hf_classify_recall(): what it finds needs no rows;
  *     hf_classify_fetch(); hf_classify_blind().
  *
  * The first two and hf_classify_fetch() may be left out, and cost more than they save unless it is
- * large.
+ * large. memo may be NULL; with a delta it is not asked.
  */
 void hf_classify_fetch_roots(const struct hf_classifier *classifier, const struct hf_addr *src,
 	const struct hf_addr *dst, uint16_t dport);
 void hf_classify_fetch_spans(const struct hf_classifier *classifier, const struct hf_addr *src,
 	const struct hf_addr *dst);
 void hf_classify_aim(const struct hf_classifier *classifier, const struct hf_delta *delta,
-	const struct hf_key *key, const struct hf_addr *src, const struct hf_addr *dst,
-	struct hf_walk *ret);
+	struct hf_memo *memo, const struct hf_key *key, const struct hf_addr *src,
+	const struct hf_addr *dst, struct hf_walk *ret);
+/* True if the memo knows it. */
+bool hf_classify_recall(const struct hf_classifier *classifier, const struct hf_delta *delta,
+	const struct hf_key *key, struct hf_walk *walk);
 void hf_classify_fetch(const struct hf_classifier *classifier, const struct hf_delta *delta,
 	const struct hf_key *key, struct hf_walk *walk);
 /* False if the connection's state matters. */

@@ -13,6 +13,8 @@
 #define LINE		64
 #define PROTO_KINDS_MAX 256 /* protocols that some rule tells apart */
 
+static uint64_t last_serial; /* atomic */
+
 void hf_build_all_hold(struct hf_build *b)
 {
 	uint32_t bit;
@@ -202,10 +204,9 @@ static void put_rule(struct hf_build *b, uint32_t block, uint32_t rule, uint32_t
 		.verdict = (uint8_t)r->verdict,
 		.verify = must_verify(&r->match),
 		.needs_ct = r->match.ct != HF_CT_ANY,
-		.target = r->target,
 		.block = block,
 		.rule = rule,
-		.origin = r->origin,
+		.to = r->op == HF_OP_GOTO ? r->target : r->origin,
 	};
 	b->match[bit] = r->op == HF_OP_LOG ? NULL : &r->match;
 }
@@ -265,7 +266,9 @@ static int build_fields(struct hf_build *b)
 		rc = hf_build_addrs(b, addrs[i]);
 	for (i = 0; i < 3 && rc == 0; i++)
 		rc = hf_build_ports(b, ports[i]);
-	return rc == 0 ? build_outs(b) : rc;
+	if (rc == 0)
+		rc = build_outs(b);
+	return rc == 0 ? hf_build_classes(b) : rc;
 }
 
 /* An array of the classifier, on its way into one piece of memory. */
@@ -274,7 +277,7 @@ struct piece {
 	size_t size;
 };
 
-#define PIECES_MAX (4 + 6 * HF_N_DIMS)
+#define PIECES_MAX (4 + 7 * HF_N_DIMS)
 
 static size_t list_pieces(struct hf_classifier *c, struct piece *ret)
 {
@@ -289,6 +292,9 @@ static size_t list_pieces(struct hf_classifier *c, struct piece *ret)
 	for (dim = 0; dim < HF_N_DIMS; dim++) {
 		struct hf_spans *s = &c->addrs[dim];
 
+		if (c->row_of[dim])
+			ret[n++] = (struct piece){(void **)&c->row_of[dim],
+				c->n_classes[dim] * sizeof(*c->row_of[dim])};
 		if (c->ports[dim])
 			ret[n++] = (struct piece){
 				(void **)&c->ports[dim], HF_PORT_ROWS * sizeof(*c->ports[dim])};
@@ -344,6 +350,7 @@ int hf_classifier_new(const struct hf_rules *rules, uint32_t lanes_from, struct 
 		return -ENOMEM;
 	b.c->rules = rules;
 	b.c->refs = 1;
+	b.c->serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
 #ifdef __x86_64__
 	b.c->avx512 = __builtin_cpu_supports("avx512f");
 #endif
@@ -377,6 +384,7 @@ static void free_pieces(struct hf_classifier *c)
 	for (dim = 0; dim < HF_N_DIMS; dim++) {
 		hf_spans_fini(&c->addrs[dim]);
 		free(c->ports[dim]);
+		free(c->row_of[dim]);
 	}
 	hf_rows_fini(&c->rows);
 	free(c->at);
@@ -405,6 +413,7 @@ size_t hf_classifier_size(const struct hf_classifier *c)
 		size += c->addrs[dim].n4 * (sizeof(uint16_t) + sizeof(uint32_t)) +
 			c->addrs[dim].n6 * sizeof(*c->addrs[dim].v6);
 		size += c->ports[dim] ? HF_PORT_ROWS * sizeof(*c->ports[dim]) : 0;
+		size += c->n_classes[dim] * sizeof(*c->row_of[dim]);
 	}
 	return size;
 }

@@ -20,3 +20,5 @@ void hf_build_all_hold(struct hf_build *b);
 /* Tables of one field, if some rule asks for it. 0 or -ENOMEM. */
 int hf_build_addrs(struct hf_build *b, enum hf_dim dim);
 int hf_build_ports(struct hf_build *b, enum hf_dim dim);
+/* From then on the tables lead to classes, and these to rows. 0 or -ENOMEM. */
+int hf_build_classes(struct hf_build *b);

@@ -104,11 +104,11 @@ static bool passes(const struct hf_judged *j)
 }
 
 /* What comes in and will be forwarded is known again if it leaves masqueraded. */
-static void note_forwarded(
-	const struct hf_case *c, const struct hf_key *key, const struct hf_judged *j)
+static void note_forwarded(const struct hf_case *c, const struct hf_addr *dst, uint16_t dport,
+	const struct hf_judged *j)
 {
 	if (passes(j) && j->forwarded)
-		hf_nat_note(c->soft->nat, c->m, c->pkt, &key->dst, key->dport, c->now);
+		hf_nat_note(c->soft->nat, c->m, c->pkt, dst, dport, c->now);
 }
 
 /* Coming in with the destination that the key has. */
@@ -119,7 +119,7 @@ static struct hf_judged judge_arrival(const struct hf_case *c, struct hf_key *ke
 
 	leave_by(key, dest->out, dest->class);
 	j = judge_key(c, key);
-	note_forwarded(c, key, &j);
+	note_forwarded(c, &key->dst, key->dport, &j);
 	return j;
 }
 
@@ -357,7 +357,7 @@ void hf_judge_fetch_spans(
 	hf_classify_fetch_spans(classifier, &pkt->src, &pkt->dst);
 }
 
-bool hf_judge_aim(const struct hf_case *c, struct hf_blind *blind)
+bool hf_judge_aim(const struct hf_case *c, struct hf_memo *memo, struct hf_blind *blind)
 {
 	const struct hf_dest *dest;
 	bool rewritten;
@@ -369,11 +369,20 @@ bool hf_judge_aim(const struct hf_case *c, struct hf_blind *blind)
 		return false;
 	base_ports(c, c->iface, &blind->key);
 	leave_by(&blind->key, dest->out, dest->class);
-	/* Addresses are looked up where they are, and copied after that: nothing waits then. */
-	hf_classify_aim(c->tables->classifier, c->tables->delta, &blind->key, &c->pkt->src,
+	hf_classify_aim(c->tables->classifier, c->tables->delta, memo, &blind->key, &c->pkt->src,
 		&c->pkt->dst, &blind->walk);
-	base_addrs(c, &blind->key);
 	return true;
+}
+
+bool hf_judge_recall(const struct hf_case *c, struct hf_blind *blind)
+{
+	bool known = hf_classify_recall(
+		c->tables->classifier, c->tables->delta, &blind->key, &blind->walk);
+
+	/* Addresses are looked up where they are, and mostly need not be copied. */
+	if (!known || c->gen->logs)
+		base_addrs(c, &blind->key);
+	return known;
 }
 
 bool hf_judge_blind(const struct hf_case *c, struct hf_blind *blind, struct hf_judged *ret)
@@ -387,6 +396,6 @@ bool hf_judge_blind(const struct hf_case *c, struct hf_blind *blind, struct hf_j
 	if (c->gen->logs && c->tap)
 		hf_logs_walk(c, &blind->key);
 	*ret = judged_of(c, &blind->key, &d);
-	note_forwarded(c, &blind->key, ret);
+	note_forwarded(c, &c->pkt->dst, blind->key.dport, ret);
 	return true;
 }

@@ -294,7 +294,8 @@ static void judge_untracked(const struct burst *b, struct slot *slots, unsigned 
 {
 	const struct hf_classifier *classifier = b->tables->classifier;
 	struct hf_blind blind[BATCH];
-	uint32_t asked = 0, aimed = 0, left;
+	uint32_t asked = 0, aimed = 0, known = 0, left;
+	struct hf_memo *memo = b->worker->memo;
 	struct hf_judged j;
 	struct hf_case c;
 	unsigned int i;
@@ -308,12 +309,19 @@ static void judge_untracked(const struct burst *b, struct slot *slots, unsigned 
 	for (left = asked; left; left &= left - 1) {
 		i = (unsigned int)__builtin_ctz(left);
 		make_case(b, &slots[i], &c);
-		aimed |= (uint32_t)hf_judge_aim(&c, &blind[i]) << i;
+		aimed |= (uint32_t)hf_judge_aim(&c, memo, &blind[i]) << i;
 	}
-	for (left = classifier->large ? aimed : 0; left; left &= left - 1) {
+	for (left = aimed; left; left &= left - 1) {
+		i = (unsigned int)__builtin_ctz(left);
+		make_case(b, &slots[i], &c);
+		known |= (uint32_t)hf_judge_recall(&c, &blind[i]) << i;
+	}
+	for (left = classifier->large ? aimed & ~known : 0; left; left &= left - 1) {
 		i = (unsigned int)__builtin_ctz(left);
 		hf_classify_fetch(classifier, b->tables->delta, &blind[i].key, &blind[i].walk);
 	}
+	HF_SET(memo->asked, memo->asked + (uint64_t)__builtin_popcount(aimed));
+	HF_SET(memo->known, memo->known + (uint64_t)__builtin_popcount(known));
 	for (left = aimed; left; left &= left - 1) {
 		i = (unsigned int)__builtin_ctz(left);
 		make_case(b, &slots[i], &c);

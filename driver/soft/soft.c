@@ -54,7 +54,8 @@ static int worker_new(
 	if (rc < 0)
 		return rc;
 	w->tap = hf_tap_new(opts->socket);
-	if (!w->tap || hf_offers_new(opts->socket, &w->offers) < 0)
+	w->memo = hf_memo_new(opts->socket);
+	if (!w->tap || !w->memo || hf_offers_new(opts->socket, &w->offers) < 0)
 		return hf_fail(err, -ENOMEM, "software path: out of memory");
 	return hf_frag_new(&frag, &w->frag, err);
 }
@@ -122,6 +123,7 @@ void hf_soft_free(struct hf_soft *soft)
 		hf_ct_free(soft->workers[w]->ct);
 		hf_frag_free(soft->workers[w]->frag);
 		hf_tap_free(soft->workers[w]->tap);
+		hf_memo_free(soft->workers[w]->memo);
 		rte_free(soft->workers[w]->offers);
 		rte_free(soft->workers[w]);
 	}

@@ -276,6 +276,9 @@ struct hf_soft_table_counts {
 	uint64_t frags_completed;
 	uint64_t frags_expired;
 	uint64_t frags_evicted;
+	uint64_t memo_asked; /* packets judged without their connection's state;
+				docs/software-path.md */
+	uint64_t memo_known; /* of these: others of their classes had been judged before */
 };
 
 struct hf_soft_count hf_soft_count_reason(const struct hf_soft *soft, enum hf_soft_reason reason);

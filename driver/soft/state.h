@@ -143,6 +143,7 @@ struct hf_worker {
 	struct hf_ct_table *ct;
 	struct hf_frag_table *frag;
 	struct hf_tap *tap;
+	struct hf_memo *memo;
 	struct rte_ring *offers; /* tickets (ct.h) */
 	uint64_t offers_lost;
 	struct hf_soft_count reasons[HF_SOFT_N_REASONS];
@@ -268,7 +269,7 @@ void hf_logs_walk(const struct hf_case *c, const struct hf_key *key);
 
 /*
  * Judging without knowing the connection's state what comes in by an interface that is not calm:
- * untracked policy decides some of it, and then the connection table need not be asked. In two
+ * untracked policy decides some of it, and then the connection table need not be asked. In
  * steps, as hf_classify_aim() has them; c->ct does not count.
  */
 struct hf_blind {
@@ -282,7 +283,9 @@ void hf_judge_fetch_roots(
 void hf_judge_fetch_spans(
 	const struct hf_gen *gen, const struct hf_classifier *classifier, const struct hf_pkt *pkt);
 /* False: not possible for this packet. */
-bool hf_judge_aim(const struct hf_case *c, struct hf_blind *blind);
+bool hf_judge_aim(const struct hf_case *c, struct hf_memo *memo, struct hf_blind *blind);
+/* True if it is known by the memo. */
+bool hf_judge_recall(const struct hf_case *c, struct hf_blind *blind);
 /* True: denied or allowed untracked, and *ret says by what. */
 bool hf_judge_blind(const struct hf_case *c, struct hf_blind *blind, struct hf_judged *ret);
 

@@ -367,16 +367,25 @@ static double rate(double at)
 	return sum / 1e6;
 }
 
+/* Of the packets that were looked up by their classes, those whose had been seen before. */
+static double known(void)
+{
+	struct hf_soft_table_counts t;
+
+	hf_soft_count_tables(run.soft, &t);
+	return t.memo_asked ? (double)t.memo_known / (double)t.memo_asked : 0;
+}
+
 static void print(void)
 {
 	printf("{\"bench\": \"soft\", \"kind\": \"%s\", \"rules\": %zu, \"flows\": %zu, "
 	       "\"family\": %d, \"workers\": %u, \"mpps\": %.3f, \"min\": %.3f, \"max\": %.3f, "
 	       "\"verdicts\": \"%016llx\", \"allowed\": %u, \"wrong\": %zu, "
 	       "\"load_s\": %.4f, \"publish_s\": %.4f, \"classifier_s\": %.4f, "
-	       "\"classifier_bytes\": %zu, \"data\": \"%s\"}\n",
+	       "\"classifier_bytes\": %zu, \"known\": %.3f, \"data\": \"%s\"}\n",
 		kinds[opt.kind], opt.n_rules, run.frames.n, opt.ip6 ? 6 : 4, opt.n_workers,
 		rate(0.5), rate(0), rate(1), (unsigned long long)run.hash, run.passed[run.frames.n],
-		run.wrong, run.load, run.publish, run.build, run.classifier_size,
+		run.wrong, run.load, run.publish, run.build, run.classifier_size, known(),
 		opt.peers ? "peers" : "own");
 }
 

@@ -160,6 +160,45 @@ Test(soft, new_rules_are_for_the_next_burst)
 	cr_expect(send_to(82));
 }
 
+/* Untracked: each packet is judged, and most of them by the memo. */
+Test(soft, new_rules_find_the_memo_empty)
+{
+	static const char *const hosts[] = {"198.51.100.7", "198.51.100.8"};
+	struct hf_rules *rules[2];
+	struct hf_soft_table_counts t;
+	char line[128];
+	int i, k;
+
+	for (i = 0; i < 2; i++) {
+		char text[1024];
+
+		(void)snprintf(text, sizeof(text),
+			FACTS "---\napiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\n"
+			      "metadata: {name: raw}\nspec:\n  selector: hep == 'x'\n"
+			      "  types: [Ingress]\n  doNotTrack: true\n  applyOnForward: true\n"
+			      "  ingress:\n    - {action: Allow, protocol: TCP, "
+			      "source: {nets: [%s/32]}}\n    - {action: Deny}\n",
+			hosts[i]);
+		rules[i] = make_rules(text);
+	}
+	for (i = 0; i < 6; i++) {
+		cr_assert_eq(hf_soft_publish(soft, rules[i % 2], NULL), 0);
+		for (k = 0; k < 6; k++) {
+			(void)snprintf(line, sizeof(line),
+				"src=%s dst=192.0.2.10 sport=%d dport=90 proto=tcp", hosts[k % 2],
+				100 * i + k);
+			cr_expect_eq(send_by(0, line), i % 2 == k % 2, "rules %d packet %d", i, k);
+		}
+	}
+	hf_soft_count_tables(soft, &t);
+	cr_expect_eq(t.memo_asked, 36);
+	cr_expect_eq(t.memo_known, 24, "two kinds of packets, and six tables that meet both once");
+	hf_soft_free(soft);
+	soft = NULL;
+	hf_rules_free(rules[0]);
+	hf_rules_free(rules[1]);
+}
+
 #define DEADLINE 20000 /* milliseconds; a table of three rules takes less than one */
 
 /* What the thread has built is put in force by reclaiming. */
