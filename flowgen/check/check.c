@@ -16,6 +16,7 @@ struct job {
 	uint16_t in;
 	struct hf_check *check;
 	struct hf_check_family *family; /* of check, the one at hand */
+	bool answer_only;
 	struct hf_err *err;
 };
 
@@ -154,7 +155,7 @@ static int refute(const struct job *job, const struct pol *pol, BDD wrong)
 	pick_readable(pol->dd, wrong, &p);
 	if (pol->dd->failed)
 		return 0;
-	if (hf_device_confirm(&pol, 1, job->view, &p, &job->check->wrong))
+	if (hf_device_confirm(&pol, 1, job->view, &p, &job->check->wrong) || pol->dd->failed)
 		return 0;
 	(void)hf_packet_print(&job->check->wrong.pkt, line, sizeof(line));
 	return hf_fail(job->err, -EPROTO,
@@ -170,8 +171,8 @@ static int compare(const struct job *job, const struct pol *pol, struct hf_check
 	int rc;
 
 	hf_pol_certain(pol, &certain);
-	rc = hf_device_walk(
-		&dev, dd, pol->all, false, job->view, dd->record ? NULL : job->check->reached);
+	rc = hf_device_walk(&dev, dd, pol->all, false, job->view,
+		dd->record || job->answer_only ? NULL : job->check->reached);
 	if (rc < 0)
 		return hf_fail(job->err, rc,
 			rc == -EINVAL ? "check: an entry or a jump leads nowhere"
@@ -181,11 +182,11 @@ static int compare(const struct job *job, const struct pol *pol, struct hf_check
 		(void)documented(dd); /* refute() may ask for it */
 		return 0;
 	}
-	if (wrong == hf_dd_none()) {
+	if (wrong != hf_dd_none()) {
+		rc = refute(job, pol, wrong);
+	} else if (!job->answer_only) {
 		measure(job, pol, &dev, &certain, ret);
 		find_left(job, pol, &dev, &certain, ret);
-	} else {
-		rc = refute(job, pol, wrong);
 	}
 	if (!dd->failed)
 		ret->answer = wrong == hf_dd_none() ? HF_CHECK_PROVEN : HF_CHECK_REFUTED;
@@ -225,8 +226,14 @@ int hf_check_plan(const struct hf_model *model, const struct hf_check_view *view
 	static const uint8_t families[] = {4, 6};
 	struct hf_check check = {.answer = HF_CHECK_PROVEN, .n_entries = view->n_entries};
 	struct dd_budget budget = hf_check_budget(opts);
-	struct job job = {.model = model, .view = view, .check = &check, .err = err};
-	size_t max = opts->max_nodes ? opts->max_nodes : HF_CHECK_NODES, i;
+	struct job job = {.model = model,
+		.view = view,
+		.check = &check,
+		.answer_only = opts->memory != NULL,
+		.err = err};
+	struct dd_proof proof = {opts->max_nodes ? opts->max_nodes : HF_CHECK_NODES, &budget,
+		opts->memory, check_open, &job};
+	size_t i;
 	int rc = find_uplink(&job, &job.in);
 	bool decided;
 
@@ -237,8 +244,7 @@ int hf_check_plan(const struct hf_model *model, const struct hf_check_view *view
 		return hf_fail(err, -ENOMEM, "check: out of memory");
 	for (i = 0; i < 2 && rc == 0 && check.answer != HF_CHECK_REFUTED; i++) {
 		job.family = &check.family[i];
-		rc = hf_dd_prove(families[i], max, &budget, check_open, &job, &decided,
-			&job.family->nodes, err);
+		rc = hf_dd_prove(families[i], &proof, &decided, &job.family->nodes, err);
 		if (check.family[i].answer != HF_CHECK_PROVEN)
 			check.answer = check.family[i].answer;
 	}

@@ -2,8 +2,11 @@
 
 #include "dd.h"
 
+#include "memory.h"
+
 #include <hepflow/err.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +15,11 @@
 #define START_NODES 100000  /* grows; libbdd's advice for medium problems */
 #define MAX_STEP    8000000 /* nodes the table grows by at most; else it doubles */
 #define CACHE_RATIO 4	    /* one cache slot for so many nodes */
-#define FIRST_TRY   5	    /* part of the nodes that each order has at first */
-#define TRIES	    4	    /* each order with a part of the nodes, then with all */
 #define MIN_FREE    40	    /* it grows when a collection leaves less of it free, in percent */
 
 /* The one that is open; libbdd's error hook has no argument of its own. */
 static struct dd *opened;
+static bool in_use; /* libbdd's table */
 
 static const enum dd_field orders[DD_ORDERS][DD_FIELDS] = {
 	[DD_ADDRS_FIRST] = {DD_PROTO, DD_EXT, DD_NEXT, DD_DEEP, DD_VLAN, DD_FRAG, DD_LATER, DD_SYN,
@@ -51,7 +53,7 @@ static void on_error(int code)
 {
 	(void)code; /* memory, or the limit of nodes: the answer is the same */
 	if (opened)
-		opened->failed = true;
+		opened->failed = opened->broken = true;
 }
 
 /* libbdd prints a line of its own for each collection unless told otherwise. */
@@ -76,21 +78,18 @@ static int layout(struct dd *dd, enum dd_order order)
 	return vars;
 }
 
-int hf_dd_open(struct dd *dd, uint8_t family, enum dd_order order, size_t max_nodes,
-	const struct dd_axes *axes)
+static int open_libbdd(size_t max_nodes, int vars)
 {
-	int vars, start;
+	int start;
 
-	if (opened)
+	if (in_use)
 		return -EBUSY;
-	*dd = (struct dd){.family = family, .axes = axes};
-	vars = layout(dd, order);
 	if (max_nodes > INT32_MAX)
 		max_nodes = INT32_MAX;
 	start = max_nodes < START_NODES ? (int)max_nodes : START_NODES;
 	if (bdd_init(start, start / CACHE_RATIO) < 0)
 		return -ENOMEM;
-	opened = dd;
+	in_use = true;
 	(void)bdd_error_hook(on_error);
 	(void)bdd_gbc_hook(on_collect);
 	(void)bdd_resize_hook(NULL);
@@ -98,21 +97,67 @@ int hf_dd_open(struct dd *dd, uint8_t family, enum dd_order order, size_t max_no
 	(void)bdd_setmaxnodenum((int)max_nodes);
 	(void)bdd_setmaxincrease(MAX_STEP);
 	(void)bdd_setminfreenodes(MIN_FREE);
-	if (bdd_setvarnum(vars) < 0)
-		dd->failed = true;
+	return bdd_setvarnum(vars) < 0 ? -ENOMEM : 0;
+}
+
+static void close_libbdd(void)
+{
+	bdd_clear_error();
+	bdd_done();
+	in_use = false;
+}
+
+int hf_dd_open(
+	struct dd *dd, uint8_t family, enum dd_order order, size_t max_nodes, struct dd_axes *axes)
+{
+	int rc;
+
+	*dd = (struct dd){.family = family, .axes = axes};
+	rc = open_libbdd(max_nodes, layout(dd, order));
+	if (rc == -EBUSY || (rc < 0 && !in_use))
+		return rc;
+	dd->failed = rc < 0;
+	opened = dd;
 	return 0;
 }
 
-/* The better order often needs a small part of what the other one does. */
-static int open_try(struct dd *dd, uint8_t family, unsigned int try, size_t max_nodes,
-	const struct dd_axes *axes, struct dd_budget *budget)
+/* For either family, and whether a field is cut or not. */
+static int wide_layout(struct dd *dd)
 {
-	enum dd_order order = try % DD_ORDERS;
-	int rc = hf_dd_open(
-		dd, family, order, try < DD_ORDERS ? max_nodes / FIRST_TRY : max_nodes, axes);
+	int vars = 0;
+	size_t i;
 
-	dd->budget = budget;
+	for (i = 0; i < DD_FIELDS; i++) {
+		enum dd_field f = orders[DD_ADDRS_FIRST][i];
+		bool addr = f == DD_SRC || f == DD_DST, port = f == DD_SPORT || f == DD_DPORT;
+
+		dd->bits[f] = hf_axis_bits(dd->axes, f, hf_dd_field_bits(dd, f));
+		dd->at[f] = vars;
+		vars += addr ? 128 : port ? 32 : (int)dd->bits[f];
+	}
+	return vars;
+}
+
+int hf_dd_open_table(size_t max_nodes)
+{
+	struct dd any = {0};
+	int rc = open_libbdd(max_nodes, wide_layout(&any));
+
+	if (rc < 0 && rc != -EBUSY && in_use)
+		close_libbdd();
 	return rc;
+}
+
+void hf_dd_close_table(void)
+{
+	close_libbdd();
+}
+
+void hf_dd_join(struct dd *dd, uint8_t family, struct dd_axes *axes, struct hf_check_memory *memory)
+{
+	*dd = (struct dd){.family = family, .axes = axes, .memory = memory};
+	(void)wide_layout(dd);
+	opened = dd;
 }
 
 void hf_dd_record(struct dd *dd, uint8_t family, struct dd_axes *axes)
@@ -129,8 +174,8 @@ void hf_dd_close(struct dd *dd)
 		return;
 	dd->peak = (size_t)bdd_getallocnum();
 	hf_vec_fini(&dd->kept);
-	bdd_clear_error();
-	bdd_done();
+	if (!dd->memory)
+		close_libbdd();
 	opened = NULL;
 }
 
@@ -138,7 +183,7 @@ static BDD keep(struct dd *dd, BDD set)
 {
 	if (dd->failed || set < 0)
 		return bddfalse;
-	if (set == bddtrue || set == bddfalse)
+	if (set == bddtrue || set == bddfalse || dd->memory)
 		return set;
 	if (hf_vec_push(&dd->kept, set)) {
 		dd->failed = true;
@@ -156,7 +201,7 @@ BDD hf_dd_release(struct dd *dd, size_t mark, BDD set)
 {
 	if (dd->failed)
 		return bddfalse;
-	if (dd->record)
+	if (dd->record || dd->memory)
 		return set;
 	bdd_addref(set);
 	while (dd->kept.n > mark)
@@ -170,7 +215,7 @@ void hf_dd_release_but(struct dd *dd, size_t mark, BDD *sets, size_t n)
 {
 	size_t i;
 
-	if (dd->record)
+	if (dd->record || (dd->memory && !dd->failed))
 		return;
 	for (i = 0; i < n && !dd->failed; i++)
 		bdd_addref(sets[i]);
@@ -187,13 +232,13 @@ void hf_dd_release_but(struct dd *dd, size_t mark, BDD *sets, size_t n)
 
 void hf_dd_pin(struct dd *dd, BDD set)
 {
-	if (!dd->failed && !dd->record)
+	if (!dd->failed && !dd->record && !dd->memory)
 		bdd_addref(set);
 }
 
 void hf_dd_unpin(struct dd *dd, BDD set)
 {
-	if (!dd->failed && !dd->record)
+	if (!dd->failed && !dd->record && !dd->memory)
 		bdd_delref(set);
 }
 
@@ -214,39 +259,65 @@ bool hf_dd_spent(const struct dd_budget *budget)
 	return budget->out_of_time || budget->stopped;
 }
 
-static BDD apply(struct dd *dd, BDD a, BDD b, int op)
+/* Whether there is no need to work it out: it is known, or there is no time. */
+static bool is_settled(struct dd *dd, unsigned int op, BDD a, BDD b, BDD *ret)
 {
+	if (!dd->failed && dd->memory &&
+		hf_memory_find(dd->memory, op, (uint32_t)a, (uint32_t)b, ret))
+		return true;
 	if (dd->budget && is_over(dd->budget))
 		dd->failed = true;
-	return dd->failed ? bddfalse : keep(dd, bdd_apply(a, b, op));
+	*ret = bddfalse;
+	return dd->failed;
+}
+
+/* A set that was worked out. */
+static BDD settle(struct dd *dd, unsigned int op, uint32_t a, uint32_t b, BDD set)
+{
+	if (dd->memory && !dd->failed && set >= 0 && !hf_memory_note(dd->memory, op, a, b, set))
+		dd->failed = true;
+	return keep(dd, set);
+}
+
+static BDD apply(struct dd *dd, BDD a, BDD b, unsigned int op, int bdd_op)
+{
+	BDD set;
+
+	return is_settled(dd, op, a, b, &set)
+		       ? set
+		       : settle(dd, op, (uint32_t)a, (uint32_t)b, bdd_apply(a, b, bdd_op));
 }
 
 BDD hf_dd_and(struct dd *dd, BDD a, BDD b)
 {
 	if (dd->record)
 		return a == bddfalse ? a : b;
-	return apply(dd, a, b, bddop_and);
+	return apply(dd, a, b, MEMORY_AND, bddop_and);
 }
 
 BDD hf_dd_or(struct dd *dd, BDD a, BDD b)
 {
 	if (dd->record)
 		return a == bddfalse ? b : a;
-	return apply(dd, a, b, bddop_or);
+	return apply(dd, a, b, MEMORY_OR, bddop_or);
 }
 
 BDD hf_dd_minus(struct dd *dd, BDD a, BDD b)
 {
 	if (dd->record)
 		return a;
-	return apply(dd, a, b, bddop_diff);
+	return apply(dd, a, b, MEMORY_MINUS, bddop_diff);
 }
 
 BDD hf_dd_not(struct dd *dd, BDD a)
 {
+	BDD set;
+
 	if (dd->record)
 		return bddtrue;
-	return dd->failed ? bddfalse : keep(dd, bdd_not(a));
+	return is_settled(dd, MEMORY_NOT, a, bddtrue, &set)
+		       ? set
+		       : settle(dd, MEMORY_NOT, (uint32_t)a, (uint32_t)bddtrue, bdd_not(a));
 }
 
 BDD hf_dd_forget(struct dd *dd, BDD set, unsigned int fields)
@@ -255,6 +326,7 @@ BDD hf_dd_forget(struct dd *dd, BDD set, unsigned int fields)
 	BDD vars = bddtrue;
 	int f, i;
 
+	assert(!dd->memory); /* no proof in a memory asks for it */
 	if (dd->record || fields == 0)
 		return set;
 	for (f = 0; f < DD_FIELDS; f++) {
@@ -317,6 +389,18 @@ static void range_of(enum dd_field f, unsigned int bits, const uint8_t *value, c
 	}
 }
 
+/* Puts a variable on top of a set that nobody else keeps. */
+static BDD on_top(struct dd *dd, int var, bool value, BDD set, int op)
+{
+	BDD both = dd->failed ? bddfalse : bdd_apply(literal(var, value), set, op);
+
+	if (dd->failed || both < 0)
+		return bddfalse;
+	bdd_addref(both);
+	bdd_delref(set);
+	return both;
+}
+
 /* Packets whose field, as its variables count, is at least (or, with most, at most) the limit. */
 static BDD bound(struct dd *dd, enum dd_field f, uint32_t limit, bool most)
 {
@@ -325,34 +409,85 @@ static BDD bound(struct dd *dd, enum dd_field f, uint32_t limit, bool most)
 
 	for (i = bits - 1; i >= 0 && !dd->failed; i--) {
 		bool one = limit >> (bits - 1 - i) & 1;
-		BDD bit = literal(dd->at[f] + i, !most);
 
-		set = one != most ? hf_dd_and(dd, bit, set) : hf_dd_or(dd, bit, set);
+		set = on_top(dd, dd->at[f] + i, !most, set, one != most ? bddop_and : bddop_or);
 	}
+	return set;
+}
+
+/* Both bounds; they are nobody's then. */
+static BDD between(struct dd *dd, enum dd_field f, uint32_t first, uint32_t last)
+{
+	BDD least = bound(dd, f, first, false), most = bound(dd, f, last, true), set;
+
+	if (dd->failed)
+		return bddfalse;
+	set = bdd_apply(least, most, bddop_and);
+	if (dd->failed || set < 0)
+		return bddfalse;
+	bdd_addref(set);
+	bdd_delref(least);
+	bdd_delref(most);
+	return set;
+}
+
+static BDD pieces(struct dd *dd, enum dd_field f, uint32_t first, uint32_t last)
+{
+	BDD set, made;
+
+	if (is_settled(dd, MEMORY_RANGE + f, (BDD)first, (BDD)last, &set))
+		return set;
+	made = between(dd, f, first, last);
+	set = settle(dd, MEMORY_RANGE + f, first, last, made);
+	if (!dd->failed)
+		bdd_delref(made);
 	return set;
 }
 
 /* A range of values of a field that is cut, or of a port. */
 static BDD range(struct dd *dd, enum dd_field f, const uint8_t *lo, const uint8_t *hi)
 {
-	size_t start = hf_dd_mark(dd);
 	uint32_t first = (uint32_t)(lo[0] << 8 | lo[1]), last = (uint32_t)(hi[0] << 8 | hi[1]);
-	BDD set;
 
 	if (hf_axis_is_cut(dd, f) && !hf_axis_pieces(dd, f, lo, hi, &first, &last)) {
 		dd->failed = true;
 		return bddfalse;
 	}
-	set = bound(dd, f, first, false);
-	return hf_dd_release(dd, start, hf_dd_and(dd, set, bound(dd, f, last, true)));
+	return pieces(dd, f, first, last);
+}
+
+/* A field that has all its bits. */
+static BDD bits_are(struct dd *dd, enum dd_field f, const uint8_t *value, const uint8_t *mask)
+{
+	unsigned int bits = hf_dd_field_bits(dd, f), i;
+	size_t start = hf_dd_mark(dd);
+	uint32_t v = 0, m = 0;
+	BDD set = bddtrue;
+
+	for (i = 0; i < (bits + 7) / 8 && bits <= 32; i++) {
+		v = v << 8 | (value[i] & mask[i]);
+		m = m << 8 | mask[i];
+	}
+	if (bits <= 32 && is_settled(dd, MEMORY_MASKED + f, (BDD)v, (BDD)m, &set))
+		return set;
+	set = bddtrue;
+	/* From the last bit up, so that each step puts one node on top. */
+	for (i = bits; i-- > 0 && !dd->failed;) {
+		unsigned int at = first_bit(bits) + i;
+
+		if (bit_of(mask, at))
+			set = hf_dd_and(dd, literal(dd->at[f] + (int)i, bit_of(value, at)), set);
+	}
+	set = hf_dd_release(dd, start, set);
+	if (dd->memory && bits <= 32)
+		set = settle(dd, MEMORY_MASKED + f, v, m, set);
+	return set;
 }
 
 BDD hf_dd_masked(struct dd *dd, enum dd_field f, const uint8_t *value, const uint8_t *mask)
 {
 	unsigned int bits = hf_dd_field_bits(dd, f), i;
-	size_t start = hf_dd_mark(dd);
 	struct dd_value lo, hi;
-	BDD set = bddtrue;
 
 	if (dd->record || hf_axis_is_cut(dd, f)) {
 		for (i = 0; i < (bits + 7) / 8 && !mask[i]; i++)
@@ -368,14 +503,7 @@ BDD hf_dd_masked(struct dd *dd, enum dd_field f, const uint8_t *value, const uin
 		hf_axis_note(dd, f, lo.b, hi.b);
 		return bddtrue;
 	}
-	/* From the last bit up, so that each step puts one node on top. */
-	for (i = bits; i-- > 0 && !dd->failed;) {
-		unsigned int at = first_bit(bits) + i;
-
-		if (bit_of(mask, at))
-			set = hf_dd_and(dd, literal(dd->at[f] + (int)i, bit_of(value, at)), set);
-	}
-	return hf_dd_release(dd, start, set);
+	return bits_are(dd, f, value, mask);
 }
 
 BDD hf_dd_is(struct dd *dd, enum dd_field f, uint16_t value)
@@ -417,7 +545,7 @@ static BDD value_is(struct dd *dd, enum dd_field f, const uint8_t *value)
 
 	if (hf_axis_is_cut(dd, f)) {
 		piece = hf_axis_find(dd, f, value);
-		return hf_dd_and(dd, bound(dd, f, piece, false), bound(dd, f, piece, true));
+		return pieces(dd, f, piece, piece);
 	}
 	memset(mask, 0xff, sizeof(mask));
 	return hf_dd_masked(dd, f, value, mask);
@@ -426,14 +554,14 @@ static BDD value_is(struct dd *dd, enum dd_field f, const uint8_t *value)
 BDD hf_dd_put(struct dd *dd, BDD set, enum dd_field f, const uint8_t *value)
 {
 	size_t mark = hf_dd_mark(dd);
-	BDD is;
+	BDD is, put;
 
 	if (dd->record)
 		return set;
 	is = value_is(dd, f, value);
-	if (!dd->failed)
-		set = keep(dd, bdd_restrict(set, is));
-	return hf_dd_release(dd, mark, set);
+	if (!is_settled(dd, MEMORY_PUT, set, is, &put))
+		put = settle(dd, MEMORY_PUT, (uint32_t)set, (uint32_t)is, bdd_restrict(set, is));
+	return hf_dd_release(dd, mark, put);
 }
 
 BDD hf_dd_nets(struct dd *dd, enum dd_field f, const struct hf_prefix *nets, size_t n)
@@ -532,37 +660,11 @@ BDD hf_dd_possible(struct dd *dd)
 	BDD set = hf_dd_all();
 	unsigned int f;
 
-	for (f = 0; f < DD_FIELDS && !dd->record; f++) {
+	for (f = 0; f < DD_FIELDS && !dd->record && !dd->memory; f++) {
 		if (hf_axis_is_cut(dd, (enum dd_field)f))
 			set = hf_dd_and(dd, set,
-				bound(dd, (enum dd_field)f, (uint32_t)dd->axes->of[f].starts.n - 1,
-					true));
+				pieces(dd, (enum dd_field)f, 0,
+					(uint32_t)dd->axes->of[f].starts.n - 1));
 	}
 	return hf_dd_release(dd, mark, set);
-}
-
-int hf_dd_prove(uint8_t family, size_t max_nodes, struct dd_budget *budget, hf_dd_run *run,
-	void *job, bool *ret_decided, size_t *ret_nodes, struct hf_err *err)
-{
-	struct dd_axes axes;
-	struct dd dd;
-	unsigned int i;
-	int rc;
-
-	*ret_decided = false;
-	hf_dd_record(&dd, family, &axes);
-	rc = run(job, &dd);
-	for (i = 0; i < TRIES && rc == 0 && !dd.failed && !*ret_decided; i++) {
-		rc = open_try(&dd, family, i, max_nodes, &axes, budget);
-		if (rc < 0)
-			rc = hf_fail(err, rc, "check: no room for decision diagrams");
-		else
-			rc = run(job, &dd);
-		*ret_decided = !dd.failed;
-		if (ret_nodes)
-			*ret_nodes = dd.peak;
-		dd.failed = hf_dd_spent(budget);
-	}
-	hf_dd_axes_fini(&axes);
-	return rc;
 }

@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct hf_check_memory;
 struct hf_err;
 
 /* What a packet is made of here; docs/plan.md, "Proof". */
@@ -59,6 +60,10 @@ enum dd_order {
  * by a run in which no set is made (hf_dd_record()): every value and mask that is asked for is
  * noted. A set that would need another cut makes dd.failed; nothing is ever rounded. A field that
  * is asked for by a mask that is no prefix is not cut: it has all its bits.
+ *
+ * With a memory (memory.h) pieces have labels instead, which rise with them and leave gaps: all
+ * labels up to the next one's stand for the piece. A further cut gets a label in between, and sets
+ * that do not tell its sides apart are what they were.
  */
 struct dd_value {
 	uint8_t b[16];
@@ -66,6 +71,7 @@ struct dd_value {
 struct dd_axis {
 	bool plain;
 	HF_VEC(struct dd_value) starts; /* of the pieces; the first is 0 */
+	HF_VEC(uint32_t) labels;	/* as many, the first is 0; or none: pieces are counted */
 };
 struct dd_axes {
 	struct dd_axis of[DD_FIELDS]; /* DD_SRC and behind; others are never cut */
@@ -85,12 +91,15 @@ bool hf_dd_spent(const struct dd_budget *budget);
 struct dd {
 	uint8_t family;
 	bool failed;
-	int at[DD_FIELDS];	      /* variable of the first bit */
-	unsigned int bits[DD_FIELDS]; /* variables of the field */
-	const struct dd_axes *axes;   /* NULL: no field is cut */
-	struct dd_axes *record;	      /* not NULL: sets are not made, only noted */
-	size_t peak;		      /* nodes the table had room for */
-	struct dd_budget *budget;     /* NULL: none */
+	bool broken;	   /* an error of libbdd was the reason: its table is good for nothing */
+	bool crowded;	   /* there was no label for a cut */
+	int at[DD_FIELDS]; /* variable of the first bit */
+	unsigned int bits[DD_FIELDS];	/* variables of the field */
+	struct dd_axes *axes;		/* NULL: no field is cut */
+	struct dd_axes *record;		/* not NULL: sets are not made, only noted */
+	size_t peak;			/* nodes the table had room for */
+	struct dd_budget *budget;	/* NULL: none */
+	struct hf_check_memory *memory; /* NULL: nothing is remembered; it keeps all sets */
 	HF_VEC(BDD) kept;
 };
 
@@ -98,8 +107,8 @@ struct dd {
  * max_nodes bounds the table, 20 bytes each. axes (may be NULL) must stay until it is closed.
  * Returns 0, -EBUSY when one is open, or -ENOMEM.
  */
-int hf_dd_open(struct dd *dd, uint8_t family, enum dd_order order, size_t max_nodes,
-	const struct dd_axes *axes);
+int hf_dd_open(
+	struct dd *dd, uint8_t family, enum dd_order order, size_t max_nodes, struct dd_axes *axes);
 /*
  * Opens it for noting only: no set is none, unless it was made of hf_dd_none(). Closing it makes
  * *axes ready for use; -ENOMEM is left in dd.failed.
@@ -107,15 +116,33 @@ int hf_dd_open(struct dd *dd, uint8_t family, enum dd_order order, size_t max_no
 void hf_dd_record(struct dd *dd, uint8_t family, struct dd_axes *axes);
 void hf_dd_close(struct dd *dd);
 
+/*
+ * Opens a table of libbdd that holds both families, and where their fields stand in it whatever
+ * the axes are; -EBUSY, -ENOMEM. hf_dd_join() has it used by a struct dd, of which hf_dd_close()
+ * leaves it open; dd.failed is set there after an error of libbdd.
+ */
+int hf_dd_open_table(size_t max_nodes);
+void hf_dd_close_table(void);
+void hf_dd_join(
+	struct dd *dd, uint8_t family, struct dd_axes *axes, struct hf_check_memory *memory);
+
 /* One run of a proof, which closes dd: 0, or a code with *err told. dd.failed: not decided. */
 typedef int hf_dd_run(void *job, struct dd *dd);
+struct dd_proof {
+	size_t max_nodes;
+	struct dd_budget *budget;
+	struct hf_check_memory *memory; /* may be NULL */
+	hf_dd_run *run;
+	void *job;
+};
 /*
- * The proof of a family: a run that only notes, then tries until one decides: both orders with a
- * part of the nodes, then both with all of them. Once the budget is spent there is no further try.
- * *ret_nodes (may be NULL) is the peak of the last try.
+ * The proof of a family. With a memory a run in it comes first. Without, or when that does not
+ * decide: a run that only notes, then tries until one decides: both orders with a part of the
+ * nodes, then both with all of them. Once the budget is spent there is no further try. *ret_nodes
+ * (may be NULL) is the peak of the last try.
  */
-int hf_dd_prove(uint8_t family, size_t max_nodes, struct dd_budget *budget, hf_dd_run *run,
-	void *job, bool *ret_decided, size_t *ret_nodes, struct hf_err *err);
+int hf_dd_prove(uint8_t family, const struct dd_proof *proof, bool *ret_decided, size_t *ret_nodes,
+	struct hf_err *err);
 
 size_t hf_dd_mark(const struct dd *dd);
 /* Lets go of everything since the mark but set, which is given back. */
@@ -152,7 +179,8 @@ BDD hf_dd_forget(struct dd *dd, BDD set, unsigned int fields);
 
 /*
  * A list of which the first member that matches has the word. Runs of it are made apart and put
- * together two by two, so that no step is about the whole of a long list but the last ones.
+ * together two by two, so that no step is about the whole of a long list but the last ones. With a
+ * memory the runs are such that most of them stay what they were when a member comes or goes.
  */
 struct dd_list {
 	size_t n;
@@ -184,19 +212,24 @@ BDD hf_dd_point(struct dd *dd, const struct dd_packet *pkt);
 BDD hf_dd_possible(struct dd *dd);
 bool hf_dd_has(const struct dd *dd, BDD set, const struct dd_packet *pkt);
 
-/* For axis.c: the piece that a value is in, and the first value of a piece. */
+/*
+ * For axis.c: where a value stands among the pieces of a field, as its variables say it, and the
+ * first value of what stands there.
+ */
 bool hf_axis_is_cut(const struct dd *dd, enum dd_field f);
 uint32_t hf_axis_find(const struct dd *dd, enum dd_field f, const uint8_t *value);
-const uint8_t *hf_axis_start(const struct dd *dd, enum dd_field f, uint32_t piece);
+const uint8_t *hf_axis_start(const struct dd *dd, enum dd_field f, uint32_t at);
 unsigned int hf_axis_bits(const struct dd_axes *axes, enum dd_field f, unsigned int width);
 /* Both ends belong to the range. */
 void hf_axis_note(struct dd *dd, enum dd_field f, const uint8_t *lo, const uint8_t *hi);
 int hf_axes_finish(struct dd_axes *axes);
+/* Gives each piece a label; to begin with those of old are kept as cuts (may be *axes itself). */
+int hf_axes_label(struct dd_axes *axes, const struct dd_axes *old);
 /*
- * The pieces first .. last that a range of values is made of; false when it would cut one. hi is
- * the last value of the range.
+ * Where a range of values begins and ends, hi being the last value of it; false when that would cut
+ * a piece. Pieces with labels are cut, unless there is no room between them or no memory.
  */
-bool hf_axis_pieces(const struct dd *dd, enum dd_field f, const uint8_t *lo, const uint8_t *hi,
+bool hf_axis_pieces(struct dd *dd, enum dd_field f, const uint8_t *lo, const uint8_t *hi,
 	uint32_t *ret_first, uint32_t *ret_last);
 /* Bits of the field itself. */
 unsigned int hf_dd_field_bits(const struct dd *dd, enum dd_field f);

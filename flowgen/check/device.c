@@ -324,6 +324,7 @@ struct table_run {
 	const struct place *places;
 	size_t *starts;		 /* one more than there are ranks */
 	uint32_t *out_of;	 /* per place: a fate, or HF_FATE_JUMP + which exit */
+	uint32_t *by_out;	 /* places, those of a rank by their outcomes */
 	struct exit *exits;	 /* that differ */
 	size_t n_outs;		 /* fates and exits */
 	const struct tags *tags; /* of what comes to it */
@@ -373,42 +374,43 @@ static BDD entry_takes(const struct table_run *t, size_t i, BDD *surely)
 	return hf_dd_and(dd, set, may);
 }
 
-/* Entries of one rank that have one outcome; SIZE_MAX: what any of them surely takes. */
-struct rank_run {
+/* What entries match; surely: what they take whatever is not known. */
+struct pick_run {
 	const struct table_run *table;
-	size_t first;
-	size_t out;
+	const uint32_t *places;
+	bool surely;
 };
 
-static BDD entry_of_rank(void *arg, size_t i)
+static BDD picked(void *arg, size_t i)
 {
-	const struct rank_run *r = arg;
-	BDD surely, set;
+	const struct pick_run *r = arg;
+	BDD surely, set = entry_takes(r->table, r->places[i], &surely);
 
-	if (r->out != SIZE_MAX && r->table->out_of[r->first + i] != r->out)
-		return hf_dd_none();
-	set = entry_takes(r->table, r->first + i, &surely);
-	return r->out == SIZE_MAX ? surely : set;
+	return r->surely ? surely : set;
 }
 
 /* Each entry of a rank may win wherever it matches. */
 static BDD rank_takes(void *arg, size_t i, BDD *outs)
 {
 	const struct table_run *t = arg;
-	size_t first = t->starts[i], n = t->starts[i + 1] - first, k;
-	struct rank_run run = {t, first, 0};
+	size_t first = t->starts[i], n = t->starts[i + 1] - first, from, to;
+	const uint32_t *by_out = &t->by_out[first];
+	struct dd *dd = t->parser->dd;
 	BDD surely;
 
 	if (n == 1) {
 		outs[t->out_of[first]] = entry_takes(t, first, &surely);
 		return surely;
 	}
-	for (k = 0; k < t->n_outs; k++) {
-		run.out = k;
-		outs[k] = hf_dd_union(t->parser->dd, n, entry_of_rank, &run);
+	for (from = 0; from < n; from = to) {
+		struct pick_run run = {t, &by_out[from], false};
+		uint32_t out = t->out_of[by_out[from]];
+
+		for (to = from + 1; to < n && t->out_of[by_out[to]] == out;)
+			to++;
+		outs[out] = hf_dd_union(dd, to - from, picked, &run);
 	}
-	run.out = SIZE_MAX;
-	return hf_dd_union(t->parser->dd, n, entry_of_rank, &run);
+	return hf_dd_union(dd, n, picked, &(struct pick_run){t, by_out, true});
 }
 
 static void rank_meets(void *arg, size_t i, BDD packets)
@@ -425,6 +427,15 @@ static void rank_meets(void *arg, size_t i, BDD packets)
 			t->reached[t->places[k].entry] = true;
 		(void)hf_dd_release(dd, mark, hf_dd_none());
 	}
+}
+
+static int out_cmp(const void *a, const void *b, void *out_of)
+{
+	const uint32_t *x = a, *y = b, *out = out_of;
+
+	if (out[*x] != out[*y])
+		return out[*x] < out[*y] ? -1 : 1;
+	return *x < *y ? -1 : *x > *y;
 }
 
 /* Where the table's ranks start, and which outcomes its entries have. Returns the number of ranks.
@@ -455,6 +466,11 @@ static size_t sort_out(struct table_run *t, size_t n)
 	}
 	t->starts[ranks] = n;
 	t->n_outs = EXITS + n_exits;
+	for (i = 0; i < n; i++)
+		t->by_out[i] = (uint32_t)i;
+	for (i = 0; i < ranks; i++)
+		qsort_r(&t->by_out[t->starts[i]], t->starts[i + 1] - t->starts[i],
+			sizeof(*t->by_out), out_cmp, t->out_of);
 	return ranks;
 }
 
@@ -589,9 +605,9 @@ int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
 		.carrier = &carrier,
 		.view = view,
 		.installed = installed,
-		.one_shape = hf_device_one_shape(view),
 		.starts = calloc(n + 1, sizeof(*run.starts)),
 		.out_of = calloc(n + 1, sizeof(*run.out_of)),
+		.by_out = calloc(n + 1, sizeof(*run.by_out)),
 		.exits = calloc(n + 1, sizeof(*run.exits)),
 		.within = few ? all : hf_dd_all(),
 		.reached = reached};
@@ -603,13 +619,14 @@ int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
 	carrier = parser;
 	carrier.engine = hf_device_carrier(view);
 	if (!places || !installed || !w.reach || !w.tags || !w.outs || !run.starts || !run.out_of ||
-		!run.exits)
+		!run.by_out || !run.exits)
 		rc = -ENOMEM;
 	else if (n && !parser.engine)
 		rc = -EINVAL;
 	else
 		rc = list_places(&parser, view, installed, places);
 	if (rc == 0 && view->n_tables) {
+		run.one_shape = hf_device_one_shape(view, installed);
 		w.reach[0] = all;
 		for (i = 0; i < TAG_BITS; i++) /* what a tag is to begin with nobody says */
 			w.tags[0].may[i][0] = w.tags[0].may[i][1] = all;
@@ -626,6 +643,7 @@ int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
 	free(w.outs);
 	free(run.starts);
 	free(run.out_of);
+	free(run.by_out);
 	free(run.exits);
 	return rc;
 }

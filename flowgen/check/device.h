@@ -63,9 +63,9 @@ bool hf_device_installed(
 	const struct hf_check_view *view, const struct hf_entry *e, struct hf_pattern *ret);
 /*
  * Whether the entries have the fields (or masks) in common that the engine wants them to. If not,
- * the driver refuses some of them, and which is not known.
+ * the driver refuses some of them, and which is not known. installed: of each entry.
  */
-bool hf_device_one_shape(const struct hf_check_view *view);
+bool hf_device_one_shape(const struct hf_check_view *view, const struct hf_pattern *installed);
 
 /* What a pattern matches on that NIC. */
 BDD hf_device_match(

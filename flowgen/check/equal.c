@@ -134,11 +134,13 @@ int hf_check_rules(const struct hf_model *model, const struct hf_rules *rules, c
 	const struct hf_check_opts *opts, struct hf_check_rules *ret, struct hf_err *err)
 {
 	static const uint8_t families[] = {4, 6};
-	size_t max = opts->max_nodes ? opts->max_nodes : HF_CHECK_NODES, f;
+	size_t f;
 	int in = hf_model_find_iface(model, iface), rules_in = hf_rules_find_iface(rules, iface);
 	struct hf_check_rules check = {.answer = HF_CHECK_PROVEN};
 	struct dd_budget budget = hf_check_budget(opts);
 	struct job job = {model, rules, (uint16_t)in, (uint16_t)rules_in, &check, opts->meets, err};
+	struct dd_proof proof = {opts->max_nodes ? opts->max_nodes : HF_CHECK_NODES, &budget,
+		opts->memory, check_open, &job};
 	int rc = 0;
 
 	if (in <= 0 || rules_in <= 0)
@@ -148,7 +150,7 @@ int hf_check_rules(const struct hf_model *model, const struct hf_rules *rules, c
 	for (f = 0; f < 2 && rc == 0 && check.answer != HF_CHECK_REFUTED; f++) {
 		bool decided;
 
-		rc = hf_dd_prove(families[f], max, &budget, check_open, &job, &decided, NULL, err);
+		rc = hf_dd_prove(families[f], &proof, &decided, NULL, err);
 		if (!decided)
 			check.answer = HF_CHECK_UNDECIDED;
 	}

@@ -4,7 +4,10 @@
 
 #include "dd.h"
 
+#include <hepflow/base/hash.h>
+
 #include <stdlib.h>
+#include <string.h>
 
 /* Kept of a run of members for meet(). */
 struct cover {
@@ -16,11 +19,28 @@ struct list_run {
 	struct dd *dd;
 	const struct dd_list *list;
 	BDD *room; /* two times n_outs for each depth of the recursion */
-	/* By place: a run of n members has 2n - 1 places, its own and then those of its halves. */
+	/* By place: a run of n members has 2n - 1 places, its own and then those of its parts. */
 	struct cover *covers;
+	/* With a memory, all members, made before they are cut into runs. */
+	uint64_t *keys;
+	BDD *made; /* for each what it matches, and its outcomes */
 };
 
-#define DEPTH_MAX 64 /* halves of halves: no list is longer */
+#define MADE_MAX  (1 << 22) /* sets: 16 MB; a list with more is cut in the middle */
+#define DEPTH_MAX 96	    /* parts of parts, of three quarters at most: no list is longer */
+
+/* How many members the first part of a run has: half, or up to where the least key is about there.
+ */
+static size_t cut_at(const struct list_run *r, size_t first, size_t n)
+{
+	size_t cut = n / 2, i;
+
+	for (i = n / 4 + 1; r->keys && i < n - n / 4; i++) {
+		if (r->keys[first + i] < r->keys[first + cut])
+			cut = i;
+	}
+	return cut;
+}
 
 static BDD union_of(struct dd *dd, const BDD *sets, size_t n)
 {
@@ -43,11 +63,48 @@ static void join(struct dd *dd, BDD *outs, const BDD *later, size_t n, BDD taken
 	}
 }
 
+/*
+ * Their sets are kept, so that a set's number says what it is for as long as there is a memory.
+ * Runs that are cut by that are found again wherever they stand.
+ */
+static void make_members(struct list_run *r)
+{
+	size_t n_outs = r->list->n_outs, n = r->list->n, i, k;
+
+	if (n > MADE_MAX / (n_outs + 1))
+		return;
+	r->keys = calloc(n, sizeof(*r->keys));
+	r->made = calloc(n, (n_outs + 1) * sizeof(*r->made));
+	if (!r->keys || !r->made) {
+		r->dd->failed = true;
+		return;
+	}
+	for (i = 0; i < n && !r->dd->failed; i++) {
+		BDD *made = &r->made[i * (n_outs + 1)];
+
+		made[n_outs] = r->list->member(r->list->arg, i, made);
+		for (k = 0; k <= n_outs; k++)
+			r->keys[i] =
+				(r->keys[i] ^ (uint32_t)made[k]) * UINT64_C(0x9e3779b97f4a7c15);
+		r->keys[i] ^= r->keys[i] >> 29;
+	}
+}
+
+static BDD member(struct list_run *r, size_t i, BDD *outs)
+{
+	size_t n_outs = r->list->n_outs;
+
+	if (!r->made)
+		return r->list->member(r->list->arg, i, outs);
+	memcpy(outs, &r->made[i * (n_outs + 1)], n_outs * sizeof(*outs));
+	return r->made[i * (n_outs + 1) + n_outs];
+}
+
 static struct cover run_of(
 	struct list_run *r, size_t first, size_t n, size_t place, size_t depth, BDD *outs)
 {
 	struct dd *dd = r->dd;
-	size_t n_outs = r->list->n_outs, half = n / 2, mark = hf_dd_mark(dd), k;
+	size_t n_outs = r->list->n_outs, half = cut_at(r, first, n), mark = hf_dd_mark(dd), k;
 	BDD *later = &r->room[depth * (n_outs + 2)];
 	struct cover c = {hf_dd_none(), hf_dd_none()}, second;
 
@@ -56,7 +113,7 @@ static struct cover run_of(
 	if (dd->failed)
 		return c;
 	if (n == 1) {
-		c.taken = r->list->member(r->list->arg, first, outs);
+		c.taken = member(r, first, outs);
 		c.touched = r->covers ? union_of(dd, outs, n_outs) : c.taken;
 	} else {
 		c = run_of(r, first, half, place + 1, depth + 1, outs);
@@ -82,7 +139,7 @@ static struct cover run_of(
 static void meet(struct list_run *r, size_t first, size_t n, size_t place, BDD left)
 {
 	struct dd *dd = r->dd;
-	size_t half = n / 2, mark = hf_dd_mark(dd);
+	size_t half = cut_at(r, first, n), mark = hf_dd_mark(dd);
 
 	left = hf_dd_and(dd, left, r->covers[place].touched);
 	if (left != hf_dd_none() && n == 1) {
@@ -121,12 +178,16 @@ BDD hf_dd_first(struct dd *dd, const struct dd_list *list, BDD *outs)
 	if (!r.room || (list->meet && !r.covers)) {
 		dd->failed = true;
 	} else {
+		if (dd->memory && list->n > 2)
+			make_members(&r);
 		c = run_of(&r, 0, list->n, 0, 0, outs);
 		if (list->meet)
 			find_met(&r);
 	}
 	free(r.room);
 	free(r.covers);
+	free(r.keys);
+	free(r.made);
 	return c.taken;
 }
 

@@ -105,32 +105,28 @@ static uint32_t type_of(const struct hf_pattern *p)
 	       (frag ? BITS(FRAG6) : 0);
 }
 
-bool hf_device_one_shape(const struct hf_check_view *view)
+bool hf_device_one_shape(const struct hf_check_view *view, const struct hf_pattern *installed)
 {
 	const struct hf_engine *engine = hf_device_engine(view);
-	struct hf_pattern p, q;
 	size_t i, k;
 	bool same = true;
 
 	if (!engine || engine->shape == HF_SHAPE_FREE)
 		return true;
 	for (i = 0; i < view->n_entries && same; i++) {
-		if (view->entries[i].reserved)
-			continue;
-		(void)hf_device_installed(view, &view->entries[i], &p);
+		const struct hf_pattern *p = &installed[i], *q = NULL;
+
 		/* The first of its type stands for those before. */
-		for (k = 0; k < i; k++) {
-			if (view->entries[k].reserved)
-				continue;
-			(void)hf_device_installed(view, &view->entries[k], &q);
-			if (engine->shape == HF_SHAPE_GLOBAL || type_of(&p) == type_of(&q))
-				break;
+		for (k = 0; k < i && !view->entries[i].reserved && !q; k++) {
+			if (!view->entries[k].reserved &&
+				(engine->shape == HF_SHAPE_GLOBAL ||
+					type_of(p) == type_of(&installed[k])))
+				q = &installed[k];
 		}
-		if (k == i)
-			continue;
-		same = engine->shape == HF_SHAPE_GLOBAL
-			       ? memcmp(&p.mask, &q.mask, sizeof(p.mask)) == 0
-			       : fields_of(&p) == fields_of(&q);
+		if (q)
+			same = engine->shape == HF_SHAPE_GLOBAL
+				       ? memcmp(&p->mask, &q->mask, sizeof(p->mask)) == 0
+				       : fields_of(p) == fields_of(q);
 	}
 	return same;
 }

@@ -201,13 +201,13 @@ static int check_open(void *arg, struct dd *dd)
 static int check_families(struct job *job, size_t max)
 {
 	static const uint8_t families[] = {4, 6};
+	struct dd_proof proof = {max, job->budget, NULL, check_open, job};
 	bool decided;
 	size_t f;
 	int rc = 0;
 
 	for (f = 0; f < 2 && rc == 0 && job->ret->answer != HF_CHECK_REFUTED; f++) {
-		rc = hf_dd_prove(
-			families[f], max, job->budget, check_open, job, &decided, NULL, job->err);
+		rc = hf_dd_prove(families[f], &proof, &decided, NULL, job->err);
 		if (!decided)
 			job->ret->answer = HF_CHECK_UNDECIDED;
 	}

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct hf_check_memory;
 struct hf_err;
 struct hf_model;
 struct hf_nic;
@@ -58,7 +59,25 @@ struct hf_check_opts {
 	 * rule that is not met may be all the same where another interface leads to it.
 	 */
 	uint8_t *meets;
+	/*
+	 * NULL, or what earlier proofs have found out, so that one of nearly the same is quick; it
+	 * then has its own limit of nodes. hf_check_plan() gives no more than answer, limit and
+	 * wrong. hf_check_steps() does not use it, and must not be called while one has been used.
+	 */
+	struct hf_check_memory *memory;
 };
+
+/*
+ * As long as it is used it has libbdd's table, so there is one for a process. It holds what the
+ * proofs of the last few turns have asked for, up to max_nodes sets and as many nodes; when that is
+ * not enough the proof begins afresh without it, and so do those of the next turns. What is in it
+ * can only save time: a proof that is undecided is what it would be without.
+ */
+int hf_check_memory_new(size_t max_nodes, struct hf_check_memory **ret, struct hf_err *err);
+/* NULL is fine. */
+void hf_check_memory_free(struct hf_check_memory *memory);
+/* Between the proofs of one generation and those of the next: lets go of what has got old. */
+void hf_check_memory_turn(struct hf_check_memory *memory);
 
 /* Why a proof is undecided. */
 enum hf_check_limit {
