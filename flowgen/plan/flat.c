@@ -6,20 +6,16 @@
  * Only pairwise disjoint entries are sound there. They are got by giving all entries of a packet
  * type the same fields with full masks: two different keys of one shape never overlap. For each
  * packet type every shape the engine can hold is tried: keys are gathered from the rules' own
- * constants, each is judged by the full list of every class it can reach, and the shape that
- * decides most keys wins. What has no entry reaches the packet path by the NIC's own default.
+ * constants, each is judged by the full list of every class it can reach (keys.h), and the shape
+ * that decides most keys wins. What has no entry reaches the packet path by the NIC's own default.
  */
 
 #include "build.h"
-#include "stab.h"
+#include "keys.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define KEY_PORTS_MAX 64     /* widest port range that is spelled port by port */
-#define KEY_ADDRS_MAX 4096   /* addresses that stand in for "any destination of this host" */
-#define KEYS_MAX      262144 /* of one shape of one packet type */
 
 /* A packet type of the engine: what a pattern without further fields covers. */
 struct kind {
@@ -44,63 +40,36 @@ static const struct kind l3_kinds[] = {
 	{6, 0, false, HF_F_MAX_, HF_F_MAX_},
 };
 
+#define N_L4	 3 /* of a family */
+#define N_FAMILY 4
+
 struct flat {
 	struct builder *b;
 	struct sight_host host;
+	struct cube regions[2][N_FAMILY]; /* every packet of a kind */
+	struct key_host keys;
 	bool denies_only; /* of keys */
 	bool undropped; /* keys of some shape are to be denied, and the engine does not take them */
 };
 
-struct keys {
-	size_t n, cap;
-	struct key {
-		struct cube cube;
-		enum hf_fate fate;
-		uint32_t origin;
-	} * v;
-};
-
-static int keys_push(struct keys *keys, const struct key *key)
+/* Kinds of a family are numbered L4 first. */
+static const struct kind *family_kind(size_t v6, size_t i)
 {
-	size_t cap = keys->cap ? keys->cap * 2 : 64;
-	struct key *v;
+	return i < N_L4 ? &l4_kinds[v6 * N_L4 + i] : &l3_kinds[v6];
+}
 
-	if (keys->n >= KEYS_MAX)
-		return 0; /* the rest stays in software */
-	if (keys->n == keys->cap) {
-		v = reallocarray(keys->v, cap, sizeof(*v));
-		if (!v)
-			return -ENOMEM;
-		keys->v = v;
-		keys->cap = cap;
+static struct key_form form_of(const struct kind *kind, unsigned int by)
+{
+	struct key_form form = {.family = kind->family, .kind = N_L4, .by = (uint8_t)by};
+	size_t i;
+
+	for (i = 0; i < N_L4; i++) {
+		if (kind == family_kind(kind->family == 6, i))
+			form.kind = (uint8_t)i;
 	}
-	keys->v[keys->n++] = *key;
-	return 0;
+	return form;
 }
 
-static int ports_cmp(const struct hf_ports *a, const struct hf_ports *b)
-{
-	return a->lo != b->lo ? (int)a->lo - (int)b->lo : (int)a->hi - (int)b->hi;
-}
-
-static int key_cmp(const void *a, const void *b)
-{
-	const struct cube *x = &((const struct key *)a)->cube, *y = &((const struct key *)b)->cube;
-	int c = hf_prefix_cmp(&x->dst, &y->dst);
-
-	if (c == 0)
-		c = ports_cmp(&x->dport, &y->dport);
-	if (c == 0)
-		c = hf_prefix_cmp(&x->src, &y->src);
-	return c ? c : ports_cmp(&x->sport, &y->sport);
-}
-
-static bool is_host(const struct hf_prefix *p)
-{
-	return p->len == hf_addr_bits(&p->addr);
-}
-
-/* Every packet of a kind. */
 static struct cube kind_region(const struct flat *f, const struct kind *kind)
 {
 	struct cube r = hf_cube_all(kind->family);
@@ -114,127 +83,6 @@ static struct cube kind_region(const struct flat *f, const struct kind *kind)
 	return r;
 }
 
-/* The region that a pattern of this kind with the item's constants in the shape's fields covers. */
-static struct cube region_of(const struct cube *kind, const struct cube *c, unsigned int shape)
-{
-	struct cube r = *kind;
-
-	if (shape & BY_SRC)
-		r.src = c->src;
-	if (shape & BY_DST)
-		r.dst = c->dst;
-	return r;
-}
-
-/* Ports of the item that keys are made of, one by one; false when there are too many. */
-struct key_ports {
-	struct hf_ports sport, dport;
-};
-static bool key_ports(const struct cube *c, unsigned int shape, struct key_ports *ret)
-{
-	*ret = (struct key_ports){0};
-	if (shape & BY_SPORT)
-		ret->sport = c->sport;
-	if (shape & BY_DPORT)
-		ret->dport = c->dport;
-	return ret->sport.hi - ret->sport.lo < KEY_PORTS_MAX &&
-	       ret->dport.hi - ret->dport.lo < KEY_PORTS_MAX;
-}
-
-static int push_ports(struct keys *keys, const struct key_ports *ports, unsigned int shape,
-	const struct cube *region)
-{
-	struct key key = {.cube = *region};
-	uint32_t s, d;
-	int rc = 0;
-
-	for (s = ports->sport.lo; s <= ports->sport.hi && rc == 0; s++) {
-		for (d = ports->dport.lo; d <= ports->dport.hi && rc == 0; d++) {
-			if (shape & BY_SPORT)
-				key.cube.sport = (struct hf_ports){(uint16_t)s, (uint16_t)s};
-			if (shape & BY_DPORT)
-				key.cube.dport = (struct hf_ports){(uint16_t)d, (uint16_t)d};
-			rc = keys_push(keys, &key);
-		}
-	}
-	return rc;
-}
-
-static bool protos_meet(const struct cube *a, const struct cube *b)
-{
-	uint64_t any = 0;
-	size_t i;
-
-	for (i = 0; i < 4; i++)
-		any |= a->proto[i] & b->proto[i];
-	return any;
-}
-
-/* Keys from one item: its own constants; "any destination" stands for the path's host addresses.
- * What has no key of the shape is found out first: most items have not. */
-static int push_item(const struct flat *f, struct keys *keys, const struct cube *kind,
-	const struct sight_path *p, const struct cube *c, unsigned int shape)
-{
-	const struct hf_rules *rules = f->b->rules;
-	struct key_ports ports;
-	struct cube r;
-	size_t i, n = 0;
-	int rc = 0;
-
-	if (((shape & BY_SRC) && !is_host(&c->src)) || !protos_meet(kind, c) ||
-		!key_ports(c, shape, &ports))
-		return 0;
-	r = region_of(kind, c, shape);
-	if (!(shape & BY_DST) || is_host(&c->dst))
-		return push_ports(keys, &ports, shape, &r);
-	for (i = 0; i < hf_rules_n_dests(rules) && n < KEY_ADDRS_MAX && rc == 0; i++) {
-		const struct hf_dest *d = hf_rules_dest(rules, i);
-
-		if (!is_host(&d->net) || d->class != p->class || d->out != p->out ||
-			!hf_prefix_covers(&c->dst, &d->net))
-			continue;
-		r.dst = d->net;
-		rc = push_ports(keys, &ports, shape, &r);
-		n++;
-	}
-	return rc;
-}
-
-/* All keys of a shape, some of them more than once; their fates are not known yet. */
-static int gather(
-	const struct flat *f, const struct kind *kind, unsigned int shape, struct keys *keys)
-{
-	struct cube region = kind_region(f, kind);
-	size_t p, i;
-	int rc = 0;
-
-	for (p = 0; p < f->host.n_paths; p++) {
-		const struct items *items = &f->host.paths[p].items[kind->family == 6];
-
-		for (i = 0; i < items->n && rc == 0; i++) {
-			if (items->v[i].ct & HF_CT_BIT(HF_CT_NEW))
-				rc = push_item(f, keys, &region, &f->host.paths[p],
-					&items->v[i].cube, shape);
-		}
-	}
-	return rc;
-}
-
-/* Leaves each once. */
-static void dedupe(struct keys *keys)
-{
-	size_t i, n;
-
-	if (keys->n == 0)
-		return;
-	qsort(keys->v, keys->n, sizeof(*keys->v), key_cmp);
-	for (i = n = 1; i < keys->n; i++) {
-		if (key_cmp(&keys->v[i], &keys->v[n - 1]) != 0)
-			keys->v[n++] = keys->v[i];
-	}
-	keys->n = n;
-}
-
 static void put_exact_port(struct shape *s, enum hf_field f, uint16_t port)
 {
 	uint8_t value[2] = {(uint8_t)(port >> 8), (uint8_t)port}, mask[2] = {0xff, 0xff};
@@ -243,22 +91,23 @@ static void put_exact_port(struct shape *s, enum hf_field f, uint16_t port)
 }
 
 static struct shape spell(
-	const struct builder *b, const struct kind *kind, const struct cube *c, unsigned int by)
+	const struct flat *f, const struct kind *kind, const struct point *p, unsigned int by)
 {
+	const struct hf_prefix *nets = f->keys.nets.v;
 	bool v4 = kind->family == 4;
 	struct shape s;
 
-	hf_shape_init(&s, b->engine, kind->family);
+	hf_shape_init(&s, f->b->engine, kind->family);
 	if (by & BY_SRC)
-		hf_shape_put_prefix(&s, v4 ? HF_F_IP4_SRC : HF_F_IP6_SRC, &c->src);
+		hf_shape_put_prefix(&s, v4 ? HF_F_IP4_SRC : HF_F_IP6_SRC, &nets[p->src]);
 	if (by & BY_DST)
-		hf_shape_put_prefix(&s, v4 ? HF_F_IP4_DST : HF_F_IP6_DST, &c->dst);
+		hf_shape_put_prefix(&s, v4 ? HF_F_IP4_DST : HF_F_IP6_DST, &nets[p->dst]);
 	if (kind->proto)
 		hf_shape_put_proto(&s, kind->family, kind->proto);
 	if (by & BY_SPORT)
-		put_exact_port(&s, kind->sport, c->sport.lo);
+		put_exact_port(&s, kind->sport, p->sport);
 	if (by & BY_DPORT)
-		put_exact_port(&s, kind->dport, c->dport.lo);
+		put_exact_port(&s, kind->dport, p->dport);
 	return s;
 }
 
@@ -266,7 +115,7 @@ static struct shape spell(
 static bool key_entry(const struct flat *f, const struct kind *kind, const struct key *key,
 	unsigned int by, struct hf_entry *ret)
 {
-	struct shape s = spell(f->b, kind, &key->cube, by);
+	struct shape s = spell(f, kind, &key->point, by);
 	const uint8_t all = 0xff;
 
 	*ret = (struct hf_entry){.fate = key->fate,
@@ -285,21 +134,17 @@ static bool key_entry(const struct flat *f, const struct kind *kind, const struc
 static int decide_keys(struct flat *f, const struct kind *kind, unsigned int by, struct keys *keys)
 {
 	bool drops_only = f->denies_only || f->b->items.fallback == HF_FALLBACK_KERNEL;
-	struct cube within = kind_region(f, kind);
-	int rc = hf_sight_index(&f->host, &within, by);
-	enum hf_reason reason;
+	int rc = hf_keys_judge(&f->keys, form_of(kind, by), keys);
 	size_t i, n = 0;
 
 	for (i = 0; i < keys->n && rc == 0; i++) {
 		struct key *key = &keys->v[i];
 
-		key->fate = hf_sight_host(&f->host, &key->cube, &key->origin, &reason);
 		if (key->fate == HF_FATE_DENY || (key->fate != HF_FATE_PUNT && !drops_only))
 			keys->v[n++] = *key;
 	}
 	if (rc == 0)
 		keys->n = n;
-	hf_sight_unindex(&f->host);
 	return rc;
 }
 
@@ -307,6 +152,7 @@ static int decide_keys(struct flat *f, const struct kind *kind, unsigned int by,
 struct choice {
 	unsigned int by;
 	size_t score;
+	bool takes[HF_FATE_JUMP]; /* as far as one key of that fate shows */
 	struct keys keys;
 };
 
@@ -321,20 +167,20 @@ static size_t worth_of(unsigned int by)
 
 /* Drops count double, they are what saves work. Entries of one shape and fate are alike to the
  * driver as far as choosing goes; each is offered to it before it is emitted. */
-static size_t score_of(struct flat *f, const struct kind *kind, const struct choice *c)
+static size_t score_of(struct flat *f, const struct kind *kind, struct choice *c)
 {
-	enum { UNKNOWN, TAKES, REFUSES } answers[HF_FATE_JUMP] = {0};
+	bool asked[HF_FATE_JUMP] = {0};
 	struct hf_entry entry;
 	size_t i, score = 0;
 
 	for (i = 0; i < c->keys.n; i++) {
 		const struct key *key = &c->keys.v[i];
 
-		if (answers[key->fate] == UNKNOWN)
-			answers[key->fate] =
-				key_entry(f, kind, key, c->by, &entry) ? TAKES : REFUSES;
-		f->undropped |= key->fate == HF_FATE_DENY && answers[key->fate] == REFUSES;
-		if (answers[key->fate] == TAKES)
+		if (!asked[key->fate])
+			c->takes[key->fate] = key_entry(f, kind, key, c->by, &entry);
+		asked[key->fate] = true;
+		f->undropped |= key->fate == HF_FATE_DENY && !c->takes[key->fate];
+		if (c->takes[key->fate])
 			score += worth_of(c->by) * (key->fate == HF_FATE_DENY ? 2 : 1);
 	}
 	return score;
@@ -349,23 +195,24 @@ static bool may_win(const struct choice *best, unsigned int by, size_t score)
 /* The keys are the caller's to free, also on failure. */
 static int try_shape(struct flat *f, const struct kind *kind, unsigned int by, struct choice *best)
 {
+	struct key_form form = form_of(kind, by);
+	size_t most = worth_of(by) * (hf_keys_may_deny(&f->keys, form) ? 2 : 1);
 	struct choice c = {.by = by};
 	/* Whether all that is denied is dropped is of interest even where the shape cannot win. */
 	bool ask = f->b->carrier && !f->b->reserved && !f->undropped;
-	int rc = gather(f, kind, by, &c.keys);
+	int rc = 0;
 
-	if (rc == 0 && (ask || may_win(best, by, 2 * worth_of(by) * c.keys.n))) {
-		dedupe(&c.keys);
-		if (ask || may_win(best, by, 2 * worth_of(by) * c.keys.n)) {
-			rc = decide_keys(f, kind, by, &c.keys);
-			c.score = rc == 0 ? score_of(f, kind, &c) : 0;
-		}
+	if (ask || may_win(best, by, most * hf_keys_most(&f->keys, form)))
+		rc = hf_keys_gather(&f->keys, form, &c.keys);
+	if (rc == 0 && (ask || may_win(best, by, most * c.keys.n))) {
+		rc = decide_keys(f, kind, by, &c.keys);
+		c.score = rc == 0 ? score_of(f, kind, &c) : 0;
 	}
 	if (!may_win(best, by, c.score)) {
-		free(c.keys.v);
+		hf_keys_fini(&c.keys);
 		return rc;
 	}
-	free(best->keys.v);
+	hf_keys_fini(&best->keys);
 	*best = c;
 	return rc;
 }
@@ -386,7 +233,7 @@ static int best_shape(struct flat *f, const struct kind *kind, struct choice *re
 				rc = try_shape(f, kind, by, ret);
 		}
 	}
-	return rc;
+	return rc == 0 ? hf_keys_sort(&f->keys, form_of(kind, ret->by), &ret->keys) : rc;
 }
 
 /* Keys of the kinds that are used. */
@@ -442,6 +289,7 @@ static bool is_dropped(const struct builder *b, const struct hf_entry *e)
 static int emit_picks(struct builder *b, struct flat *f, const struct picks *picks)
 {
 	struct hf_entry entry;
+	bool full;
 	size_t i;
 	int rc = 0;
 
@@ -450,11 +298,18 @@ static int emit_picks(struct builder *b, struct flat *f, const struct picks *pic
 	for (i = 0; i < picks->n && rc == 0; i++) {
 		const struct pick *p = &picks->v[i];
 
+		full = b->entries.n >= b->capacity;
+		if (full && !f->denies_only) {
+			/* Too many for each to be offered to the driver. */
+			if (p->choice->takes[p->key->fate])
+				hf_build_miss(b, p->key->origin, HF_REASON_CAPACITY, HF_F_MAX_);
+			continue;
+		}
 		if (!key_entry(f, p->kind, p->key, p->choice->by, &entry))
 			continue;
 		if (f->denies_only && is_dropped(b, &entry))
 			continue;
-		if (b->entries.n >= b->capacity)
+		if (full)
 			hf_build_miss(b, p->key->origin, HF_REASON_CAPACITY, HF_F_MAX_);
 		else
 			rc = hf_build_entry(b, &entry);
@@ -515,7 +370,7 @@ static int lower_kinds(struct flat *f)
 		rc = emit_picks(f->b, f, &picks);
 	free(picks.v);
 	for (i = 0; i < n; i++)
-		free(choice[i].keys.v);
+		hf_keys_fini(&choice[i].keys);
 	return rc;
 }
 
@@ -565,6 +420,18 @@ static void tally_rest(const struct flat *f)
 	}
 }
 
+static int init_keys(struct flat *f)
+{
+	const struct cube *const regions[2] = {f->regions[0], f->regions[1]};
+	size_t v6, i;
+
+	for (v6 = 0; v6 < 2; v6++) {
+		for (i = 0; i < N_FAMILY; i++)
+			f->regions[v6][i] = kind_region(f, family_kind(v6, i));
+	}
+	return hf_key_host_init(&f->keys, &f->host, regions, N_FAMILY);
+}
+
 int hf_lower_flat(struct builder *b)
 {
 	struct flat f = {.b = b};
@@ -575,6 +442,8 @@ int hf_lower_flat(struct builder *b)
 	if (hf_vec_push(&b->tables, table))
 		return -ENOMEM;
 	rc = hf_sight_init(&f.host, b->rules, b->in, &b->items);
+	if (rc == 0)
+		rc = init_keys(&f);
 	for (i = 0; i < f.host.n_paths; i++) {
 		hf_build_miss_lost(b, &f.host.paths[i].items[0], HF_REASON_CAPACITY);
 		hf_build_miss_lost(b, &f.host.paths[i].items[1], HF_REASON_CAPACITY);
@@ -589,6 +458,7 @@ int hf_lower_flat(struct builder *b)
 		rc = lower_undropped(&f);
 	if (rc == 0)
 		tally_rest(&f);
+	hf_key_host_fini(&f.keys);
 	hf_sight_fini(&f.host);
 	return rc;
 }

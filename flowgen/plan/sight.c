@@ -200,7 +200,6 @@ void hf_sight_fini(struct sight_host *h)
 {
 	size_t i;
 
-	hf_sight_unindex(h);
 	for (i = 0; i < h->n_paths; i++) {
 		hf_items_fini(&h->paths[i].items[0]);
 		hf_items_fini(&h->paths[i].items[1]);
@@ -229,65 +228,10 @@ bool hf_sight_rewritten(const struct hf_rules *rules, const struct cube *region)
 	return false;
 }
 
-int hf_sight_index(struct sight_host *h, const struct cube *within, unsigned int by)
+size_t hf_sight_path(const struct sight_host *h, const struct hf_addr *dst)
 {
-	size_t i;
+	const struct hf_dest *d = hf_rules_find_dest(h->rules, dst);
+	const struct sight_path *p = find_path(h, d->class, d->out);
 
-	for (i = 0; i < h->n_paths; i++) {
-		struct sight_path *p = &h->paths[i];
-
-		p->stab = hf_stab_new(&p->items[within->family == 6], within, by);
-		if (!p->stab) {
-			hf_sight_unindex(h);
-			return -ENOMEM;
-		}
-	}
-	return 0;
-}
-
-void hf_sight_unindex(struct sight_host *h)
-{
-	size_t i;
-
-	for (i = 0; i < h->n_paths; i++) {
-		hf_stab_free(h->paths[i].stab);
-		h->paths[i].stab = NULL;
-	}
-}
-
-static enum hf_fate decide_path(const struct sight_path *p, const struct cube *region,
-	uint32_t *ret_origin, enum hf_reason *ret_reason)
-{
-	*ret_reason = HF_REASON_OVERLAP;
-	if (p->stab)
-		return hf_stab_decide(p->stab, region, ret_origin);
-	return hf_sight_region(&p->items[region->family == 6], region, ret_origin, ret_reason);
-}
-
-enum hf_fate hf_sight_host(const struct sight_host *h, const struct cube *region,
-	uint32_t *ret_origin, enum hf_reason *ret_reason)
-{
-	enum hf_fate fate, first = HF_FATE_PUNT;
-	size_t i;
-
-	*ret_reason = HF_REASON_DNAT;
-	if (hf_sight_rewritten(h->rules, region))
-		return HF_FATE_PUNT;
-	if (region->dst.len == hf_addr_bits(&region->dst.addr)) {
-		const struct hf_dest *d = hf_rules_find_dest(h->rules, &region->dst.addr);
-		const struct sight_path *p = find_path(h, d->class, d->out);
-
-		return p ? decide_path(p, region, ret_origin, ret_reason) : HF_FATE_PUNT;
-	}
-	for (i = 0; i < h->n_paths; i++) {
-		fate = decide_path(&h->paths[i], region, ret_origin, ret_reason);
-		if (fate == HF_FATE_PUNT)
-			return HF_FATE_PUNT;
-		if (i && fate != first) {
-			*ret_reason = HF_REASON_OVERLAP;
-			return HF_FATE_PUNT;
-		}
-		first = fate;
-	}
-	return first;
+	return p ? (size_t)(p - h->paths) : h->n_paths;
 }

@@ -16,7 +16,6 @@
 
 #include "cube.h"
 #include "items.h"
-#include "stab.h"
 
 #include <hepflow/plan.h>
 #include <hepflow/rules.h>
@@ -58,7 +57,6 @@ struct sight_path {
 	enum hf_class class;
 	uint16_t out;
 	struct items items[2]; /* IPv4, IPv6 */
-	struct stab *stab;     /* NULL unless indexed */
 };
 
 /* All that packets of one uplink can meet. */
@@ -72,18 +70,7 @@ struct sight_host {
 int hf_sight_init(struct sight_host *h, const struct hf_rules *rules, uint16_t in,
 	const struct items_opts *opts);
 void hf_sight_fini(struct sight_host *h);
-/*
- * Makes hf_sight_host() fast for many regions that lie in within and are exact in the same fields
- * (stab.h) and any in the others; only such may be asked until hf_sight_unindex(), and the reason
- * is then always HF_REASON_OVERLAP. Returns 0 or -ENOMEM.
- */
-int hf_sight_index(struct sight_host *h, const struct cube *within, unsigned int by);
-void hf_sight_unindex(struct sight_host *h);
+/* Number of the path that packets to an address take; h->n_paths: of none. */
+size_t hf_sight_path(const struct sight_host *h, const struct hf_addr *dst);
 /* Whether services may rewrite a packet of the region. */
 bool hf_sight_rewritten(const struct hf_rules *rules, const struct cube *region);
-/*
- * As hf_sight_region(), over every class that a destination of the region can have, and over what
- * services may make of it: the one fate for all of them.
- */
-enum hf_fate hf_sight_host(const struct sight_host *h, const struct cube *region,
-	uint32_t *ret_origin, enum hf_reason *ret_reason);

@@ -4,200 +4,351 @@
 
 #include "rules/algebra.h"
 
+#include <hepflow/base/hash.h>
+
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TABLES_MAX 256 /* what finds no room is met by every region, and looked at */
-#define NONE	   UINT32_MAX
+#define NONE UINT32_MAX
 
-/* Prefix lengths of one table, in the fields of by. */
-struct lens {
-	uint8_t src, dst, sport, dport;
+/* What items, of a group or of several, say about a state. Numbers are those of items. */
+struct sum {
+	uint32_t first;	   /* the first of them */
+	uint32_t conflict; /* the first by which there are two fates, or software has to look */
+	uint32_t close;	   /* the first behind which no later item matters */
+	uint8_t fate;	   /* of the first */
 };
 
-/* An item under one of its prefixes. Those of one slot are in ascending order. */
-struct entry {
-	uint32_t item;
-	uint32_t next;
+/* Items that ask for the same of the exact fields, and decide for the same states. */
+struct group {
+	uint32_t node;
+	uint16_t sport, dport;
+	uint8_t slen, dlen;
+	uint8_t ct;
+	struct sum sum;
 };
 
-/* Tables of the same address lengths. Where nothing is known of the addresses none is asked. */
+/* Prefix lengths of ports, as bits, that there are groups of. */
+struct node {
+	uint32_t slens, dlens;
+};
+
 struct pair {
-	uint8_t src, dst;
-	uint64_t hash; /* while deciding: of the region's addresses */
-	bool some;     /* and whether there may be items of them */
+	uint32_t src, dst;
 };
 
 struct stab {
-	const struct items *items;
+	const struct faces *faces;
+	const struct nets *nets;
 	unsigned int by;
-	size_t n_tables;
-	struct lens tables[TABLES_MAX];
-	uint16_t pair_of[TABLES_MAX];
-	size_t n_pairs;
-	struct pair pairs[TABLES_MAX];
-	uint8_t *known; /* a bit for each slot: by the hash of addresses alone */
-	size_t n, cap;
-	struct entry *entries;
-	uint32_t n_slots; /* a power of two */
+	/* Nodes are nets, or pairs of nets where both addresses are exact, or there is but one. */
+	size_t n_nodes;
+	struct node *nodes;
+	HF_VEC(struct pair) pairs;
+	size_t n_pair_slots; /* a power of two */
+	uint32_t *pair_slots;
+	HF_VEC(struct group) groups;
+	size_t n_slots; /* a power of two */
 	uint32_t *slots;
-	uint32_t at[TABLES_MAX]; /* while deciding: where each table's list is */
+	/* While deciding: prefixes over the last point's addresses. */
+	struct above {
+		uint32_t id;
+		size_t n;
+		uint32_t v[NETS_ABOVE];
+	} src, dst;
 };
 
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-	h = (h ^ v) * UINT64_C(0x9e3779b97f4a7c15);
-	return h ^ h >> 29;
-}
-
-static uint64_t mix_addr(uint64_t h, const struct hf_addr *a, unsigned int len)
-{
-	struct hf_prefix p = {*a, (uint8_t)len};
-	uint64_t part[2];
-
-	hf_prefix_mask(&p);
-	memcpy(part, p.addr.b, sizeof(part));
-	h = mix(h, part[0]);
-	return a->family == 6 ? mix(h, part[1]) : h;
-}
-
-static uint32_t high_bits(uint16_t port, unsigned int len)
-{
-	return port & (0xffff0000u >> len) & 0xffff;
-}
-
-static uint64_t hash_pair(const struct pair *p, const struct cube *c)
-{
-	uint64_t h = mix(p->src, p->dst);
-
-	if (p->src)
-		h = mix_addr(h, &c->src.addr, p->src);
-	return p->dst ? mix_addr(h, &c->dst.addr, p->dst) : h;
-}
-
-/* Equal slots mean nothing: what is found is compared. */
-static uint32_t slot_of(
-	const struct stab *s, size_t table, uint64_t pair_hash, uint16_t sport, uint16_t dport)
-{
-	const struct lens *l = &s->tables[table];
-	uint64_t h = mix(pair_hash + table,
-		(uint64_t)high_bits(sport, l->sport) << 16 | high_bits(dport, l->dport));
-
-	return (uint32_t)(h >> 32) & (s->n_slots - 1);
-}
-
-/* Where the bit of a hash of addresses stands in known. */
-static uint32_t known_at(const struct stab *s, uint64_t pair_hash)
-{
-	return (uint32_t)(pair_hash >> 32) & (s->n_slots - 1);
-}
-
-static size_t find_table(const struct stab *s, struct lens lens)
+static bool protos_cover(const uint64_t outer[4], const uint64_t inner[4])
 {
 	size_t i;
 
-	for (i = 0; i < s->n_tables && memcmp(&s->tables[i], &lens, sizeof(lens)) != 0; i++)
-		;
-	return i;
+	for (i = 0; i < 4; i++) {
+		if (inner[i] & ~outer[i])
+			return false;
+	}
+	return true;
 }
 
-/* The table, made if there is room; the last one is for all that found none. */
-static size_t table_of(struct stab *s, struct lens lens)
+static bool protos_meet(const uint64_t a[4], const uint64_t b[4])
 {
-	size_t i = find_table(s, lens), p;
-
-	if (i == s->n_tables && i >= TABLES_MAX - 1) {
-		lens = (struct lens){0};
-		i = find_table(s, lens);
-	}
-	if (i < s->n_tables)
-		return i;
-	s->tables[i] = lens;
-	for (p = 0; p < s->n_pairs; p++) {
-		if (s->pairs[p].src == lens.src && s->pairs[p].dst == lens.dst)
-			break;
-	}
-	if (p == s->n_pairs)
-		s->pairs[s->n_pairs++] = (struct pair){.src = lens.src, .dst = lens.dst};
-	s->pair_of[i] = (uint16_t)p;
-	return s->n_tables++;
+	return ((a[0] & b[0]) | (a[1] & b[1]) | (a[2] & b[2]) | (a[3] & b[3])) != 0;
 }
 
-static int push(struct stab *s, size_t table, size_t item, uint16_t sport, uint16_t dport)
+static bool any_port(struct hf_ports p)
 {
-	const struct cube *c = &s->items->v[item].cube;
-	uint64_t hash = hash_pair(&s->pairs[s->pair_of[table]], c);
-	struct entry *v;
-	uint32_t *slot, at;
+	return p.lo == 0 && p.hi == UINT16_MAX;
+}
 
-	if (s->n == s->cap) {
-		s->cap = s->cap ? s->cap * 2 : 256;
-		v = reallocarray(s->entries, s->cap, sizeof(*v));
-		if (!v)
-			return -1;
-		s->entries = v;
+static bool one_address(const struct hf_prefix *p)
+{
+	return p->len == hf_addr_bits(&p->addr);
+}
+
+static bool few_ports(struct hf_ports p)
+{
+	return p.hi - p.lo < FACE_PORTS_MAX;
+}
+
+static int face_init(struct face *f, const struct item *item, const struct cube *kinds,
+	size_t n_kinds, struct nets *nets)
+{
+	const struct cube *c = &item->cube;
+	size_t i;
+
+	*f = (struct face){
+		.sport = c->sport, .dport = c->dport, .ct = item->ct, .fate = (uint8_t)item->fate};
+	f->any = (uint8_t)((c->src.len ? 0 : BY_SRC) | (c->dst.len ? 0 : BY_DST) |
+			   (any_port(c->sport) ? BY_SPORT : 0) |
+			   (any_port(c->dport) ? BY_DPORT : 0));
+	f->few = (uint8_t)((one_address(&c->src) ? BY_SRC : 0) |
+			   (one_address(&c->dst) ? BY_DST : 0) |
+			   (few_ports(c->sport) ? BY_SPORT : 0) |
+			   (few_ports(c->dport) ? BY_DPORT : 0));
+	for (i = 0; i < n_kinds; i++) {
+		if (!protos_meet(c->proto, kinds[i].proto))
+			continue;
+		f->meets |= (uint8_t)(1 << i);
+		if (!c->type_mask && !c->code_mask && protos_cover(c->proto, kinds[i].proto))
+			f->whole |= (uint8_t)(1 << i);
 	}
-	at = known_at(s, hash);
-	s->known[at / 8] |= (uint8_t)(1 << at % 8);
-	slot = &s->slots[slot_of(s, table, hash, sport, dport)];
-	s->entries[s->n] = (struct entry){(uint32_t)item, *slot};
-	*slot = (uint32_t)s->n++;
+	if (hf_nets_add(nets, &c->src, &f->src) < 0)
+		return -ENOMEM;
+	return hf_nets_add(nets, &c->dst, &f->dst);
+}
+
+int hf_faces_init(struct faces *faces, const struct items *items, const struct cube *kinds,
+	size_t n_kinds, struct nets *nets)
+{
+	size_t i;
+	int rc = 0;
+
+	*faces = (struct faces){.n = items->n, .items = items};
+	faces->v = malloc((items->n + 1) * sizeof(*faces->v));
+	if (!faces->v)
+		return -ENOMEM;
+	for (i = 0; i < items->n && rc == 0; i++)
+		rc = face_init(&faces->v[i], &items->v[i], kinds, n_kinds, nets);
+	return rc;
+}
+
+void hf_faces_fini(struct faces *faces)
+{
+	free(faces->v);
+	*faces = (struct faces){0};
+}
+
+static const struct sum nothing = {NONE, NONE, NONE, HF_FATE_PUNT};
+
+static uint32_t lower(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Adds what other says to what s says. */
+static void sum_add(struct sum *s, const struct sum *other)
+{
+	uint32_t later = s->first > other->first ? s->first : other->first;
+
+	if (s->fate != other->fate && later != NONE)
+		s->conflict = lower(s->conflict, later);
+	s->conflict = lower(s->conflict, other->conflict);
+	s->close = lower(s->close, other->close);
+	if (other->first < s->first) {
+		s->first = other->first;
+		s->fate = other->fate;
+	}
+}
+
+/* Finds room for twice as many; the numbers in slots are to be put in anew by the caller. */
+static int slots_double(uint32_t **slots, size_t *n_slots, size_t least)
+{
+	size_t n = *n_slots ? *n_slots * 2 : least;
+	uint32_t *v = malloc(n * sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	memset(v, 0xff, n * sizeof(*v));
+	free(*slots);
+	*slots = v;
+	*n_slots = n;
 	return 0;
 }
 
-/* Prefixes of the ports of a field; one that covers all when the field is not asked. */
+static uint32_t *pair_slot(const struct stab *s, uint32_t src, uint32_t dst)
+{
+	size_t i = (size_t)hf_hash_mix(src, dst);
+
+	for (;; i++) {
+		uint32_t *slot = &s->pair_slots[i & (s->n_pair_slots - 1)];
+
+		if (*slot == NONE || (s->pairs.v[*slot].src == src && s->pairs.v[*slot].dst == dst))
+			return slot;
+	}
+}
+
+static int nodes_grow(struct stab *s)
+{
+	size_t n = s->n_nodes ? 2 * s->n_nodes : 64;
+	struct node *v = reallocarray(s->nodes, n, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	memset(&v[s->n_nodes], 0, (n - s->n_nodes) * sizeof(*v));
+	s->nodes = v;
+	s->n_nodes = n;
+	return 0;
+}
+
+static int add_pair(struct stab *s, uint32_t src, uint32_t dst, uint32_t *ret)
+{
+	uint32_t *slot;
+	size_t i;
+
+	if (2 * s->pairs.n >= s->n_pair_slots) {
+		if (slots_double(&s->pair_slots, &s->n_pair_slots, 64) < 0)
+			return -ENOMEM;
+		for (i = 0; i < s->pairs.n; i++)
+			*pair_slot(s, s->pairs.v[i].src, s->pairs.v[i].dst) = (uint32_t)i;
+	}
+	slot = pair_slot(s, src, dst);
+	if (*slot == NONE) {
+		if (s->pairs.n == s->n_nodes && nodes_grow(s) < 0)
+			return -ENOMEM;
+		if (hf_vec_push(&s->pairs, ((struct pair){src, dst})))
+			return -ENOMEM;
+		*slot = (uint32_t)(s->pairs.n - 1);
+	}
+	*ret = *slot;
+	return 0;
+}
+
+static int node_of(struct stab *s, const struct face *f, uint32_t *ret)
+{
+	*ret = 0;
+	if ((s->by & BY_SRC) && (s->by & BY_DST))
+		return add_pair(s, f->src, f->dst, ret);
+	if (s->by & BY_SRC)
+		*ret = f->src;
+	else if (s->by & BY_DST)
+		*ret = f->dst;
+	return 0;
+}
+
+static size_t group_hash(const struct group *g)
+{
+	uint64_t ports = (uint64_t)g->sport << 48 | (uint64_t)g->dport << 32 |
+			 (uint64_t)g->slen << 8 | g->dlen;
+
+	return (size_t)hf_hash_mix(ports, g->node);
+}
+
+static bool same_fields(const struct group *a, const struct group *b)
+{
+	return a->node == b->node && a->sport == b->sport && a->dport == b->dport &&
+	       a->slen == b->slen && a->dlen == b->dlen;
+}
+
+/* The slot of the group, or the empty one where it would be. */
+static uint32_t *group_slot(const struct stab *s, const struct group *g)
+{
+	size_t i = group_hash(g);
+
+	for (;; i++) {
+		uint32_t *slot = &s->slots[i & (s->n_slots - 1)];
+
+		if (*slot == NONE)
+			return slot;
+		if (s->groups.v[*slot].ct == g->ct && same_fields(&s->groups.v[*slot], g))
+			return slot;
+	}
+}
+
+static int add_group(struct stab *s, const struct group *g)
+{
+	uint32_t *slot;
+	size_t i;
+
+	if (2 * s->groups.n >= s->n_slots) {
+		if (slots_double(&s->slots, &s->n_slots, 256) < 0)
+			return -ENOMEM;
+		for (i = 0; i < s->groups.n; i++)
+			*group_slot(s, &s->groups.v[i]) = (uint32_t)i;
+	}
+	slot = group_slot(s, g);
+	if (*slot != NONE) {
+		/* Items come in order, so behind what closes the group nothing is new. */
+		if (s->groups.v[*slot].sum.close == NONE)
+			sum_add(&s->groups.v[*slot].sum, &g->sum);
+		return 0;
+	}
+	if (hf_vec_push(&s->groups, *g))
+		return -ENOMEM;
+	*slot = (uint32_t)(s->groups.n - 1);
+	s->nodes[g->node].slens |= 1u << g->slen;
+	s->nodes[g->node].dlens |= 1u << g->dlen;
+	return 0;
+}
+
+/* Prefixes of the ports of a field; one that covers all when the field is not exact. */
 static size_t port_masks(const struct stab *s, unsigned int field, struct hf_ports ports,
 	struct hf_port_mask ret[static HF_PORT_MASKS_MAX])
 {
+	if (s->by & field && ports.lo == ports.hi) {
+		ret[0] = (struct hf_port_mask){ports.lo, UINT16_MAX};
+		return 1;
+	}
 	if (s->by & field)
 		return hf_ports_masks(ports, ret);
 	ret[0] = (struct hf_port_mask){0, 0};
 	return 1;
 }
 
-static int add(struct stab *s, size_t item)
+static int add_face(struct stab *s, unsigned int kind, size_t i)
 {
-	const struct cube *c = &s->items->v[item].cube;
+	const struct face *f = &s->faces->v[i];
 	struct hf_port_mask sp[HF_PORT_MASKS_MAX], dp[HF_PORT_MASKS_MAX];
-	size_t n_sp = port_masks(s, BY_SPORT, c->sport, sp);
-	size_t n_dp = port_masks(s, BY_DPORT, c->dport, dp), i, k;
-	struct lens lens = {
-		.src = s->by & BY_SRC ? c->src.len : 0,
-		.dst = s->by & BY_DST ? c->dst.len : 0,
-	};
-	int rc = 0;
+	size_t n_sp = port_masks(s, BY_SPORT, f->sport, sp), k, l;
+	size_t n_dp = port_masks(s, BY_DPORT, f->dport, dp);
+	struct group g = {.ct = f->ct,
+		.sum = {(uint32_t)i, f->fate == HF_FATE_PUNT ? (uint32_t)i : NONE, NONE, f->fate}};
+	int rc = node_of(s, f, &g.node);
 
-	for (i = 0; i < n_sp && rc == 0; i++) {
-		for (k = 0; k < n_dp && rc == 0; k++) {
-			lens.sport = (uint8_t)__builtin_popcount(sp[i].mask);
-			lens.dport = (uint8_t)__builtin_popcount(dp[k].mask);
-			rc = push(s, table_of(s, lens), item, sp[i].value, dp[k].value);
+	if (f->whole >> kind & 1 && (f->any | s->by) == BY_ALL)
+		g.sum.close = (uint32_t)i;
+	for (k = 0; k < n_sp && rc == 0; k++) {
+		g.sport = sp[k].value;
+		g.slen = (uint8_t)__builtin_popcount(sp[k].mask);
+		for (l = 0; l < n_dp && rc == 0; l++) {
+			g.dport = dp[l].value;
+			g.dlen = (uint8_t)__builtin_popcount(dp[l].mask);
+			rc = add_group(s, &g);
 		}
 	}
 	return rc;
 }
 
-struct stab *hf_stab_new(const struct items *items, const struct cube *within, unsigned int by)
+struct stab *hf_stab_new(
+	const struct faces *faces, const struct nets *nets, unsigned int kind, unsigned int by)
 {
 	struct stab *s = calloc(1, sizeof(*s));
 	size_t i;
+	int rc;
 
 	if (!s)
 		return NULL;
-	s->items = items;
+	s->faces = faces;
+	s->nets = nets;
 	s->by = by;
-	for (s->n_slots = 64; s->n_slots < items->n && s->n_slots < 1u << 24;)
-		s->n_slots *= 2;
-	s->slots = malloc(s->n_slots * sizeof(*s->slots));
-	s->known = calloc(s->n_slots / 8, 1);
-	if (s->slots)
-		memset(s->slots, 0xff, s->n_slots * sizeof(*s->slots));
-	/* From the last, so that each list begins with the first. */
-	for (i = items->n; i-- > 0 && s->slots && s->known;) {
-		if (hf_cube_meets(&items->v[i].cube, within) && add(s, i) < 0)
-			break;
+	s->src.id = s->dst.id = NET_NONE;
+	s->n_nodes = (by & BY_SRC) && (by & BY_DST) ? 64 : by & (BY_SRC | BY_DST) ? nets->n : 1;
+	s->nodes = calloc(s->n_nodes + 1, sizeof(*s->nodes));
+	rc = s->nodes ? slots_double(&s->slots, &s->n_slots, 256) : -ENOMEM;
+	for (i = 0; i < faces->n && rc == 0; i++) {
+		if (faces->v[i].meets >> kind & 1)
+			rc = add_face(s, kind, i);
 	}
-	if (s->slots && s->known && i == SIZE_MAX)
+	if (rc == 0)
 		return s;
 	hf_stab_free(s);
 	return NULL;
@@ -207,74 +358,122 @@ void hf_stab_free(struct stab *s)
 {
 	if (!s)
 		return;
-	free(s->entries);
+	hf_vec_fini(&s->pairs);
+	hf_vec_fini(&s->groups);
+	free(s->pair_slots);
 	free(s->slots);
-	free(s->known);
+	free(s->nodes);
 	free(s);
 }
 
-/* Fills s->at with the lists the region may meet; returns how many. */
-static size_t begin(struct stab *s, const struct cube *region)
+/* What is met, by state. */
+struct met {
+	struct sum of[4];
+};
+static const uint8_t states[] = {HF_CT_BIT(HF_CT_NEW), HF_CT_BIT(HF_CT_ESTABLISHED),
+	HF_CT_BIT(HF_CT_RELATED), HF_CT_BIT(HF_CT_INVALID)};
+static_assert(sizeof(states) == sizeof((struct met){0}.of) / sizeof(struct sum), "a sum a state");
+
+static uint16_t high_bits(uint16_t port, unsigned int len)
 {
-	size_t n = 0, i;
-	uint32_t at;
-
-	for (i = 0; i < s->n_pairs; i++) {
-		s->pairs[i].hash = hash_pair(&s->pairs[i], region);
-		at = known_at(s, s->pairs[i].hash);
-		s->pairs[i].some = s->known[at / 8] >> at % 8 & 1;
-	}
-	for (i = 0; i < s->n_tables; i++) {
-		const struct pair *p = &s->pairs[s->pair_of[i]];
-
-		if (!p->some)
-			continue;
-		s->at[n] = s->slots[slot_of(s, i, p->hash, region->sport.lo, region->dport.lo)];
-		n += s->at[n] != NONE;
-	}
-	return n;
+	return (uint16_t)(port & (0xffff0000u >> len));
 }
 
-/* The next item that may meet the region, in order, or NONE; *n lists are left. */
-static uint32_t next_item(struct stab *s, size_t *n)
+/* Adds the groups of these very fields, of all states. */
+static void meet_group(const struct stab *s, const struct group *want, struct met *met)
 {
-	size_t best = 0, i;
-	uint32_t item;
+	size_t i = group_hash(want), k;
 
-	if (*n == 0)
-		return NONE;
-	for (i = 1; i < *n; i++) {
-		if (s->entries[s->at[i]].item < s->entries[s->at[best]].item)
-			best = i;
+	for (;; i++) {
+		uint32_t at = s->slots[i & (s->n_slots - 1)];
+
+		if (at == NONE)
+			return;
+		if (!same_fields(&s->groups.v[at], want))
+			continue;
+		for (k = 0; k < sizeof(states); k++) {
+			if (s->groups.v[at].ct & states[k])
+				sum_add(&met->of[k], &s->groups.v[at].sum);
+		}
 	}
-	item = s->entries[s->at[best]].item;
-	s->at[best] = s->entries[s->at[best]].next;
-	if (s->at[best] == NONE)
-		s->at[best] = s->at[--*n];
-	return item;
 }
 
-enum hf_fate hf_stab_decide(struct stab *s, const struct cube *region, uint32_t *ret_origin)
+static void meet_node(
+	const struct stab *s, uint32_t node, const struct point *point, struct met *met)
 {
-	uint8_t open = s->items->seen;
-	const uint8_t new = HF_CT_BIT(HF_CT_NEW);
-	enum hf_fate fate = HF_FATE_PUNT;
-	size_t n = begin(s, region);
-	uint32_t at;
+	struct group want = {.node = node};
+	uint32_t slens, dlens;
 
-	*ret_origin = NONE;
-	while (open && (at = next_item(s, &n)) != NONE) {
-		const struct item *item = &s->items->v[at];
+	for (slens = s->nodes[node].slens; slens; slens &= slens - 1) {
+		want.slen = (uint8_t)__builtin_ctz(slens);
+		want.sport = high_bits(point->sport, want.slen);
+		for (dlens = s->nodes[node].dlens; dlens; dlens &= dlens - 1) {
+			want.dlen = (uint8_t)__builtin_ctz(dlens);
+			want.dport = high_bits(point->dport, want.dlen);
+			meet_group(s, &want, met);
+		}
+	}
+}
 
-		if (!(item->ct & open) || !hf_cube_meets(&item->cube, region))
+static void look_above(const struct stab *s, struct above *above, uint32_t id)
+{
+	if (id != above->id)
+		above->n = hf_nets_above(s->nets, id, above->v);
+	above->id = id;
+}
+
+static void meet_nets(
+	const struct stab *s, const struct above *above, const struct point *point, struct met *met)
+{
+	size_t i;
+
+	for (i = 0; i < above->n; i++) {
+		if (above->v[i] < s->n_nodes)
+			meet_node(s, above->v[i], point, met);
+	}
+}
+
+static void meet_pairs(const struct stab *s, const struct point *point, struct met *met)
+{
+	size_t i, k;
+
+	for (i = 0; i < s->src.n && s->pairs.n; i++) {
+		for (k = 0; k < s->dst.n; k++) {
+			uint32_t node = *pair_slot(s, s->src.v[i], s->dst.v[k]);
+
+			if (node != NONE)
+				meet_node(s, node, point, met);
+		}
+	}
+}
+
+enum hf_fate hf_stab_decide(struct stab *s, const struct point *point, uint32_t *ret_origin)
+{
+	struct met met = {{nothing, nothing, nothing, nothing}};
+	uint8_t fate = HF_FATE_PUNT;
+	size_t i;
+
+	if (s->by & BY_SRC)
+		look_above(s, &s->src, point->src);
+	if (s->by & BY_DST)
+		look_above(s, &s->dst, point->dst);
+	if ((s->by & BY_SRC) && (s->by & BY_DST))
+		meet_pairs(s, point, &met);
+	else if (s->by & (BY_SRC | BY_DST))
+		meet_nets(s, s->by & BY_SRC ? &s->src : &s->dst, point, &met);
+	else
+		meet_node(s, 0, point, &met);
+	*ret_origin = met.of[0].first == NONE ? NONE : s->faces->items->v[met.of[0].first].origin;
+	for (i = 0; i < sizeof(states); i++) {
+		const struct sum *sum = &met.of[i];
+
+		if (!(s->faces->items->seen & states[i]) || sum->first == NONE)
 			continue;
-		if (item->fate == HF_FATE_PUNT || (fate != HF_FATE_PUNT && item->fate != fate))
+		if (sum->conflict <= sum->close && sum->conflict != NONE)
 			return HF_FATE_PUNT;
-		fate = item->fate;
-		if (*ret_origin == NONE && item->ct & open & new)
-			*ret_origin = item->origin;
-		if (hf_cube_covers(&item->cube, region))
-			open &= (uint8_t)~item->ct;
+		if (fate != HF_FATE_PUNT && fate != sum->fate)
+			return HF_FATE_PUNT;
+		fate = sum->fate;
 	}
-	return fate;
+	return (enum hf_fate)fate;
 }

@@ -1,32 +1,68 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Stab: the items of a list that a region meets, found without asking every item.
+ * Stab: what the items of a list say about one point, without asking every item.
  *
- * It is made for regions of one shape: some of source, destination and ports exact, the others any.
- * Items are sorted into tables by how long their prefixes are in those fields, a range of ports
- * being a few prefixes; each table is a hash, so asking costs a look into each table and then only
- * what is met.
+ * A point is a region of one kind of packets (a protocol) that is exact in some of source,
+ * destination and ports, and any in the others and in everything else. Items that say the same of
+ * the exact fields meet the same points, so they are put together: of each such group only what
+ * comes first in it is of interest, what first disagrees with that, and what first leaves nothing
+ * for later items. Groups are found by hashes, prefix by prefix, a range of ports being a few
+ * prefixes; and what two groups say together is of the same form.
  */
 
 #pragma once
 
 #include "items.h"
+#include "nets.h"
+
+#include <hepflow/base/vec.h>
 
 struct stab;
 
-/* Fields that regions are exact in. */
-enum { BY_SRC = 1, BY_DST = 2, BY_SPORT = 4, BY_DPORT = 8 };
+/* Fields that points may be exact in. */
+enum { BY_SRC = 1, BY_DST = 2, BY_SPORT = 4, BY_DPORT = 8, BY_ALL = 15 };
 
-/*
- * Of the items that meet within, for regions in it that are exact in the fields of by. The items
- * must stay. NULL: out of memory.
- */
-struct stab *hf_stab_new(const struct items *items, const struct cube *within, unsigned int by);
+/* Most kinds of packets of one family. */
+#define STAB_KINDS 8
+
+/* An item, as points see it. */
+struct face {
+	uint32_t src, dst; /* numbers of nets */
+	struct hf_ports sport, dport;
+	uint8_t any;   /* fields it does not ask for */
+	uint8_t meets; /* kinds it has packets of, by bits; */
+	uint8_t whole; /* and those of which it asks for nothing but the fields */
+	uint8_t few;   /* fields of which it has one address, or at most FACE_PORTS_MAX ports */
+	uint8_t ct, fate;
+};
+
+#define FACE_PORTS_MAX 64
+
+struct faces {
+	size_t n;
+	struct face *v; /* of item i of the list */
+	const struct items *items;
+};
+
+/* Of items, which must stay. kinds are regions that name protocols only. Returns 0 or -ENOMEM. */
+int hf_faces_init(struct faces *faces, const struct items *items, const struct cube *kinds,
+	size_t n_kinds, struct nets *nets);
+void hf_faces_fini(struct faces *faces);
+
+struct point {
+	uint32_t src, dst; /* numbers of nets that are one address; NET_NONE where not exact */
+	uint16_t sport, dport;
+};
+
+/* For points of a kind that are exact in the fields of by. Faces and nets must stay; new nets do
+ * not matter. NULL: out of memory. */
+struct stab *hf_stab_new(
+	const struct faces *faces, const struct nets *nets, unsigned int kind, unsigned int by);
 void hf_stab_free(struct stab *stab);
 
 /*
- * The one fate that every packet of the region meets whatever its state, or HF_FATE_PUNT when there
+ * The one fate that every packet of the point meets whatever its state, or HF_FATE_PUNT when there
  * is more than one. *ret_origin: of the first item that decides NEW.
  */
-enum hf_fate hf_stab_decide(struct stab *stab, const struct cube *region, uint32_t *ret_origin);
+enum hf_fate hf_stab_decide(struct stab *stab, const struct point *point, uint32_t *ret_origin);

@@ -74,22 +74,42 @@ static struct cube random_region(struct hf_rand *rand, uint8_t family, unsigned 
 	return r;
 }
 
+static struct point point_of(const struct cube *r, unsigned int by, struct nets *nets)
+{
+	struct point p = {.src = NET_NONE, .dst = NET_NONE};
+
+	if (by & BY_SRC)
+		cr_assert_eq(hf_nets_add(nets, &r->src, &p.src), 0);
+	if (by & BY_DST)
+		cr_assert_eq(hf_nets_add(nets, &r->dst, &p.dst), 0);
+	if (by & BY_SPORT)
+		p.sport = r->sport.lo;
+	if (by & BY_DPORT)
+		p.dport = r->dport.lo;
+	return p;
+}
+
 static size_t compare(struct hf_rand *rand, const struct items *items, uint8_t family)
 {
 	unsigned int by = (unsigned int)hf_rand_below(rand, 16);
-	struct cube within = hf_cube_all(family);
+	struct cube kinds[2] = {hf_cube_all(family), hf_cube_all(family)};
+	struct faces faces;
+	struct nets nets = {0};
 	struct stab *stab;
 	size_t i, decided = 0;
 
-	hf_protos_only(within.proto, 6);
-	stab = hf_stab_new(items, &within, by);
+	hf_protos_only(kinds[0].proto, 17);
+	hf_protos_only(kinds[1].proto, 6);
+	cr_assert_eq(hf_faces_init(&faces, items, kinds, 2, &nets), 0);
+	stab = hf_stab_new(&faces, &nets, 1, by);
 	cr_assert_not_null(stab);
 	for (i = 0; i < N_REGIONS; i++) {
 		struct cube region = random_region(rand, family, by);
+		struct point point = point_of(&region, by, &nets);
 		uint32_t want_origin = UINT32_MAX, origin = 0;
 		enum hf_reason reason;
 		enum hf_fate want = hf_sight_region(items, &region, &want_origin, &reason);
-		enum hf_fate fate = hf_stab_decide(stab, &region, &origin);
+		enum hf_fate fate = hf_stab_decide(stab, &point, &origin);
 
 		cr_expect_eq(fate, want);
 		if (want != HF_FATE_PUNT && items->v[want_origin].ct & HF_CT_BIT(HF_CT_NEW))
@@ -97,7 +117,36 @@ static size_t compare(struct hf_rand *rand, const struct items *items, uint8_t f
 		decided += want != HF_FATE_PUNT;
 	}
 	hf_stab_free(stab);
+	hf_faces_fini(&faces);
+	hf_nets_fini(&nets);
 	return decided;
+}
+
+Test(stab, says_which_nets_cover_one)
+{
+	uint32_t above[NETS_ABOVE];
+	struct nets nets = {0};
+	struct hf_rand rand;
+	size_t i, k, n, want;
+
+	hf_rand_init(&rand, hf_test_seed(), 1);
+	for (i = 0; i < 400; i++) {
+		struct hf_prefix p = random_net(&rand, i % 2 ? 4 : 6, i % 3 == 0);
+		uint32_t id;
+
+		cr_assert_eq(hf_nets_add(&nets, &p, &id), 0);
+		cr_assert(hf_prefix_equal(&nets.v[id], &p));
+		cr_expect_eq(hf_nets_find(&nets, &p), id);
+	}
+	for (i = 0; i < nets.n; i++) {
+		n = hf_nets_above(&nets, (uint32_t)i, above);
+		for (k = want = 0; k < nets.n; k++)
+			want += hf_prefix_covers(&nets.v[k], &nets.v[i]);
+		cr_expect_eq(n, want);
+		for (k = 0; k < n; k++)
+			cr_expect(hf_prefix_covers(&nets.v[above[k]], &nets.v[i]));
+	}
+	hf_nets_fini(&nets);
 }
 
 Test(stab, decides_as_looking_at_every_item_does)
