@@ -19,7 +19,8 @@
 
 /* The one that is open; libbdd's error hook has no argument of its own. */
 static struct dd *opened;
-static bool in_use; /* libbdd's table */
+static bool in_use;  /* libbdd's table */
+static bool trouble; /* an error while it is set up */
 
 static const enum dd_field orders[DD_ORDERS][DD_FIELDS] = {
 	[DD_ADDRS_FIRST] = {DD_PROTO, DD_EXT, DD_NEXT, DD_DEEP, DD_VLAN, DD_FRAG, DD_LATER, DD_SYN,
@@ -54,6 +55,8 @@ static void on_error(int code)
 	(void)code; /* memory, or the limit of nodes: the answer is the same */
 	if (opened)
 		opened->failed = opened->broken = true;
+	else
+		trouble = true;
 }
 
 /* libbdd prints a line of its own for each collection unless told otherwise. */
@@ -86,10 +89,12 @@ static int open_libbdd(size_t max_nodes, int vars)
 		return -EBUSY;
 	if (max_nodes > INT32_MAX)
 		max_nodes = INT32_MAX;
-	start = max_nodes < START_NODES ? (int)max_nodes : START_NODES;
+	/* libbdd takes a limit only above what there is. */
+	start = max_nodes / 2 < START_NODES ? (int)max_nodes / 2 : START_NODES;
 	if (bdd_init(start, start / CACHE_RATIO) < 0)
 		return -ENOMEM;
 	in_use = true;
+	trouble = false;
 	(void)bdd_error_hook(on_error);
 	(void)bdd_gbc_hook(on_collect);
 	(void)bdd_resize_hook(NULL);
@@ -97,7 +102,7 @@ static int open_libbdd(size_t max_nodes, int vars)
 	(void)bdd_setmaxnodenum((int)max_nodes);
 	(void)bdd_setmaxincrease(MAX_STEP);
 	(void)bdd_setminfreenodes(MIN_FREE);
-	return bdd_setvarnum(vars) < 0 ? -ENOMEM : 0;
+	return bdd_setvarnum(vars) < 0 || trouble ? -ENOMEM : 0;
 }
 
 static void close_libbdd(void)
