@@ -7,13 +7,13 @@
 
 #include "cli.h"
 #include "cli_prove.h"
-#include "cli_witness.h"
 
 #include <hepflow/diff.h>
 #include <hepflow/err.h>
 #include <hepflow/net.h>
 #include <hepflow/profile.h>
 #include <hepflow/rules.h>
+#include <hepflow/witness.h>
 
 #include <errno.h>
 #include <inttypes.h>
@@ -38,7 +38,7 @@ struct report {
 	struct uplink *v;
 	bool rules_differ;
 	bool prove; /* the uplinks' proofs have been made */
-	struct cli_witnesses witnesses;
+	struct hf_witnesses witnesses;
 };
 
 static bool is_uplink(const struct hf_rules *rules, const char *name)
@@ -262,8 +262,6 @@ static void print_uplink(const struct report *r, const struct uplink *u)
 
 static void print_text(const struct report *r)
 {
-	const struct cli_witnesses *w = &r->witnesses;
-	char line[LINE_SIZE];
 	size_t i;
 
 	for (i = 0; i < r->n; i++)
@@ -272,15 +270,7 @@ static void print_text(const struct report *r)
 		printf("verdicts: the same rules\n");
 		return;
 	}
-	printf("verdicts: %s\n",
-		w->n ? "these packets meet another one" : "no packet found that meets another one");
-	for (i = 0; i < w->n; i++) {
-		(void)hf_packet_print(&w->v[i].pkt, line, sizeof(line)); /* fits */
-		printf("%s: %s -> %s  (%s)\n", w->v[i].region, hf_verdict_name(w->v[i].before),
-			hf_verdict_name(w->v[i].after), line);
-	}
-	if (w->more)
-		printf("and %zu more\n", w->more);
+	hf_witnesses_print(&r->witnesses, stdout);
 }
 
 static json_t *op_json(const struct hf_diff_op *op)
@@ -331,30 +321,18 @@ static json_t *uplink_json(const struct report *r, const struct uplink *u)
 	return o;
 }
 
-static json_t *witness_json(const struct cli_witness *w)
-{
-	char line[LINE_SIZE];
-
-	(void)hf_packet_print(&w->pkt, line, sizeof(line)); /* fits */
-	return json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:s, s:s}}", "packet", line, "region",
-		w->region, "old", "verdict", hf_verdict_name(w->before), "origin", w->origin_before,
-		"new", "verdict", hf_verdict_name(w->after), "origin", w->origin_after);
-}
-
 /* What could not be written is seen by cli_finish(). */
 static int print_json(const struct report *r)
 {
-	json_t *root = json_pack("{s:i, s:b, s:[], s:[], s:I}", "schema", 1, "rules_differ",
-		r->rules_differ, "plans", "verdicts", "more", (json_int_t)r->witnesses.more);
+	json_t *root = json_pack("{s:i, s:b, s:[], s:o, s:I}", "schema", 1, "rules_differ",
+		r->rules_differ, "plans", "verdicts", hf_witnesses_json(&r->witnesses), "more",
+		(json_int_t)r->witnesses.more);
 	size_t i;
 
 	if (!root)
 		return -ENOMEM;
 	for (i = 0; i < r->n; i++)
 		json_array_append_new(json_object_get(root, "plans"), uplink_json(r, &r->v[i]));
-	for (i = 0; i < r->witnesses.n; i++)
-		json_array_append_new(
-			json_object_get(root, "verdicts"), witness_json(&r->witnesses.v[i]));
 	(void)json_dumpf(root, stdout, JSON_INDENT(1));
 	putchar('\n');
 	json_decref(root);
@@ -385,7 +363,13 @@ static int diff(const struct cli *cli, const struct cli_built *old, const struct
 	if (made < 0)
 		rc = cli_fail(made, &err);
 	else if (r.rules_differ)
-		rc = cli_witness_find(old, new, &r.witnesses);
+		made = hf_witness_find(&(struct hf_witness_side){old->model, old->rules},
+			&(struct hf_witness_side){new->model, new->rules}, NULL, &r.witnesses,
+			&err);
+	if (made < 0 && rc == CLI_OK) {
+		(void)cli_fail(made, &err); /* the input is not to blame */
+		rc = CLI_FAILED;
+	}
 	if (rc == CLI_OK && !json)
 		print_text(&r);
 	else if (rc == CLI_OK && print_json(&r) < 0)

@@ -13,11 +13,14 @@
 #include "flow/sync.h"
 
 #include <hepflow/diff.h>
+#include <hepflow/witness.h>
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define WITNESS_MS 200
 
 int cmd_plan_show(void *arg, const struct hf_rpc_call *call, struct hf_err *)
 {
@@ -123,6 +126,8 @@ struct outcome {
 	FILE *out;
 	json_t *uplinks;  /* NULL: text */
 	json_t *names[2]; /* rules that go, rules that come */
+	json_t *verdicts;
+	bool differ; /* the rules do */
 	bool changes;
 };
 
@@ -152,8 +157,8 @@ static int compare_rules(const struct hf_rules *old, const struct hf_rules *new,
 		i += c <= 0;
 		k += c >= 0;
 	}
-	if (ok && strcmp(old_text, new_text) != 0)
-		o->changes = true;
+	o->differ = ok && strcmp(old_text, new_text) != 0;
+	o->changes = o->changes || o->differ;
 	free(old_text);
 	free(new_text);
 	free(a);
@@ -237,6 +242,24 @@ static int compare_wire(const struct hf_wire *w, const struct hf_plan *old,
 	return 0;
 }
 
+/* Packets for which the verdict changes, as many as are found in the time that others can wait. */
+static int compare_verdicts(const struct hf_generation *old, const struct hf_generation *new,
+	struct outcome *o, struct hf_err *err)
+{
+	const struct hf_witness_opts opts = {.ms = WITNESS_MS};
+	struct hf_witnesses found;
+	int rc = hf_witness_find(&(struct hf_witness_side){old->model, old->rules},
+		&(struct hf_witness_side){new->model, new->rules}, &opts, &found, err);
+
+	if (rc < 0)
+		return rc;
+	if (o->uplinks)
+		o->verdicts = hf_witnesses_json(&found);
+	else
+		hf_witnesses_print(&found, o->out);
+	return 0;
+}
+
 static int compare(const struct hf_daemon *d, const struct hf_generation *next, struct outcome *o,
 	struct hf_err *err)
 {
@@ -249,6 +272,8 @@ static int compare(const struct hf_daemon *d, const struct hf_generation *next, 
 		if (d->now->plans[i] && next->plans[i])
 			rc = compare_wire(&d->wires[i], d->now->plans[i], next->plans[i], o, err);
 	}
+	if (rc == 0 && o->differ)
+		rc = compare_verdicts(d->now, next, o, err);
 	return rc;
 }
 
@@ -281,10 +306,12 @@ int cmd_plan(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 		json_decref(o.uplinks);
 		json_decref(o.names[0]);
 		json_decref(o.names[1]);
+		json_decref(o.verdicts);
 		return rc;
 	}
 	return commands_print_json(call,
-		json_pack("{s:i, s:b, s:o, s:o, s:o}", "schema", 1, "changes", o.changes, "removed",
-			o.names[0], "added", o.names[1], "ports", o.uplinks),
+		json_pack("{s:i, s:b, s:o, s:o, s:o, s:o}", "schema", 1, "changes", o.changes,
+			"removed", o.names[0], "added", o.names[1], "ports", o.uplinks, "verdicts",
+			o.verdicts ? o.verdicts : json_array()),
 		err);
 }

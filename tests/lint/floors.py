@@ -46,6 +46,7 @@ FLOORS = {
     'flowgen/flows/template.': (BASE | {'rules', 'nic', 'plan', 'flows', 'rteflow'}, [], DPDK),
     'flowgen/check': (BASE | {'model', 'ref', 'rules', 'nic', 'plan', 'check'},
                       ['flowgen/model/model.h'], {'bdd'}),
+    'flowgen/witness': (BASE | {'model', 'ref', 'rules', 'witness'}, [], set()),
     'flowgen/validate': (BASE | {'frames'}, [], set()),
     'hw-profiles': (BASE | {'nic', 'profile', 'accept', 'testpmd_child', 'testpmd_rule',
                             'micro', 'detect'}, [], {'yaml', 'verbs'}),

@@ -284,10 +284,14 @@ def planned(d, dir):
     assert lines[0] == '+ default/gnp:web/ingress/1', lines
     assert lines[1] == 'plan eth0 on mlx5-cx6dx' and lines[-1] == 'changes: yes', lines
     assert [line for line in lines if re.match(r'\+ table .* tcp dst 443 -> allow', line)], lines
+    assert [line for line in lines if line.startswith('tcp any -> host:443: deny -> allow  (in=eth0 ')], lines
     assert d.status()['ports'] == before['ports']
     got = d.run('--format', 'json', 'plan', f'-f={other}')
     said = json.loads(got.stdout)
     assert got.returncode == 3 and said['added'] == ['default/gnp:web/ingress/1'], said
+    assert {'packet': 'in=eth0 src=198.51.100.7 dst=192.0.2.10 proto=tcp sport=40000 dport=443',
+            'region': 'tcp any -> host:443', 'old': {'verdict': 'deny', 'origin': 'tier-default:default'},
+            'new': {'verdict': 'allow', 'origin': 'default/gnp:web/ingress/0'}} in said['verdicts'], said['verdicts']
     port = said['ports'][0]
     assert port['adds'] > 0 and port['before'] == before['ports'][0]['entries'], said
     # What it said is what happens.

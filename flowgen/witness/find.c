@@ -1,60 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-#include "cli_witness.h"
+#include "witness/choices.h"
 
+#include <hepflow/base/clock.h>
 #include <hepflow/base/vec.h>
 #include <hepflow/err.h>
 #include <hepflow/model.h>
 #include <hepflow/ref.h>
 #include <hepflow/rules.h>
+#include <hepflow/witness.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#define PACKETS_MAX   60000 /* judged in one run: some seconds with 1000 rules */
-#define PER_RULE_MIN  60
-#define ADDRS_MAX     24 /* values of one field that are tried for one rule */
-#define PORTS_MAX     24
-#define IFACES_MAX    8
-#define NEUTRAL_SPORT 40000
-#define SPREAD_PRIME  UINT64_C(2654435761)
-
-struct addr_choice {
-	struct hf_addr addr;
-	struct hf_prefix net; /* it was drawn from */
-	bool any;	      /* from no condition of this rule */
-};
-
-struct port_choice {
-	uint16_t port;
-	struct hf_ports range;
-};
-
-struct addrs {
-	size_t n;
-	struct addr_choice v[ADDRS_MAX];
-};
-
-struct ports {
-	size_t n;
-	struct port_choice v[PORTS_MAX];
-};
-
-/* Values for one rule and one family. */
-struct choices {
-	struct addrs src, dst;
-	struct ports sport, dport;
-	size_t n_protos;
-	uint8_t protos[8];
-	uint8_t type, code;
-};
+#define PACKETS_MAX  60000 /* judged in one run: some seconds with 1000 rules */
+#define PER_RULE_MIN 60
+#define IFACES_MAX   8
+#define SPREAD_PRIME UINT64_C(2654435761)
 
 /* A region that has been told. */
 struct seen {
-	char key[CLI_REGION_SIZE + 8];
+	char key[HF_REGION_SIZE + 8];
 	UT_hash_handle hh;
 };
 
@@ -65,185 +35,30 @@ struct mark {
 };
 
 struct search {
-	const struct cli_built *side[2]; /* before, after */
-	struct addrs src[2], dst[2];	 /* for fields a rule leaves open; IPv4, IPv6 */
-	struct ports dport;
+	struct hf_witness_side side[2]; /* before, after */
+	struct common common;
 	size_t n_ifaces;
 	char ifaces[IFACES_MAX][HF_IFNAME_SIZE];
 	struct mark *marks[2]; /* contents of each side's rules */
 	struct seen *told;
-	struct cli_witnesses *out;
-	bool failed; /* out of memory */
-	bool wrong;  /* the reference disagrees */
+	struct hf_witnesses *out;
+	size_t budget;	/* packets for rules that changed, and again for the others */
+	uint64_t until; /* hf_clock_ms() */
+	bool failed;	/* out of memory */
+	bool wrong;	/* the reference disagrees */
 };
-
-static bool add_addr(struct addrs *a, const struct hf_addr *addr, const struct hf_prefix *net)
-{
-	struct addr_choice c = {.addr = *addr, .any = !net};
-	size_t i;
-
-	for (i = 0; i < a->n; i++) {
-		if (hf_addr_equal(&a->v[i].addr, addr))
-			return true;
-	}
-	if (a->n == ADDRS_MAX)
-		return false;
-	if (net)
-		c.net = *net;
-	a->v[a->n++] = c;
-	return true;
-}
-
-static void add_port(struct ports *p, uint32_t port, struct hf_ports range)
-{
-	size_t i;
-
-	for (i = 0; i < p->n; i++) {
-		if (p->v[i].port == port)
-			return;
-	}
-	if (port <= UINT16_MAX && p->n < PORTS_MAX)
-		p->v[p->n++] = (struct port_choice){(uint16_t)port, range};
-}
-
-/* The address before or behind; false when there is none. */
-static bool step(struct hf_addr *a, int by)
-{
-	size_t i = hf_addr_bits(a) / 8;
-
-	while (i-- > 0) {
-		a->b[i] = (uint8_t)(a->b[i] + by);
-		if (a->b[i] != (by > 0 ? 0 : 0xff))
-			return true;
-	}
-	return false;
-}
-
-/* First and last of a net, and their neighbours. */
-static void add_net(struct addrs *a, const struct hf_prefix *net)
-{
-	struct hf_addr first = net->addr, last = hf_prefix_last(net), beside;
-	struct hf_prefix own = {.len = (uint8_t)hf_addr_bits(&first)};
-
-	(void)add_addr(a, &first, net);
-	(void)add_addr(a, &last, net);
-	beside = first;
-	own.addr = beside;
-	if (step(&beside, -1)) {
-		own.addr = beside;
-		(void)add_addr(a, &beside, &own);
-	}
-	beside = last;
-	if (step(&beside, 1)) {
-		own.addr = beside;
-		(void)add_addr(a, &beside, &own);
-	}
-}
-
-static void add_range(struct ports *p, struct hf_ports r)
-{
-	add_port(p, r.lo, r);
-	add_port(p, r.hi, r);
-	if (r.lo > 0)
-		add_port(p, r.lo - 1u,
-			(struct hf_ports){(uint16_t)(r.lo - 1), (uint16_t)(r.lo - 1)});
-	if (r.hi < UINT16_MAX)
-		add_port(p, r.hi + 1u,
-			(struct hf_ports){(uint16_t)(r.hi + 1), (uint16_t)(r.hi + 1)});
-}
-
-/* Nets of a set, from all over it when there are many. */
-static void add_set(struct addrs *a, const struct hf_set *set, uint8_t family)
-{
-	size_t room = ADDRS_MAX / 4, stride = set->n_nets / room + 1, i;
-
-	for (i = 0; i < set->n_nets; i += stride) {
-		if (set->nets[i].addr.family == family)
-			add_net(a, &set->nets[i]);
-	}
-	stride = set->n_members / room + 1;
-	for (i = 0; i < set->n_members; i += stride) {
-		if (set->members[i].addr.family == family)
-			(void)add_addr(a, &set->members[i].addr, NULL);
-	}
-}
-
-static void choose_addrs(struct choices *c, const struct search *s, const struct hf_rules *rules,
-	const struct hf_match *m, uint8_t family)
-{
-	size_t i, k;
-
-	for (i = 0; i < m->n_addr; i++)
-		add_set(m->addr[i].dst ? &c->dst : &c->src, hf_rules_set(rules, m->addr[i].set),
-			family);
-	for (i = 0; i < m->n_port; i++) {
-		for (k = 0; k < m->port[i].n_sets; k++)
-			add_set(m->port[i].dst ? &c->dst : &c->src,
-				hf_rules_set(rules, m->port[i].sets[k]), family);
-	}
-	if (c->src.n == 0)
-		c->src = s->src[family == 6];
-	/* The class matters as much as the prefix. */
-	for (i = 0; i < s->dst[family == 6].n; i++)
-		(void)add_addr(&c->dst, &s->dst[family == 6].v[i].addr, NULL);
-}
-
-static void choose_ports(struct choices *c, const struct search *s, const struct hf_rules *rules,
-	const struct hf_match *m)
-{
-	size_t i, k, n;
-
-	for (i = 0; i < m->n_port; i++) {
-		struct ports *p = m->port[i].dst ? &c->dport : &c->sport;
-
-		for (k = 0; k < m->port[i].n_ranges; k++)
-			add_range(p, m->port[i].ranges[k]);
-		for (k = 0; k < m->port[i].n_sets; k++) {
-			const struct hf_set *set = hf_rules_set(rules, m->port[i].sets[k]);
-
-			for (n = 0; n < set->n_members && n < PORTS_MAX / 2; n++)
-				add_range(p, (struct hf_ports){
-						     set->members[n].port, set->members[n].port});
-		}
-	}
-	if (c->dport.n == 0)
-		c->dport = s->dport;
-	add_port(&c->sport, NEUTRAL_SPORT, (struct hf_ports){0, UINT16_MAX});
-}
-
-static void choose_protos(struct choices *c, const struct hf_match *m, uint8_t family)
-{
-	const uint8_t icmp = family == 4 ? HF_PROTO_ICMP : HF_PROTO_ICMPV6;
-	const uint8_t common[] = {HF_PROTO_TCP, HF_PROTO_UDP, icmp, HF_PROTO_SCTP, 47};
-	unsigned int p;
-	size_t i;
-
-	c->type = family == 4 ? 8 : 128; /* echo request */
-	for (i = 0; i < m->n_icmp; i++) {
-		c->type = m->icmp[i].type;
-		c->code = m->icmp[i].code;
-	}
-	for (i = 0; i < sizeof(common); i++) {
-		if (m->proto[common[i] / 64] >> common[i] % 64 & 1)
-			c->protos[c->n_protos++] = common[i];
-	}
-	for (p = 0; p < 256 && c->n_protos == 0; p++) {
-		if (m->proto[p / 64] >> p % 64 & 1)
-			c->protos[c->n_protos++] = (uint8_t)p;
-	}
-}
 
 static int judge(const struct search *s, size_t side, const struct hf_packet *pkt,
 	struct hf_decision *ret, struct hf_key *key)
 {
-	if (hf_rules_sort(s->side[side]->rules, pkt, key, NULL) < 0)
+	if (hf_rules_sort(s->side[side].rules, pkt, key, NULL) < 0)
 		return -1;
-	*ret = hf_rules_lookup(s->side[side]->rules, key);
+	*ret = hf_rules_lookup(s->side[side].rules, key);
 	return 0;
 }
 
 static void print_region(const struct hf_packet *pkt, const struct addr_choice *src,
-	const struct port_choice *dport, enum hf_class class, char buf[static CLI_REGION_SIZE])
+	const struct port_choice *dport, enum hf_class class, char buf[static HF_REGION_SIZE])
 {
 	char proto[12], net[HF_ADDRSTR_SIZE] = "any", port[32] = "";
 
@@ -255,12 +70,12 @@ static void print_region(const struct hf_packet *pkt, const struct addr_choice *
 		(void)snprintf(port, sizeof(port), ":%u", pkt->dport);
 	else if (pkt->proto == HF_PROTO_ICMP || pkt->proto == HF_PROTO_ICMPV6)
 		(void)snprintf(port, sizeof(port), " type %u", pkt->icmp_type);
-	(void)snprintf(buf, CLI_REGION_SIZE, "%s %s -> %s%s", hf_proto_name(pkt->proto, proto), net,
+	(void)snprintf(buf, HF_REGION_SIZE, "%s %s -> %s%s", hf_proto_name(pkt->proto, proto), net,
 		hf_class_name(class), port);
 }
 
 /* Whether region and verdicts are new; from then on they are not. */
-static bool first_time(struct search *s, const struct cli_witness *w)
+static bool first_time(struct search *s, const struct hf_witness *w)
 {
 	struct seen *e = calloc(1, sizeof(*e)), *old;
 
@@ -281,13 +96,13 @@ static bool first_time(struct search *s, const struct cli_witness *w)
 }
 
 /* By the reference, on both sides. */
-static void confirm(struct search *s, struct cli_witness *w)
+static void confirm(struct search *s, struct hf_witness *w)
 {
 	struct hf_ref_result r[2];
 	size_t i;
 
 	for (i = 0; i < 2; i++) {
-		if (hf_ref_eval(s->side[i]->model, &w->pkt, NULL, NULL, &r[i], NULL) < 0 ||
+		if (hf_ref_eval(s->side[i].model, &w->pkt, NULL, NULL, &r[i], NULL) < 0 ||
 			r[i].verdict != (i ? w->after : w->before)) {
 			s->wrong = true;
 			return;
@@ -295,7 +110,7 @@ static void confirm(struct search *s, struct cli_witness *w)
 	}
 	w->origin_before = r[0].origin;
 	w->origin_after = r[1].origin;
-	if (s->out->n < CLI_WITNESSES_MAX)
+	if (s->out->n < HF_WITNESSES_MAX)
 		s->out->v[s->out->n++] = *w;
 	else
 		s->out->more++;
@@ -304,7 +119,7 @@ static void confirm(struct search *s, struct cli_witness *w)
 static void try_packet(struct search *s, const struct hf_packet *pkt, const struct addr_choice *src,
 	const struct port_choice *dport)
 {
-	struct cli_witness w = {.pkt = *pkt};
+	struct hf_witness w = {.pkt = *pkt};
 	struct hf_decision before, after;
 	struct hf_key key;
 
@@ -351,26 +166,27 @@ static void try_choice(struct search *s, const struct choices *c, uint64_t numbe
 	try_packet(s, &pkt, src, dport);
 }
 
+static bool is_late(struct search *s, uint64_t i)
+{
+	if (s->until != UINT64_MAX && i % 64 == 0 && hf_clock_ms() >= s->until)
+		s->out->cut = true;
+	return s->out->cut;
+}
+
 /* All combinations, or as many as allowed from all over them. Returns how many. */
 static size_t try_rule(struct search *s, const struct hf_rules *rules, const struct hf_match *m,
 	uint8_t family, size_t allowed)
 {
-	struct choices c = {0};
-	uint64_t all, i;
+	struct choices c;
+	uint64_t all, n, i;
 
-	choose_addrs(&c, s, rules, m, family);
-	choose_ports(&c, s, rules, m);
-	choose_protos(&c, m, family);
+	hf_choices_make(&c, &s->common, rules, m, family);
 	all = (uint64_t)s->n_ifaces * c.n_protos * c.dport.n * c.dst.n * c.src.n * c.sport.n;
-	if (all <= allowed) {
-		for (i = 0; i < all; i++)
-			try_choice(s, &c, i);
-		return (size_t)all;
-	}
+	n = all < allowed ? all : allowed;
 	/* A prime above every size: no combination twice. */
-	for (i = 0; i < allowed; i++)
-		try_choice(s, &c, i * SPREAD_PRIME % all);
-	return allowed;
+	for (i = 0; i < n && !is_late(s, i); i++)
+		try_choice(s, &c, all == n ? i : i * SPREAD_PRIME % all);
+	return (size_t)n;
 }
 
 static uint64_t mix(uint64_t h, const void *p, size_t n)
@@ -430,6 +246,11 @@ static uint64_t content(const struct hf_rules *rules, const struct hf_rule *r)
 	return h;
 }
 
+static void gather_rule(struct search *s, size_t side, const struct hf_rule *r)
+{
+	hf_common_add_rule(&s->common, s->side[side].rules, &r->match);
+}
+
 static void mark_rule(struct search *s, size_t side, const struct hf_rule *r)
 {
 	struct mark *m = calloc(1, sizeof(*m)), *old;
@@ -438,7 +259,7 @@ static void mark_rule(struct search *s, size_t side, const struct hf_rule *r)
 		s->failed = true;
 		return;
 	}
-	m->content = content(s->side[side]->rules, r);
+	m->content = content(s->side[side].rules, r);
 	HASH_FIND(hh, s->marks[side], &m->content, sizeof(m->content), old);
 	if (!old)
 		HASH_ADD(hh, s->marks[side], content, sizeof(m->content), m);
@@ -463,7 +284,7 @@ static void each_rule(struct search *s, rule_fn fn)
 	size_t side, b, i;
 
 	for (side = 0; side < 2; side++) {
-		const struct hf_rules *rules = s->side[side]->rules;
+		const struct hf_rules *rules = s->side[side].rules;
 
 		for (b = 0; b < hf_rules_n_blocks(rules); b++) {
 			const struct hf_block *block = hf_rules_block(rules, b);
@@ -474,63 +295,10 @@ static void each_rule(struct search *s, rule_fn fn)
 	}
 }
 
-/* Values that rules of both sides compare with, for rules that leave a field open. */
-static void gather_rule(struct search *s, size_t side, const struct hf_rule *r)
-{
-	const struct hf_match *m = &r->match;
-	const struct hf_rules *rules = s->side[side]->rules;
-	size_t i, k;
-
-	for (i = 0; i < m->n_addr; i++) {
-		const struct hf_set *set = hf_rules_set(rules, m->addr[i].set);
-
-		if (m->addr[i].dst || set->n_nets == 0)
-			continue;
-		(void)add_addr(&s->src[set->nets[0].addr.family == 6], &set->nets[0].addr, NULL);
-	}
-	for (i = 0; i < m->n_port; i++) {
-		for (k = 0; k < m->port[i].n_ranges && m->port[i].dst; k++) {
-			struct hf_ports lo = {m->port[i].ranges[k].lo, m->port[i].ranges[k].lo};
-
-			add_port(&s->dport, lo.lo, lo);
-		}
-	}
-}
-
-static void gather_facts(struct search *s)
-{
-	static const struct hf_addr outside[] = {
-		{4, {198, 51, 100, 7}}, {6, {0x20, 0x01, 0x0d, 0xb8, 0xff, [15] = 7}}};
-	size_t side, i;
-
-	for (i = 0; i < 2; i++)
-		(void)add_addr(&s->src[i], &outside[i], NULL);
-	add_port(&s->dport, 9, (struct hf_ports){9, 9});
-	for (side = 0; side < 2; side++) {
-		const struct hf_rules *rules = s->side[side]->rules;
-
-		for (i = 0; i < hf_rules_n_dests(rules); i++) {
-			const struct hf_dest *d = hf_rules_dest(rules, i);
-			struct addrs *a = &s->dst[d->net.addr.family == 6];
-
-			if (a->n < ADDRS_MAX / 4)
-				(void)add_addr(a, &d->net.addr, NULL);
-		}
-		for (i = 0; i < hf_rules_n_dnats(rules) && i < PORTS_MAX / 4; i++) {
-			const struct hf_dnat *d = hf_rules_dnat(rules, i);
-
-			(void)add_addr(&s->dst[d->addr.family == 6], &d->addr, NULL);
-			add_port(&s->dport, d->port, (struct hf_ports){d->port, d->port});
-		}
-		for (i = 0; i < 2; i++)
-			(void)add_addr(&s->dst[i], &outside[i], NULL);
-	}
-}
-
 /* What both sides have: uplinks, or the host itself and one of each other kind. */
 static void gather_ifaces(struct search *s, bool uplinks)
 {
-	const struct hf_rules *a = s->side[0]->rules, *b = s->side[1]->rules;
+	const struct hf_rules *a = s->side[0].rules, *b = s->side[1].rules;
 	bool have[HF_FROM_TUNNEL + 1] = {false};
 	size_t i;
 
@@ -561,7 +329,7 @@ static int list_jobs(struct search *s, bool changed, struct jobs *ret)
 	size_t side, b, i;
 
 	for (side = 0; side < 2; side++) {
-		const struct hf_rules *rules = s->side[side]->rules;
+		const struct hf_rules *rules = s->side[side].rules;
 
 		for (b = 0; b < hf_rules_n_blocks(rules); b++) {
 			const struct hf_block *block = hf_rules_block(rules, b);
@@ -581,13 +349,13 @@ static int list_jobs(struct search *s, bool changed, struct jobs *ret)
 static void run_jobs(struct search *s, bool changed)
 {
 	struct jobs jobs = {0};
-	size_t left = PACKETS_MAX, i;
+	size_t left = s->budget, i;
 
 	if (list_jobs(s, changed, &jobs) < 0)
 		s->failed = true;
-	for (i = 0; i < jobs.v.n && left > 0 && !s->failed; i++) {
+	for (i = 0; i < jobs.v.n && left > 0 && !s->failed && !s->out->cut; i++) {
 		const struct job *j = &jobs.v.v[i];
-		const struct hf_rules *rules = s->side[j->side]->rules;
+		const struct hf_rules *rules = s->side[j->side].rules;
 		size_t share = left / (2 * (jobs.v.n - i));
 
 		if (share < PER_RULE_MIN)
@@ -620,13 +388,17 @@ static void forget(struct search *s)
 	}
 }
 
-int cli_witness_find(
-	const struct cli_built *old, const struct cli_built *new, struct cli_witnesses *ret)
+int hf_witness_find(const struct hf_witness_side *old, const struct hf_witness_side *new,
+	const struct hf_witness_opts *opts, struct hf_witnesses *ret, struct hf_err *err)
 {
-	struct search s = {.side = {old, new}, .out = ret};
+	struct search s = {.side = {*old, *new},
+		.out = ret,
+		.budget = opts && opts->packets ? opts->packets : PACKETS_MAX,
+		.until = opts && opts->ms ? hf_clock_ms() + opts->ms : UINT64_MAX};
 
-	*ret = (struct cli_witnesses){0};
-	gather_facts(&s);
+	*ret = (struct hf_witnesses){0};
+	hf_common_add_facts(&s.common, old->rules);
+	hf_common_add_facts(&s.common, new->rules);
 	gather_ifaces(&s, true); /* what arrives is what people ask about first */
 	gather_ifaces(&s, false);
 	each_rule(&s, gather_rule);
@@ -634,13 +406,9 @@ int cli_witness_find(
 	run_jobs(&s, true);
 	run_jobs(&s, false);
 	forget(&s);
-	if (s.failed) {
-		fprintf(stderr, "flowgen: out of memory\n");
-		return CLI_FAILED;
-	}
-	if (s.wrong) {
-		fprintf(stderr, "flowgen: reference and rules differ: a mistake in flowgen\n");
-		return CLI_FAILED;
-	}
-	return CLI_OK;
+	if (s.failed)
+		return hf_fail(err, -ENOMEM, "out of memory");
+	if (s.wrong)
+		return hf_fail(err, -EPROTO, "reference and rules differ: a mistake in hepflow");
+	return 0;
 }
