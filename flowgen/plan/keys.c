@@ -13,15 +13,15 @@
 void hf_keys_fini(struct keys *keys)
 {
 	free(keys->v);
-	free(keys->slots);
+	hf_slots_fini(&keys->slots);
 	*keys = (struct keys){0};
 }
 
-static size_t hash_of(const struct point *p)
+static uint32_t hash_of(const struct point *p)
 {
 	uint64_t addrs = (uint64_t)p->src << 32 | p->dst;
 
-	return (size_t)hf_hash_mix(addrs, (uint64_t)p->sport << 16 | p->dport);
+	return (uint32_t)hf_hash_mix(addrs, (uint64_t)p->sport << 16 | p->dport);
 }
 
 static bool same_point(const struct point *a, const struct point *b)
@@ -29,53 +29,37 @@ static bool same_point(const struct point *a, const struct point *b)
 	return a->src == b->src && a->dst == b->dst && a->sport == b->sport && a->dport == b->dport;
 }
 
-/* Where the key is, or the empty slot where it would be. */
-static uint32_t *slot_of(const struct keys *keys, const struct point *p)
+static int keys_push(struct keys *keys, const struct point *p)
 {
-	size_t i = hash_of(p);
+	size_t cap = keys->cap ? keys->cap * 2 : 64;
+	struct key *v;
 
-	for (;; i++) {
-		uint32_t *slot = &keys->slots[i & (keys->n_slots - 1)];
-
-		if (*slot == UINT32_MAX || same_point(&keys->v[*slot].point, p))
-			return slot;
-	}
-}
-
-static int keys_grow(struct keys *keys)
-{
-	size_t n_slots = keys->n_slots ? keys->n_slots * 4 : 64, i;
-	uint32_t *slots = malloc(n_slots * sizeof(*slots));
-	struct key *v = reallocarray(keys->v, n_slots / 2, sizeof(*v));
-
-	if (v)
+	if (keys->n == keys->cap) {
+		v = reallocarray(keys->v, cap, sizeof(*v));
+		if (!v)
+			return -ENOMEM;
 		keys->v = v;
-	if (!slots || !v) {
-		free(slots);
-		return -ENOMEM;
+		keys->cap = cap;
 	}
-	memset(slots, 0xff, n_slots * sizeof(*slots));
-	free(keys->slots);
-	keys->slots = slots;
-	keys->n_slots = n_slots;
-	keys->cap = n_slots / 2;
-	for (i = 0; i < keys->n; i++)
-		*slot_of(keys, &keys->v[i].point) = (uint32_t)i;
+	keys->v[keys->n++] = (struct key){.point = *p};
 	return 0;
 }
 
 static int keys_add(struct keys *keys, const struct point *p)
 {
-	uint32_t *slot;
+	uint32_t hash = hash_of(p);
+	struct slot *slot;
+	size_t i = hash;
 
-	if (keys->n == keys->cap && keys_grow(keys) < 0)
+	if (hf_slots_grow(&keys->slots) < 0)
 		return -ENOMEM;
-	slot = slot_of(keys, p);
-	if (*slot != UINT32_MAX || keys->n >= KEYS_MAX)
+	do {
+		slot = hf_slots_next(&keys->slots, hash, &i);
+	} while (slot->at != SLOT_EMPTY && !same_point(&keys->v[slot->at].point, p));
+	if (slot->at != SLOT_EMPTY || keys->n >= KEYS_MAX)
 		return 0;
-	*slot = (uint32_t)keys->n;
-	keys->v[keys->n++] = (struct key){.point = *p};
-	return 0;
+	hf_slots_take(&keys->slots, slot, hash, keys->n);
+	return keys_push(keys, p);
 }
 
 static int list_dests(struct key_host *h, size_t path, size_t family)
@@ -391,29 +375,33 @@ static int net_cmp(const void *a, const void *b, void *nets)
 	return hf_prefix_cmp(&v[*(const uint32_t *)a], &v[*(const uint32_t *)b]);
 }
 
-/* Of each net a number that sorts as its address does. The caller frees it; NULL: out of memory. */
-static uint32_t *rank_nets(const struct nets *nets, bool v6)
+static uint32_t word_of(const struct hf_addr *a)
 {
-	uint32_t *ranks = malloc((nets->n + 1) * sizeof(*ranks)), *order;
-	size_t i;
+	return (uint32_t)a->b[0] << 24 | (uint32_t)a->b[1] << 16 | (uint32_t)a->b[2] << 8 | a->b[3];
+}
 
-	for (i = 0; ranks && !v6 && i < nets->n; i++) {
-		const uint8_t *b = nets->v[i].addr.b;
+/* Of each net of a family a number that sorts as its address does. The caller frees it; NULL: out
+ * of memory. */
+static uint32_t *rank_nets(const struct nets *nets, uint8_t family)
+{
+	uint32_t *ranks = malloc((nets->n + 1) * sizeof(*ranks));
+	uint32_t *order = malloc((nets->n + 1) * sizeof(*order));
+	size_t n = 0, i;
 
-		ranks[i] = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+	for (i = 0; order && ranks && i < nets->n; i++) {
+		if (family == 4)
+			ranks[i] = word_of(&nets->v[i].addr);
+		else if (nets->v[i].addr.family == family)
+			order[n++] = (uint32_t)i;
 	}
-	if (!ranks || !v6)
-		return ranks;
-	order = malloc((nets->n + 1) * sizeof(*order));
+	if (n)
+		qsort_r(order, n, sizeof(*order), net_cmp, (void *)nets);
+	for (i = 0; i < n; i++)
+		ranks[order[i]] = (uint32_t)i;
 	if (!order) {
 		free(ranks);
-		return NULL;
+		ranks = NULL;
 	}
-	for (i = 0; i < nets->n; i++)
-		order[i] = (uint32_t)i;
-	qsort_r(order, nets->n, sizeof(*order), net_cmp, (void *)nets);
-	for (i = 0; i < nets->n; i++)
-		ranks[order[i]] = (uint32_t)i;
 	free(order);
 	return ranks;
 }
@@ -438,7 +426,7 @@ int hf_keys_sort(const struct key_host *h, struct key_form form, struct keys *ke
 
 	if (keys->n == 0)
 		return 0;
-	ranks = rank_nets(&h->nets, form.family == 6);
+	ranks = rank_nets(&h->nets, form.family);
 	places = malloc(keys->n * sizeof(*places));
 	v = malloc(keys->n * sizeof(*v));
 	if (!ranks || !places || !v) {
@@ -457,7 +445,7 @@ int hf_keys_sort(const struct key_host *h, struct key_form form, struct keys *ke
 	free(ranks);
 	free(places);
 	free(keys->v);
-	free(keys->slots);
+	hf_slots_fini(&keys->slots);
 	*keys = (struct keys){.n = keys->n, .cap = keys->n, .v = v};
 	return 0;
 }

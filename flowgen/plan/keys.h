@@ -27,8 +27,7 @@ struct key {
 struct keys {
 	size_t n, cap;
 	struct key *v;
-	size_t n_slots;
-	uint32_t *slots;
+	struct slots slots;
 };
 void hf_keys_fini(struct keys *keys);
 

@@ -8,42 +8,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t hash_of(const struct hf_prefix *p)
+static uint32_t hash_of(const struct hf_prefix *p)
 {
 	uint64_t part[2];
 
 	memcpy(part, p->addr.b, sizeof(part));
 	part[0] = hf_hash_mix(part[0], p->len);
-	return p->addr.family == 6 ? hf_hash_mix(part[0], part[1]) : part[0];
+	return (uint32_t)(p->addr.family == 6 ? hf_hash_mix(part[0], part[1]) : part[0]);
 }
 
 /* Where the prefix is, or the empty slot where it would be. */
-static uint32_t *slot_of(const struct nets *nets, const struct hf_prefix *p)
+static struct slot *slot_of(const struct nets *nets, const struct hf_prefix *p, uint32_t hash)
 {
-	size_t i = (size_t)hash_of(p);
+	struct slot *slot;
+	size_t i = hash;
 
-	for (;; i++) {
-		uint32_t *slot = &nets->slots[i & (nets->n_slots - 1)];
-
-		if (*slot == NET_NONE || hf_prefix_equal(&nets->v[*slot], p))
-			return slot;
-	}
-}
-
-static int grow(struct nets *nets)
-{
-	size_t n_slots = nets->n_slots ? nets->n_slots * 2 : 64, i;
-	uint32_t *slots = malloc(n_slots * sizeof(*slots));
-
-	if (!slots)
-		return -ENOMEM;
-	memset(slots, 0xff, n_slots * sizeof(*slots));
-	free(nets->slots);
-	nets->slots = slots;
-	nets->n_slots = n_slots;
-	for (i = 0; i < nets->n; i++)
-		*slot_of(nets, &nets->v[i]) = (uint32_t)i;
-	return 0;
+	do {
+		slot = hf_slots_next(&nets->slots, hash, &i);
+	} while (slot->at != SLOT_EMPTY && !hf_prefix_equal(&nets->v[slot->at], p));
+	return slot;
 }
 
 static int push(struct nets *nets, const struct hf_prefix *p)
@@ -65,23 +48,24 @@ static int push(struct nets *nets, const struct hf_prefix *p)
 
 int hf_nets_add(struct nets *nets, const struct hf_prefix *p, uint32_t *ret)
 {
-	uint32_t *slot;
+	uint32_t hash = hash_of(p);
+	struct slot *slot;
 
-	if (2 * nets->n >= nets->n_slots && grow(nets) < 0)
+	if (hf_slots_grow(&nets->slots) < 0)
 		return -ENOMEM;
-	slot = slot_of(nets, p);
-	if (*slot == NET_NONE) {
+	slot = slot_of(nets, p, hash);
+	if (slot->at == SLOT_EMPTY) {
 		if (push(nets, p) < 0)
 			return -ENOMEM;
-		*slot = (uint32_t)(nets->n - 1);
+		hf_slots_take(&nets->slots, slot, hash, nets->n - 1);
 	}
-	*ret = *slot;
+	*ret = slot->at;
 	return 0;
 }
 
 uint32_t hf_nets_find(const struct nets *nets, const struct hf_prefix *p)
 {
-	return nets->n_slots ? *slot_of(nets, p) : NET_NONE;
+	return nets->n ? slot_of(nets, p, hash_of(p))->at : NET_NONE;
 }
 
 size_t hf_nets_above(const struct nets *nets, uint32_t id, uint32_t ret[static NETS_ABOVE])
@@ -114,6 +98,6 @@ size_t hf_nets_above(const struct nets *nets, uint32_t id, uint32_t ret[static N
 void hf_nets_fini(struct nets *nets)
 {
 	free(nets->v);
-	free(nets->slots);
+	hf_slots_fini(&nets->slots);
 	*nets = (struct nets){0};
 }

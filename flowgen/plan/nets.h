@@ -7,19 +7,20 @@
 
 #pragma once
 
+#include "slots.h"
+
 #include <hepflow/net.h>
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define NET_NONE   UINT32_MAX
+#define NET_NONE   SLOT_EMPTY
 #define NETS_ABOVE 129 /* most prefixes that cover one: one of each length */
 
 struct nets {
 	size_t n, cap;
 	struct hf_prefix *v;
-	size_t n_slots; /* a power of two, or 0 */
-	uint32_t *slots;
+	struct slots slots;
 	uint64_t lens[2][3]; /* by family: bit l of word l / 64: there is one of length l */
 };
 

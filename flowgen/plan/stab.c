@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NONE UINT32_MAX
+#define NONE SLOT_EMPTY
 
 /* What items, of a group or of several, say about a state. Numbers are those of items. */
 struct sum {
@@ -46,11 +46,9 @@ struct stab {
 	size_t n_nodes;
 	struct node *nodes;
 	HF_VEC(struct pair) pairs;
-	size_t n_pair_slots; /* a power of two */
-	uint32_t *pair_slots;
+	struct slots pair_slots;
 	HF_VEC(struct group) groups;
-	size_t n_slots; /* a power of two */
-	uint32_t *slots;
+	struct slots slots; /* of groups */
 	/* While deciding: prefixes over the last point's addresses. */
 	struct above {
 		uint32_t id;
@@ -160,31 +158,22 @@ static void sum_add(struct sum *s, const struct sum *other)
 	}
 }
 
-/* Finds room for twice as many; the numbers in slots are to be put in anew by the caller. */
-static int slots_double(uint32_t **slots, size_t *n_slots, size_t least)
+static uint32_t pair_hash(uint32_t src, uint32_t dst)
 {
-	size_t n = *n_slots ? *n_slots * 2 : least;
-	uint32_t *v = malloc(n * sizeof(*v));
-
-	if (!v)
-		return -ENOMEM;
-	memset(v, 0xff, n * sizeof(*v));
-	free(*slots);
-	*slots = v;
-	*n_slots = n;
-	return 0;
+	return (uint32_t)hf_hash_mix(src, (uint64_t)dst << 32);
 }
 
-static uint32_t *pair_slot(const struct stab *s, uint32_t src, uint32_t dst)
+static struct slot *pair_slot(const struct stab *s, uint32_t src, uint32_t dst)
 {
-	size_t i = (size_t)hf_hash_mix(src, dst);
+	uint32_t hash = pair_hash(src, dst);
+	struct slot *slot;
+	size_t i = hash;
 
-	for (;; i++) {
-		uint32_t *slot = &s->pair_slots[i & (s->n_pair_slots - 1)];
-
-		if (*slot == NONE || (s->pairs.v[*slot].src == src && s->pairs.v[*slot].dst == dst))
-			return slot;
-	}
+	do {
+		slot = hf_slots_next(&s->pair_slots, hash, &i);
+	} while (slot->at != NONE &&
+		 (s->pairs.v[slot->at].src != src || s->pairs.v[slot->at].dst != dst));
+	return slot;
 }
 
 static int nodes_grow(struct stab *s)
@@ -202,24 +191,19 @@ static int nodes_grow(struct stab *s)
 
 static int add_pair(struct stab *s, uint32_t src, uint32_t dst, uint32_t *ret)
 {
-	uint32_t *slot;
-	size_t i;
+	struct slot *slot;
 
-	if (2 * s->pairs.n >= s->n_pair_slots) {
-		if (slots_double(&s->pair_slots, &s->n_pair_slots, 64) < 0)
-			return -ENOMEM;
-		for (i = 0; i < s->pairs.n; i++)
-			*pair_slot(s, s->pairs.v[i].src, s->pairs.v[i].dst) = (uint32_t)i;
-	}
+	if (hf_slots_grow(&s->pair_slots) < 0)
+		return -ENOMEM;
 	slot = pair_slot(s, src, dst);
-	if (*slot == NONE) {
+	if (slot->at == NONE) {
 		if (s->pairs.n == s->n_nodes && nodes_grow(s) < 0)
 			return -ENOMEM;
 		if (hf_vec_push(&s->pairs, ((struct pair){src, dst})))
 			return -ENOMEM;
-		*slot = (uint32_t)(s->pairs.n - 1);
+		hf_slots_take(&s->pair_slots, slot, pair_hash(src, dst), s->pairs.n - 1);
 	}
-	*ret = *slot;
+	*ret = slot->at;
 	return 0;
 }
 
@@ -235,12 +219,12 @@ static int node_of(struct stab *s, const struct face *f, uint32_t *ret)
 	return 0;
 }
 
-static size_t group_hash(const struct group *g)
+static uint32_t group_hash(const struct group *g)
 {
 	uint64_t ports = (uint64_t)g->sport << 48 | (uint64_t)g->dport << 32 |
 			 (uint64_t)g->slen << 8 | g->dlen;
 
-	return (size_t)hf_hash_mix(ports, g->node);
+	return (uint32_t)hf_hash_mix(ports, g->node);
 }
 
 static bool same_fields(const struct group *a, const struct group *b)
@@ -249,42 +233,27 @@ static bool same_fields(const struct group *a, const struct group *b)
 	       a->slen == b->slen && a->dlen == b->dlen;
 }
 
-/* The slot of the group, or the empty one where it would be. */
-static uint32_t *group_slot(const struct stab *s, const struct group *g)
-{
-	size_t i = group_hash(g);
-
-	for (;; i++) {
-		uint32_t *slot = &s->slots[i & (s->n_slots - 1)];
-
-		if (*slot == NONE)
-			return slot;
-		if (s->groups.v[*slot].ct == g->ct && same_fields(&s->groups.v[*slot], g))
-			return slot;
-	}
-}
-
 static int add_group(struct stab *s, const struct group *g)
 {
-	uint32_t *slot;
-	size_t i;
+	uint32_t hash = group_hash(g);
+	struct slot *slot;
+	size_t i = hash;
 
-	if (2 * s->groups.n >= s->n_slots) {
-		if (slots_double(&s->slots, &s->n_slots, 256) < 0)
-			return -ENOMEM;
-		for (i = 0; i < s->groups.n; i++)
-			*group_slot(s, &s->groups.v[i]) = (uint32_t)i;
-	}
-	slot = group_slot(s, g);
-	if (*slot != NONE) {
+	if (hf_slots_grow(&s->slots) < 0)
+		return -ENOMEM;
+	do {
+		slot = hf_slots_next(&s->slots, hash, &i);
+	} while (slot->at != NONE &&
+		 (s->groups.v[slot->at].ct != g->ct || !same_fields(&s->groups.v[slot->at], g)));
+	if (slot->at != NONE) {
 		/* Items come in order, so behind what closes the group nothing is new. */
-		if (s->groups.v[*slot].sum.close == NONE)
-			sum_add(&s->groups.v[*slot].sum, &g->sum);
+		if (s->groups.v[slot->at].sum.close == NONE)
+			sum_add(&s->groups.v[slot->at].sum, &g->sum);
 		return 0;
 	}
 	if (hf_vec_push(&s->groups, *g))
 		return -ENOMEM;
-	*slot = (uint32_t)(s->groups.n - 1);
+	hf_slots_take(&s->slots, slot, hash, s->groups.n - 1);
 	s->nodes[g->node].slens |= 1u << g->slen;
 	s->nodes[g->node].dlens |= 1u << g->dlen;
 	return 0;
@@ -343,7 +312,7 @@ struct stab *hf_stab_new(
 	s->src.id = s->dst.id = NET_NONE;
 	s->n_nodes = (by & BY_SRC) && (by & BY_DST) ? 64 : by & (BY_SRC | BY_DST) ? nets->n : 1;
 	s->nodes = calloc(s->n_nodes + 1, sizeof(*s->nodes));
-	rc = s->nodes ? slots_double(&s->slots, &s->n_slots, 256) : -ENOMEM;
+	rc = s->nodes ? hf_slots_grow(&s->slots) : -ENOMEM;
 	for (i = 0; i < faces->n && rc == 0; i++) {
 		if (faces->v[i].meets >> kind & 1)
 			rc = add_face(s, kind, i);
@@ -360,8 +329,8 @@ void hf_stab_free(struct stab *s)
 		return;
 	hf_vec_fini(&s->pairs);
 	hf_vec_fini(&s->groups);
-	free(s->pair_slots);
-	free(s->slots);
+	hf_slots_fini(&s->pair_slots);
+	hf_slots_fini(&s->slots);
 	free(s->nodes);
 	free(s);
 }
@@ -382,10 +351,11 @@ static uint16_t high_bits(uint16_t port, unsigned int len)
 /* Adds the groups of these very fields, of all states. */
 static void meet_group(const struct stab *s, const struct group *want, struct met *met)
 {
-	size_t i = group_hash(want), k;
+	uint32_t hash = group_hash(want);
+	size_t i = hash, k;
 
-	for (;; i++) {
-		uint32_t at = s->slots[i & (s->n_slots - 1)];
+	for (;;) {
+		uint32_t at = hf_slots_next(&s->slots, hash, &i)->at;
 
 		if (at == NONE)
 			return;
@@ -439,7 +409,7 @@ static void meet_pairs(const struct stab *s, const struct point *point, struct m
 
 	for (i = 0; i < s->src.n && s->pairs.n; i++) {
 		for (k = 0; k < s->dst.n; k++) {
-			uint32_t node = *pair_slot(s, s->src.v[i], s->dst.v[k]);
+			uint32_t node = pair_slot(s, s->src.v[i], s->dst.v[k])->at;
 
 			if (node != NONE)
 				meet_node(s, node, point, met);
