@@ -32,20 +32,23 @@ static const char *wire_name(const struct hf_daemon *d, unsigned int wire)
 	return "?";
 }
 
-/* One end's view: "src=A,dst=B,sport=1,dport=2", or ICMP's numbers. */
+/* One end's view: "src=A,dst=B,sport=1,dport=2", or ICMP's numbers. Who answers is a backend if it
+ * was chosen here. */
 static void print_tuple(const struct hf_soft_conn *c, bool reply, FILE *out)
 {
+	const struct hf_addr *called = reply && c->translated ? &c->backend : &c->dst;
+	uint16_t port = reply && c->translated ? c->backend_port : c->dport;
 	char src[HF_ADDRSTR_SIZE], dst[HF_ADDRSTR_SIZE];
 	bool icmp = c->proto == HF_PROTO_ICMP || c->proto == HF_PROTO_ICMPV6;
 
 	fprintf(out, "%s=(src=%s,dst=%s", reply ? "reply" : "orig",
-		hf_addr_print(reply ? &c->dst : &c->src, src),
-		hf_addr_print(reply ? &c->src : &c->dst, dst));
+		hf_addr_print(reply ? called : &c->src, src),
+		hf_addr_print(reply ? &c->src : called, dst));
 	if (icmp)
 		fprintf(out, ",id=%u", c->sport);
 	else if (hf_proto_has_ports(c->proto))
-		fprintf(out, ",sport=%" PRIu16 ",dport=%" PRIu16, reply ? c->dport : c->sport,
-			reply ? c->sport : c->dport);
+		fprintf(out, ",sport=%" PRIu16 ",dport=%" PRIu16, reply ? port : c->sport,
+			reply ? c->sport : port);
 	if (icmp && !reply)
 		fprintf(out, ",type=%d,code=%d", c->dport >> 8, c->dport & 0xff);
 	fprintf(out, ",packets=%" PRIu64 ",bytes=%" PRIu64 ")", c->packets[reply], c->bytes[reply]);

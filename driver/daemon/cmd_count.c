@@ -139,8 +139,9 @@ static void counters_text(const struct hf_daemon *d, FILE *out)
 		t.conns, t.conns_max, t.conns_made, t.conns_expired, t.conns_evicted);
 	fprintf(out,
 		"half-open: %" PRIu64 "; flushed %" PRIu64 ", refused %" PRIu64
-		", refused by share %" PRIu64 "\n",
-		t.conns_half_open, t.conns_flushed, t.conns_refused, t.conns_refused_share);
+		", refused by share %" PRIu64 "; translated %" PRIu64 "\n",
+		t.conns_half_open, t.conns_flushed, t.conns_refused, t.conns_refused_share,
+		t.conns_translated);
 	fprintf(out,
 		"fragments: %" PRIu64 ", waiting %" PRIu64 ", completed %" PRIu64
 		", expired %" PRIu64 ", evicted %" PRIu64 "\n",
@@ -196,12 +197,13 @@ static json_t *counters_json(const struct hf_daemon *d)
 		(void)json_object_set_new(reasons, hf_soft_reason_name(r), j);
 	}
 	hf_soft_count_tables(d->soft, &t);
-	conns = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "used",
+	conns = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "used",
 		(json_int_t)t.conns, "max", (json_int_t)t.conns_max, "made",
 		(json_int_t)t.conns_made, "expired", (json_int_t)t.conns_expired, "evicted",
 		(json_int_t)t.conns_evicted, "flushed", (json_int_t)t.conns_flushed, "refused",
 		(json_int_t)t.conns_refused, "refusedByShare", (json_int_t)t.conns_refused_share,
-		"halfOpen", (json_int_t)t.conns_half_open);
+		"halfOpen", (json_int_t)t.conns_half_open, "translated",
+		(json_int_t)t.conns_translated);
 	frags = json_pack("{s:I, s:I, s:I, s:I, s:I}", "used", (json_int_t)t.frags, "waiting",
 		(json_int_t)t.frags_held, "completed", (json_int_t)t.frags_completed, "expired",
 		(json_int_t)t.frags_expired, "evicted", (json_int_t)t.frags_evicted);

@@ -348,6 +348,7 @@ static int read_spec(struct hf_conf_reader *r, const struct hf_yaml *v)
 		{"eal", false, read_eal},
 		{"calicoVersion", false, read_calico},
 		{"connections", false, hf_conf_connections},
+		{"services", false, hf_conf_services},
 		{"poll", false, read_poll},
 		{"workers", false, read_workers},
 		{"ports", true, hf_conf_ports},

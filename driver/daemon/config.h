@@ -74,6 +74,13 @@ enum hf_reclassify {
 	HF_RECLASSIFY_ALL,
 };
 
+/* Services that policy allows for some backends only; enum hf_soft_ambiguous says more. */
+enum hf_ambiguous {
+	HF_AMBIGUOUS_RECHECK,
+	HF_AMBIGUOUS_TRANSLATE,
+	HF_AMBIGUOUS_DROP,
+};
+
 struct hf_place {
 	uint32_t line;
 	uint32_t col;
@@ -132,6 +139,7 @@ struct hf_config {
 	uint32_t max_connections;
 	uint32_t timeouts[HF_CONF_N_TIMERS]; /* seconds; 0: the default */
 	enum hf_reclassify reclassify;
+	enum hf_ambiguous ambiguous;
 	/* Connections in the NIC; after is 0: none. */
 	struct {
 		uint32_t after; /* packets */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-/* The part of the configuration that is about connections. */
+/* The parts of the configuration that are about connections and services. */
 
 #include "config_read.h"
 
@@ -111,4 +111,28 @@ int hf_conf_connections(struct hf_conf_reader *r, const struct hf_yaml *v)
 	};
 
 	return hf_conf_map(r, v, keys, HF_CONF_N(keys), "connections");
+}
+
+static int read_ambiguous(struct hf_conf_reader *r, const struct hf_yaml *v)
+{
+	static const char *const words[] = {
+		[HF_AMBIGUOUS_RECHECK] = "recheck",
+		[HF_AMBIGUOUS_TRANSLATE] = "translate",
+		[HF_AMBIGUOUS_DROP] = "drop",
+	};
+	int rc = hf_conf_word(r, v, "ambiguous", words, HF_CONF_N(words));
+
+	if (rc < 0)
+		return rc;
+	r->c->ambiguous = (enum hf_ambiguous)rc;
+	return 0;
+}
+
+int hf_conf_services(struct hf_conf_reader *r, const struct hf_yaml *v)
+{
+	static const struct hf_conf_key keys[] = {
+		{"ambiguous", false, read_ambiguous},
+	};
+
+	return hf_conf_map(r, v, keys, HF_CONF_N(keys), "services");
 }

@@ -49,8 +49,9 @@ int hf_conf_list(struct hf_conf_reader *r, const struct hf_yaml *v, const char *
 int hf_conf_ports(struct hf_conf_reader *r, const struct hf_yaml *v);
 int hf_conf_pair(struct hf_conf_reader *r, const struct hf_yaml *list);
 
-/* config_conn.c: "connections". */
+/* config_conn.c: "connections" and "services". */
 int hf_conf_connections(struct hf_conf_reader *r, const struct hf_yaml *v);
+int hf_conf_services(struct hf_conf_reader *r, const struct hf_yaml *v);
 
 /* config_changes.c */
 int hf_conf_changes(struct hf_conf_reader *r, const struct hf_yaml *v);

@@ -172,10 +172,16 @@ static int start_soft(struct hf_daemon *d, struct hf_err *err)
 		[HF_RECLASSIFY_DENY_ONLY] = HF_SOFT_RECLASSIFY_DENY_ONLY,
 		[HF_RECLASSIFY_ALL] = HF_SOFT_RECLASSIFY_ALL,
 	};
+	static const enum hf_soft_ambiguous ambiguous[] = {
+		[HF_AMBIGUOUS_RECHECK] = HF_SOFT_AMBIGUOUS_RECHECK,
+		[HF_AMBIGUOUS_TRANSLATE] = HF_SOFT_AMBIGUOUS_TRANSLATE,
+		[HF_AMBIGUOUS_DROP] = HF_SOFT_AMBIGUOUS_DROP,
+	};
 	struct hf_soft_opts opts = {
 		.n_workers = d->config->n_workers,
 		.max_conns = d->config->max_connections,
 		.reclassify = reclassify[d->config->reclassify],
+		.ambiguous = ambiguous[d->config->ambiguous],
 		.socket = (int)rte_socket_id(),
 	};
 	size_t i;

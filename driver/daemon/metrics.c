@@ -128,6 +128,8 @@ static void tables(const struct hf_daemon *d, FILE *out)
 	gauge(out, "connections_max", "Room of the connection table.", t.conns_max);
 	gauge(out, "connections_offloaded", "Rules for single connections in the NICs.",
 		hf_handover_count(d));
+	gauge(out, "connections_translated", "Connections whose backend was chosen here.",
+		t.conns_translated);
 	counter(out, "connections_made_total", "Connections made.", t.conns_made);
 	counter(out, "connections_expired_total", "Connections that have timed out.",
 		t.conns_expired);

@@ -123,6 +123,7 @@ static int make_stats(const struct hf_daemon *d, const char *, struct rte_tel_da
 	hf_soft_count_tables(d->soft, &t);
 	put(data, "connections", t.conns);
 	put(data, "connections_max", t.conns_max);
+	put(data, "connections_translated", t.conns_translated);
 	put(data, "connections_made", t.conns_made);
 	put(data, "connections_expired", t.conns_expired);
 	put(data, "connections_evicted", t.conns_evicted);

@@ -19,9 +19,11 @@ static const char *const reasons[HF_SOFT_N_REASONS] = {
 	[HF_SOFT_KERNEL_ALLOW] = "kernel-allow",
 	[HF_SOFT_TRANSIT] = "transit",
 	[HF_SOFT_DNAT_AMBIGUOUS] = "dnat-ambiguous",
+	[HF_SOFT_DNAT_TRANSLATED] = "dnat-translated",
 	[HF_SOFT_FRAGMENT] = "fragment",
 	[HF_SOFT_DENY] = "deny",
 	[HF_SOFT_KERNEL_DENY] = "kernel-deny",
+	[HF_SOFT_DNAT_REFUSED] = "dnat-refused",
 	[HF_SOFT_NO_RULES] = "no-rules",
 	[HF_SOFT_NO_INTERFACE] = "no-interface",
 	[HF_SOFT_MALFORMED] = "malformed",
@@ -115,6 +117,7 @@ void hf_soft_count_tables(const struct hf_soft *soft, struct hf_soft_table_count
 		sum.conns_refused += stats.refused;
 		sum.conns_refused_share += stats.refused_share;
 		sum.conns_half_open += stats.half_open;
+		sum.conns_translated += hf_xlat_count(worker->xlat);
 		hf_frag_read_stats(worker->frag, &frags);
 		sum.frags += frags.entries;
 		sum.frags_held += frags.held;
@@ -183,6 +186,7 @@ bool hf_soft_next_conn(
 	const struct hf_soft *soft, struct hf_soft_iter *iter, struct hf_soft_conn *ret)
 {
 	struct hf_ct_info info;
+	struct hf_xlat xlat;
 	int i;
 
 	for (; iter->worker < soft->n_workers; iter->worker++, iter->entry = 0) {
@@ -211,6 +215,12 @@ bool hf_soft_next_conn(
 	for (i = 0; i < 2; i++) {
 		ret->packets[i] = info.packets[i];
 		ret->bytes[i] = info.bytes[i];
+	}
+	if (info.translated &&
+		hf_xlat_read(soft->workers[iter->worker]->xlat, info.ticket, &xlat)) {
+		ret->translated = true;
+		ret->backend = xlat.backend;
+		ret->backend_port = xlat.ports ? xlat.backend_port : info.dport;
 	}
 	iter->entry++;
 	return true;

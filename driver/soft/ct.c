@@ -254,10 +254,10 @@ static void count(struct hf_ct_hot *e, bool reply, uint32_t bytes)
 }
 
 /* What the packet of the view makes of the connection's bits. */
-static uint8_t bits_after(
-	const struct hf_ct_hot *e, const struct hf_ct_cold *cold, const struct hf_ct_view *v)
+static uint8_t bits_after(const struct hf_ct_hot *e, const struct hf_ct_cold *cold,
+	const struct hf_ct_view *v, bool translated)
 {
-	uint8_t bits = e->bits;
+	uint8_t bits = (uint8_t)(e->bits | (translated ? HF_CT_TRANSLATED : 0));
 
 	switch (hf_tuple_proto(&v->key)) {
 	case HF_PROTO_TCP:
@@ -302,7 +302,7 @@ static void keep_track(struct hf_ct_cold *cold, const struct hf_ct_view *v)
 }
 
 static void move_entry(struct hf_ct_table *ct, const struct hf_ct_view *v, uint32_t now,
-	uint32_t bytes, uint32_t judged)
+	uint32_t bytes, struct hf_ct_note note)
 {
 	struct hf_ct_pool *p = hf_ct_pool_of(ct, v->family);
 	struct hf_ct_hot *e = hf_ct_hot_at(p, v->at);
@@ -314,10 +314,10 @@ static void move_entry(struct hf_ct_table *ct, const struct hf_ct_view *v, uint3
 		return;
 	}
 	count(e, v->reply, bytes);
-	bits = bits_after(e, cold, v);
+	bits = bits_after(e, cold, v, note.translated);
 	keep_track(cold, v);
-	if (judged && judged != v->judged)
-		cold->judged = judged;
+	if (note.judged && note.judged != v->judged)
+		cold->judged = note.judged;
 	if (bits == e->bits && timer == e->timer && (now ^ e->seen) >> ORDER_SHIFT == 0) {
 		if (v->refresh)
 			HF_CT_SET(e->seen, now);
@@ -407,12 +407,13 @@ static void fill_entry(
 		HF_CT_SET(e->packets_high[i], 0);
 		HF_CT_SET(e->bytes[i], 0);
 	}
-	HF_CT_SET(e->bits, (uint8_t)(v->from | (note.forwarded ? HF_CT_FORWARDED : 0)));
+	HF_CT_SET(e->bits, (uint8_t)(v->from | (note.forwarded ? HF_CT_FORWARDED : 0) |
+				     (note.translated ? HF_CT_TRANSLATED : 0)));
 	HF_CT_SET(e->timer, v->timer);
 }
 
-static int make_entry(struct hf_ct_table *ct, const struct hf_ct_view *v, uint32_t now,
-	uint32_t bytes, struct hf_ct_note note)
+static int make_entry(struct hf_ct_table *ct, struct hf_ct_view *v, uint32_t now, uint32_t bytes,
+	struct hf_ct_note note)
 {
 	struct hf_ct_pool *p = hf_ct_pool_of(ct, v->family);
 	struct hf_ct_hot *e;
@@ -421,7 +422,7 @@ static int make_entry(struct hf_ct_table *ct, const struct hf_ct_view *v, uint32
 
 	if (rc < 0)
 		return rc;
-	at = p->free;
+	v->at = at = p->free;
 	e = hf_ct_hot_at(p, at);
 	p->free = e->next;
 	e->next = p->buckets[v->bucket];
@@ -438,15 +439,15 @@ static int make_entry(struct hf_ct_table *ct, const struct hf_ct_view *v, uint32
 	return 0;
 }
 
-int hf_ct_commit(struct hf_ct_table *ct, const struct hf_ct_view *view, uint64_t now,
-	uint32_t bytes, struct hf_ct_note note)
+int hf_ct_commit(struct hf_ct_table *ct, struct hf_ct_view *view, uint64_t now, uint32_t bytes,
+	struct hf_ct_note note)
 {
 	uint32_t ticks = hf_ct_tick(ct, now);
 
 	if (view->renew)
 		hf_ct_remove(ct, hf_ct_pool_of(ct, view->family), view->at);
 	else if (view->known)
-		move_entry(ct, view, ticks, bytes, note.judged);
+		move_entry(ct, view, ticks, bytes, note);
 	if (!view->make)
 		return 0;
 	return make_entry(ct, view, ticks, bytes, note);

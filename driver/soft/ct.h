@@ -77,14 +77,15 @@ struct hf_ct_key {
 /* What a packet is, and what becomes of the table if it goes on. */
 struct hf_ct_view {
 	enum hf_ct ct;
-	bool make;	/* worth an entry */
-	bool renew;	/* there is an entry of an older connection between the same ports */
-	bool known;	/* there is one of this connection */
-	bool forwarded; /* as given to hf_ct_commit() when the entry was made */
-	bool refresh;	/* the entry's time begins anew */
-	bool end;	/* the entry goes */
-	uint8_t from;	/* which endpoint of the key sent it */
-	uint8_t reply;	/* sent by the end that was called */
+	bool make;	 /* worth an entry */
+	bool renew;	 /* there is an entry of an older connection between the same ports */
+	bool known;	 /* there is one of this connection */
+	bool forwarded;	 /* as given to hf_ct_commit() when the entry was made */
+	bool translated; /* as given to hf_ct_commit() at some time */
+	bool refresh;	 /* the entry's time begins anew */
+	bool end;	 /* the entry goes */
+	uint8_t from;	 /* which endpoint of the key sent it */
+	uint8_t reply;	 /* sent by the end that was called */
 	uint8_t timer;
 	uint8_t kind; /* of an ICMP message */
 	uint8_t family;
@@ -150,6 +151,8 @@ struct hf_ct_info {
 	uint8_t sctp_state;
 	bool replied;
 	bool assured;
+	bool translated;
+	uint64_t ticket;
 	struct hf_addr src; /* of the end that called */
 	struct hf_addr dst;
 	uint16_t sport; /* ICMP: identifier */
@@ -182,16 +185,17 @@ void hf_ct_look(struct hf_ct_table *ct, const struct rte_mbuf *m, const struct h
 /* What hf_ct_commit() keeps in an entry. */
 struct hf_ct_note {
 	bool forwarded;	 /* of a new one */
+	bool translated; /* from now on (xlat.h) */
 	uint32_t judged; /* generation of the policy that has allowed it; 0: as it was */
 };
 
 /*
  * The packet of the view goes on: bytes long. The table must not have been touched since
- * hf_ct_look(). -ENOSPC: a new connection, and no room for it; -EDQUOT: and its source has more
- * than its share. The packet must be dropped then.
+ * hf_ct_look(). view->at becomes the place of a new connection. -ENOSPC: a new connection, and no
+ * room for it; -EDQUOT: and its source has more than its share. The packet must be dropped then.
  */
-int hf_ct_commit(struct hf_ct_table *ct, const struct hf_ct_view *view, uint64_t now,
-	uint32_t bytes, struct hf_ct_note note);
+int hf_ct_commit(struct hf_ct_table *ct, struct hf_ct_view *view, uint64_t now, uint32_t bytes,
+	struct hf_ct_note note);
 
 /*
  * The connection of the view is refused although it was assured: it is among the first that make
@@ -207,8 +211,15 @@ void hf_ct_demote(struct hf_ct_table *ct, const struct hf_ct_view *view, uint64_
  */
 #define HF_CT_TICKET_SPARE 30 /* the lowest one */
 #define HF_CT_TICKET_BITS  16
+#define HF_CT_TICKET_REPLY (UINT64_C(1) << 47) /* set in the direction of replies */
 uint32_t hf_ct_packets(const struct hf_ct_table *ct, const struct hf_ct_view *view);
 uint64_t hf_ct_ticket(const struct hf_ct_table *ct, const struct hf_ct_view *view);
+
+/* Is it still the same connection, forgotten or not? */
+bool hf_ct_has_ticket(const struct hf_ct_table *ct, uint64_t ticket);
+/* The connection, of either direction, to which a packet like this one belongs. False: none. */
+bool hf_ct_find_ticket(struct hf_ct_table *ct, const struct hf_pkt *pkt, uint32_t zone,
+	uint64_t now, uint64_t *ret_ticket);
 
 /* Removes at most max expired entries. Returns how many. */
 unsigned int hf_ct_expire(struct hf_ct_table *ct, uint64_t now, unsigned int max);

@@ -196,7 +196,7 @@ static void look_first(const struct hf_ct_table *ct, const struct rte_mbuf *m,
 	}
 	v->ct = valid ? HF_CT_NEW : HF_CT_INVALID;
 	v->make = valid;
-	v->forwarded = false;
+	v->forwarded = v->translated = false;
 }
 
 static void look_tcp(const struct hf_ct_table *ct, const struct hf_ct_pool *p,
@@ -259,6 +259,7 @@ static void look_known(const struct hf_ct_table *ct, const struct hf_ct_pool *p,
 	v->known = true;
 	v->reply = v->from != (e->bits & HF_CT_CALLER);
 	v->forwarded = e->bits & HF_CT_FORWARDED;
+	v->translated = e->bits & HF_CT_TRANSLATED;
 	v->judged = p->cold[v->at].judged;
 	v->ct = v->reply || e->bits & HF_CT_REPLIED ? HF_CT_ESTABLISHED : HF_CT_NEW;
 	if (pkt->proto == HF_PROTO_TCP) {
@@ -280,7 +281,8 @@ void hf_ct_look(struct hf_ct_table *ct, const struct rte_mbuf *m, const struct h
 	struct hf_ct_pool *p = hf_ct_pool_of(ct, view->family);
 
 	view->make = view->renew = view->known = view->refresh = view->end = false;
-	view->forwarded = false;
+	view->forwarded = view->translated = false;
+	view->reply = 0;
 	view->judged = 0;
 	switch ((enum hf_icmp_kind)view->kind) {
 	case HF_ICMP_UNTRACKED:
@@ -302,6 +304,24 @@ void hf_ct_look(struct hf_ct_table *ct, const struct rte_mbuf *m, const struct h
 		look_first(ct, m, pkt, view);
 	else
 		look_known(ct, p, m, pkt, view);
+}
+
+bool hf_ct_find_ticket(struct hf_ct_table *ct, const struct hf_pkt *pkt, uint32_t zone,
+	uint64_t now, uint64_t *ret_ticket)
+{
+	struct hf_ct_view view;
+	struct hf_ct_pool *p;
+
+	hf_ct_aim(ct, pkt, zone, &view);
+	if (view.kind != HF_ICMP_QUERY && view.kind != HF_ICMP_ANSWER)
+		return false;
+	p = hf_ct_pool_of(ct, view.family);
+	view.at = find_entry(ct, p, &view.key, view.bucket, hf_ct_tick(ct, now));
+	if (view.at == HF_CT_NIL)
+		return false;
+	view.reply = view.from != (hf_ct_hot_at(p, view.at)->bits & HF_CT_CALLER);
+	*ret_ticket = hf_ct_ticket(ct, &view);
+	return true;
 }
 
 void hf_ct_find(struct hf_ct_table *ct, const struct rte_mbuf *m, const struct hf_pkt *pkt,

@@ -6,6 +6,16 @@
 
 #include <string.h>
 
+#define TICKET_VERSION 48
+#define TICKET_PLACE   ((1u << HF_CT_TICKET_SPARE) - 1)
+static_assert(HF_CT_TICKET_SPARE + HF_CT_TICKET_BITS <= 47, "a ticket is one word");
+
+/* i as for hf_ct_read(). */
+static uint64_t ticket_of(uint16_t version, uint32_t i)
+{
+	return (uint64_t)version << TICKET_VERSION | i;
+}
+
 uint32_t hf_ct_count(const struct hf_ct_table *ct)
 {
 	return HF_CT_GET(ct->pools[0].n) + HF_CT_GET(ct->pools[1].n);
@@ -49,6 +59,7 @@ static void describe(const struct hf_ct_table *ct, const struct hf_ct_pool *p, u
 		ret->proto == HF_PROTO_SCTP ? HF_CT_GET(p->cold[at].sctp.state) : HF_SCTP_NONE;
 	ret->replied = bits & HF_CT_REPLIED;
 	ret->assured = bits & HF_CT_ASSURED;
+	ret->translated = bits & HF_CT_TRANSLATED;
 	left = (int32_t)(HF_CT_GET(e->seen) + ct->ticks[timer < HF_CT_N_TIMERS ? timer : 0] -
 			 hf_ct_ticks_of(ct, now));
 	ret->expires = now + (uint64_t)((int64_t)left * (int64_t)ct->cycles_per_tick);
@@ -68,13 +79,10 @@ bool hf_ct_read(const struct hf_ct_table *ct, uint32_t i, struct hf_ct_info *ret
 	if (version % 2 == 0)
 		return false;
 	describe(ct, p, at, ret);
+	ret->ticket = ticket_of(version, i);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return HF_CT_GET(e->version) == version;
 }
-
-#define TICKET_VERSION 48
-#define TICKET_REPLY   (UINT64_C(1) << 47)
-static_assert(HF_CT_TICKET_SPARE + HF_CT_TICKET_BITS <= 47, "a ticket is one word");
 
 uint32_t hf_ct_packets(const struct hf_ct_table *ct, const struct hf_ct_view *view)
 {
@@ -85,20 +93,25 @@ uint64_t hf_ct_ticket(const struct hf_ct_table *ct, const struct hf_ct_view *vie
 {
 	const struct hf_ct_hot *e = hf_ct_hot_at(&ct->pools[view->family == 6], view->at);
 
-	return (uint64_t)e->version << TICKET_VERSION | (view->reply ? TICKET_REPLY : 0) |
-	       (view->at + (view->family == 6 ? ct->max : 0));
+	return ticket_of(e->version, view->at + (view->family == 6 ? ct->max : 0)) |
+	       (view->reply ? HF_CT_TICKET_REPLY : 0);
+}
+
+bool hf_ct_has_ticket(const struct hf_ct_table *ct, uint64_t ticket)
+{
+	uint32_t i = ticket & TICKET_PLACE;
+
+	return HF_CT_GET(hf_ct_hot_at(&ct->pools[i >= ct->max], i % ct->max)->version) ==
+	       ticket >> TICKET_VERSION;
 }
 
 bool hf_ct_read_ticket(
 	const struct hf_ct_table *ct, uint64_t ticket, struct hf_ct_info *ret, bool *ret_reply)
 {
-	uint32_t i = ticket & ((1u << HF_CT_TICKET_SPARE) - 1);
-	const struct hf_ct_pool *p = &ct->pools[i >= ct->max];
-
-	if (!hf_ct_read(ct, i, ret))
+	if (!hf_ct_read(ct, ticket & TICKET_PLACE, ret))
 		return false;
-	*ret_reply = ticket & TICKET_REPLY;
-	return HF_CT_GET(hf_ct_hot_at(p, i % ct->max)->version) == ticket >> TICKET_VERSION;
+	*ret_reply = ticket & HF_CT_TICKET_REPLY;
+	return hf_ct_has_ticket(ct, ticket);
 }
 
 bool hf_ct_filter_fits(const struct hf_ct_filter *f, const struct hf_ct_info *info)

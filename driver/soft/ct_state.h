@@ -24,6 +24,7 @@ enum {
 	HF_CT_REPLIED = 0x02,
 	HF_CT_ASSURED = 0x04,
 	HF_CT_FORWARDED = 0x08,
+	HF_CT_TRANSLATED = 0x10,
 };
 
 /*

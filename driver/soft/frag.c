@@ -39,6 +39,7 @@ struct held {
 	struct rte_mbuf *m;
 	uint32_t tag;
 	uint8_t fate;
+	struct hf_addr to;
 	STAILQ_ENTRY(held) next;
 };
 
@@ -62,6 +63,7 @@ struct entry {
 	uint8_t first;	/* enum first */
 	bool spoilt;	/* by an overlap */
 	uint8_t n_ranges;
+	struct hf_addr to;			 /* what fragments are given; family 0: nothing */
 	struct range ranges[HF_FRAG_RANGES_MAX]; /* what has come, sorted, with gaps between */
 	struct held_list held;
 	TAILQ_ENTRY(entry) by_age;
@@ -183,8 +185,10 @@ static void decide(struct hf_frag_table *frag, struct entry *e, enum hf_frag_fat
 
 	if (STAILQ_EMPTY(&e->held))
 		return;
-	for (h = STAILQ_FIRST(&e->held); h; h = STAILQ_NEXT(h, next))
+	for (h = STAILQ_FIRST(&e->held); h; h = STAILQ_NEXT(h, next)) {
 		h->fate = (uint8_t)fate;
+		h->to = e->to;
+	}
 	STAILQ_CONCAT(to, &e->held);
 	TAILQ_REMOVE(&frag->waiting, e, by_wait);
 }
@@ -332,7 +336,7 @@ enum hf_frag_fate hf_frag_check_first(
 }
 
 void hf_frag_first(struct hf_frag_table *frag, const struct hf_pkt *pkt, uint32_t zone,
-	uint64_t now, bool pass)
+	uint64_t now, bool pass, const struct hf_addr *to)
 {
 	struct frag_key key;
 	struct entry *e;
@@ -342,6 +346,8 @@ void hf_frag_first(struct hf_frag_table *frag, const struct hf_pkt *pkt, uint32_
 	if (!e)
 		return;
 	e->first = pass ? FIRST_PASSED : FIRST_DROPPED;
+	if (to)
+		e->to = *to;
 	decide(frag, e, pass ? HF_FRAG_PASS : HF_FRAG_DROP);
 	forget_if_complete(frag, e);
 }
@@ -371,7 +377,7 @@ static enum hf_frag_fate hold(
 }
 
 enum hf_frag_fate hf_frag_later(struct hf_frag_table *frag, struct rte_mbuf *m,
-	const struct hf_pkt *pkt, uint32_t zone, uint32_t tag, uint64_t now)
+	const struct hf_pkt *pkt, uint32_t zone, uint32_t tag, uint64_t now, struct hf_addr *ret_to)
 {
 	enum hf_frag_fate fate;
 	struct entry *e;
@@ -382,6 +388,7 @@ enum hf_frag_fate hf_frag_later(struct hf_frag_table *frag, struct rte_mbuf *m,
 	if (e->first == FIRST_MISSING)
 		return hold(frag, e, m, tag);
 	fate = e->first == FIRST_PASSED ? HF_FRAG_PASS : HF_FRAG_DROP;
+	*ret_to = e->to;
 	forget_if_complete(frag, e);
 	return fate;
 }
@@ -393,13 +400,14 @@ static struct rte_mbuf *take(struct hf_frag_table *frag, struct held *h)
 	return h->m;
 }
 
-struct rte_mbuf *hf_frag_next_pass(struct hf_frag_table *frag, uint32_t tag)
+struct rte_mbuf *hf_frag_next_pass(struct hf_frag_table *frag, uint32_t tag, struct hf_addr *ret_to)
 {
 	struct held *h = STAILQ_FIRST(&frag->passed);
 
 	if (!h || h->tag != tag)
 		return NULL;
 	STAILQ_REMOVE_HEAD(&frag->passed, next);
+	*ret_to = h->to;
 	return take(frag, h);
 }
 

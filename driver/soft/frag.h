@@ -60,16 +60,21 @@ void hf_frag_free(struct hf_frag_table *frag);
 
 /*
  * Before a first fragment is judged: HF_FRAG_PASS if it is to be, otherwise what it is. Then
- * hf_frag_first() notes what became of it, and decides about those that have waited for it.
+ * hf_frag_first() notes what became of it, and decides about those that have waited for it. to: the
+ * address that the others shall be given as well, when they are passed on; NULL: they stay.
  */
 enum hf_frag_fate hf_frag_check_first(
 	struct hf_frag_table *frag, const struct hf_pkt *pkt, uint32_t zone, uint64_t now);
 void hf_frag_first(struct hf_frag_table *frag, const struct hf_pkt *pkt, uint32_t zone,
-	uint64_t now, bool pass);
+	uint64_t now, bool pass, const struct hf_addr *to);
 
-/* m becomes the table's if the fate is HF_FRAG_HELD; tag is given back with it. */
+/*
+ * m becomes the table's if the fate is HF_FRAG_HELD; tag is given back with it. *ret_to is set if
+ * it is HF_FRAG_PASS: the address it shall be given, or none (family 0).
+ */
 enum hf_frag_fate hf_frag_later(struct hf_frag_table *frag, struct rte_mbuf *m,
-	const struct hf_pkt *pkt, uint32_t zone, uint32_t tag, uint64_t now);
+	const struct hf_pkt *pkt, uint32_t zone, uint32_t tag, uint64_t now,
+	struct hf_addr *ret_to);
 
 void hf_frag_expire(struct hf_frag_table *frag, uint64_t now, unsigned int max);
 
@@ -78,7 +83,8 @@ void hf_frag_expire(struct hf_frag_table *frag, uint64_t now, unsigned int max);
  * none: of those that go on and have this tag, or of the others. Both must be called until they
  * give NULL before the next fragment may be kept.
  */
-struct rte_mbuf *hf_frag_next_pass(struct hf_frag_table *frag, uint32_t tag);
+struct rte_mbuf *hf_frag_next_pass(
+	struct hf_frag_table *frag, uint32_t tag, struct hf_addr *ret_to);
 struct rte_mbuf *hf_frag_next_drop(
 	struct hf_frag_table *frag, uint32_t *ret_tag, enum hf_frag_fate *ret_fate);
 

@@ -284,6 +284,36 @@ static int fill_backends(struct hf_gen *gen)
 	return 0;
 }
 
+/* May a call to the service reach a backend without leaving by a wire? */
+static bool is_loose(const struct hf_gen *gen, const struct hf_dnat *dnat)
+{
+	const struct hf_dest *dest;
+	uint16_t t;
+
+	for (t = 0; t < dnat->n_to; t++) {
+		dest = hf_find_dest(gen, &dnat->to[t].addr, NULL);
+		if (dest->class == HF_CLASS_HOST || !gen->ifaces[dest->out].wired)
+			return true;
+	}
+	return false;
+}
+
+/* Of services with more backends than are judged for a packet. */
+static int mark_loose(struct hf_gen *gen)
+{
+	size_t i, n = hf_rules_n_dnats(gen->rules);
+
+	gen->loose = calloc(n + 1, sizeof(*gen->loose));
+	if (!gen->loose)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		const struct hf_dnat *dnat = hf_rules_dnat(gen->rules, i);
+
+		gen->loose[i] = dnat->n_to > HF_BACKENDS_MAX && is_loose(gen, dnat);
+	}
+	return 0;
+}
+
 static int make_counts(struct hf_gen *gen)
 {
 	unsigned int w;
@@ -355,6 +385,8 @@ int hf_gen_new(const struct hf_soft *soft, const struct hf_rules *rules, struct 
 		rc = make_counts(gen);
 	if (rc == 0)
 		rc = share_dests(gen, soft->gen);
+	if (rc == 0)
+		rc = mark_loose(gen);
 	if (rc < 0) {
 		hf_gen_free(gen);
 		return hf_fail(err, rc, "software path: out of memory for new rules");
@@ -377,6 +409,7 @@ void hf_gen_free(struct hf_gen *gen)
 	free(gen->carried);
 	free(gen->from_older);
 	free(gen->backends);
+	free(gen->loose);
 	free(gen->logs);
 	free(gen->denies);
 	free(gen->tagged);

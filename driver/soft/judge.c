@@ -15,12 +15,6 @@
 
 #include <string.h>
 
-/*
- * Backends of a service that are judged for one packet once one is known to be allowed. A bound on
- * what a single packet may cost; services with more are rare, and taken for ambiguous.
- */
-#define BACKENDS_MAX 64
-
 /* Every member by itself: clearing all of it first costs more than the rest. */
 static void base_ports(const struct hf_case *c, uint16_t in, struct hf_key *ret)
 {
@@ -108,7 +102,7 @@ static void note_forwarded(const struct hf_case *c, const struct hf_addr *dst, u
 	const struct hf_judged *j)
 {
 	if (passes(j) && j->forwarded)
-		hf_nat_note(c->soft->nat, c->m, c->pkt, dst, dport, c->now);
+		hf_nat_note(c->soft->nat, c->m, c->pkt, dst, dport, false, c->now);
 }
 
 /* Coming in with the destination that the key has. */
@@ -121,6 +115,37 @@ static struct hf_judged judge_arrival(const struct hf_case *c, struct hf_key *ke
 	j = judge_key(c, key);
 	note_forwarded(c, &key->dst, key->dport, &j);
 	return j;
+}
+
+/* Does it leave by a wire of ours once it has come in? There it is judged again. */
+static bool leaves_by_wire(const struct hf_gen *gen, const struct hf_key *key)
+{
+	return key->class != HF_CLASS_HOST && gen->ifaces[key->out].wired;
+}
+
+/* The key is for backend i of the choice's service, which was judged so. */
+static void note_backend(const struct hf_case *c, const struct hf_key *key, unsigned int i,
+	const struct hf_judged *j)
+{
+	struct hf_choice *choice = c->choice;
+
+	if (passes(j)) {
+		choice->allowed[choice->n_allowed++] = (struct hf_allowed){
+			.to = (uint16_t)i, .forwarded = j->forwarded, .origin = j->origin};
+		return;
+	}
+	if (!leaves_by_wire(c->gen, key) || choice->n_denied == HF_BACKENDS_MAX)
+		choice->slips = true;
+	else
+		choice->denied[choice->n_denied++] = (uint16_t)i;
+}
+
+static void aim_at_backend(
+	struct hf_key *key, const struct hf_addr *addr, bool has_port, uint16_t port)
+{
+	key->dst = *addr;
+	if (has_port && hf_proto_has_ports(key->proto))
+		key->dport = port;
 }
 
 /*
@@ -140,14 +165,17 @@ static struct hf_judged judge_service(
 			continue;
 		if (n > 0 && !opens(c->ct))
 			break;
-		if (any && n >= BACKENDS_MAX) {
+		if (any && n >= HF_BACKENDS_MAX) {
 			ambiguous = true;
+			if (c->choice)
+				c->choice->slips |=
+					c->gen->loose[dnat - hf_rules_dnat(c->gen->rules, 0)];
 			break;
 		}
-		key->dst = dnat->to[i].addr;
-		if (dnat->proto && hf_proto_has_ports(key->proto))
-			key->dport = dnat->to[i].port;
+		aim_at_backend(key, &dnat->to[i].addr, dnat->proto, dnat->to[i].port);
 		one = judge_arrival(c, key);
+		if (c->choice)
+			note_backend(c, key, i, &one);
 		if (n++ == 0)
 			all = one;
 		else if (passes(&one) != passes(&all))
@@ -168,6 +196,16 @@ static struct hf_judged judge_service(
 	return all;
 }
 
+struct hf_judged hf_judge_backend(const struct hf_case *c, const struct hf_xlat *x)
+{
+	struct hf_key key;
+
+	base_key(c, c->iface, &key);
+	key.dnated = true;
+	aim_at_backend(&key, &x->backend, x->ports, x->backend_port);
+	return judge_arrival(c, &key);
+}
+
 static struct hf_judged judge_in(const struct hf_case *c)
 {
 	const struct hf_dnat *dnat = NULL;
@@ -180,6 +218,11 @@ static struct hf_judged judge_in(const struct hf_case *c)
 		dnat = hf_rules_find_dnat(c->gen->rules, key.proto, &key.dst, key.dport);
 	if (!dnat || dnat->n_to == 0)
 		return judge_arrival(c, &key);
+	if (c->choice) {
+		c->choice->dnat = dnat;
+		c->choice->slips = false;
+		c->choice->n_denied = c->choice->n_allowed = 0;
+	}
 	return judge_service(c, &key, dnat);
 }
 
@@ -320,12 +363,17 @@ static struct hf_judged judge_out(const struct hf_case *c)
 	const struct hf_dest *from = hf_find_dest(c->gen, &c->pkt->src, NULL);
 	bool uplink = c->gen->ifaces[c->iface].from != HF_FROM_WORKLOAD;
 	bool own = is_own_source(&c->pkt->src, from);
+	enum hf_nat_fate fate = HF_NAT_UNKNOWN;
 	struct hf_key key;
 
 	base_key(c, own ? HF_IF_HOST : from->out, &key);
 	/* By what it leaves by: a multicast group that this host is in, too, is outside here. */
 	leave_by(&key, c->iface, uplink ? HF_CLASS_REMOTE : HF_CLASS_WORKLOAD);
-	if (own && uplink && (c->forwarded || hf_nat_check(c->soft->nat, c->m, c->pkt, c->now)))
+	if (own && !c->forwarded)
+		fate = hf_nat_check(c->soft->nat, c->m, c->pkt, c->now);
+	if (fate == HF_NAT_REFUSED && opens(c->ct))
+		return (struct hf_judged){.reason = HF_SOFT_DNAT_REFUSED, .origin = HF_NO_ORIGIN};
+	if (own && uplink && (c->forwarded || fate == HF_NAT_FORWARDED))
 		return (struct hf_judged){
 			.reason = HF_SOFT_TRANSIT, .origin = HF_NO_ORIGIN, .forwarded = true};
 	if (own || !c->gen->ifaces[key.in].wired)

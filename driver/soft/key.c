@@ -151,6 +151,7 @@ static bool parse_ip4(struct span *s, struct hf_pkt *pkt)
 		s->end = s->at + total;
 	else if (!s->quoted)
 		return false;
+	pkt->l3_off = s->at;
 	s->at += head;
 
 	pkt->src.family = pkt->dst.family = 4;
@@ -246,6 +247,7 @@ static bool parse_ip6(struct span *s, struct hf_pkt *pkt)
 	if (!p || p[0] >> 4 != 6)
 		return false;
 	payload = be16(p + 4);
+	pkt->l3_off = s->at;
 	s->at += IP6_SIZE;
 	if (payload <= s->end - s->at)
 		s->end = s->at + payload;
@@ -347,6 +349,7 @@ static inline bool parse_plain(const struct rte_mbuf *m, struct hf_pkt *ret)
 		m->ol_flags & (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED))
 		return false;
 	size -= ETHER_SIZE;
+	ret->l3_off = ETHER_SIZE;
 	if (be16(eth + 12) == ETHERTYPE_IP4) {
 		len = be16(ip + 2);
 		if (ip[0] != 0x45 || len < IP4_SIZE || len > size ||

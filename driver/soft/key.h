@@ -49,6 +49,7 @@ struct hf_pkt {
 	uint32_t frag_id;
 	uint32_t frag_off; /* bytes */
 	uint32_t frag_len; /* bytes of the fragmented part in this packet */
+	uint32_t l3_off;   /* where the IP header begins in the mbuf */
 	uint32_t l4_off;   /* where the transport header begins in the mbuf */
 	uint32_t l4_len;   /* transport header and payload, without link padding */
 };

@@ -17,11 +17,12 @@
 #define TICKS_PER_S 16
 #define LIFE_TICKS  (2 * TICKS_PER_S) /* far longer than the kernel keeps a packet */
 #define PAYLOAD	    64		      /* bytes of payload that tell packets apart */
+#define REFUSED	    (UINT64_C(1) << 16)
 
 struct hf_nat {
 	uint64_t cycles_per_tick;
 	uint32_t seed[2];
-	uint64_t slots[N_SLOTS]; /* print << 16 | tick */
+	uint64_t slots[N_SLOTS]; /* print << 17 | refused << 16 | tick */
 };
 
 /* Bytes of the transport header and behind that translation does not touch. */
@@ -114,21 +115,21 @@ static uint16_t tick(const struct hf_nat *nat, uint64_t now)
 }
 
 /* The low bits choose the place, the high ones are kept in it. */
-static uint64_t word(uint64_t print, uint16_t ticks)
+static uint64_t word(uint64_t print, bool refused, uint16_t ticks)
 {
-	return (print & ~UINT64_C(0xffff)) | ticks;
+	return (print & ~(REFUSED | UINT64_C(0xffff))) | (refused ? REFUSED : 0) | ticks;
 }
 
 void hf_nat_note(struct hf_nat *nat, const struct rte_mbuf *m, const struct hf_pkt *pkt,
-	const struct hf_addr *dst, uint16_t dport, uint64_t now)
+	const struct hf_addr *dst, uint16_t dport, bool refused, uint64_t now)
 {
 	uint64_t print = print_of(nat, m, pkt, dst, dport);
 
-	__atomic_store_n(
-		&nat->slots[print % N_SLOTS], word(print, tick(nat, now)), __ATOMIC_RELAXED);
+	__atomic_store_n(&nat->slots[print % N_SLOTS], word(print, refused, tick(nat, now)),
+		__ATOMIC_RELAXED);
 }
 
-bool hf_nat_check(
+enum hf_nat_fate hf_nat_check(
 	const struct hf_nat *nat, const struct rte_mbuf *m, const struct hf_pkt *pkt, uint64_t now)
 {
 	uint16_t dport = hf_proto_has_ports(pkt->proto) ? pkt->dport : 0;
@@ -137,5 +138,7 @@ bool hf_nat_check(
 	uint16_t age = (uint16_t)(tick(nat, now) - (uint16_t)kept + 1);
 
 	/* The worker that kept it may have begun its burst a little later than we ours. */
-	return word(kept, 0) == word(print, 0) && age <= LIFE_TICKS + 1;
+	if (word(kept, false, 0) != word(print, false, 0) || age > LIFE_TICKS + 1)
+		return HF_NAT_UNKNOWN;
+	return kept & REFUSED ? HF_NAT_REFUSED : HF_NAT_FORWARDED;
 }

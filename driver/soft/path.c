@@ -8,6 +8,7 @@
  * other (connections, fragments) is seen and left in the last stage, in their order.
  */
 
+#include "rewrite.h"
 #include "state.h"
 
 #include <hepflow/plan.h>
@@ -42,7 +43,8 @@ struct slot {
 	enum hf_frag frag; /* HF_FRAG_NONE if it was decided when it was read */
 	enum hf_soft_reason reason;
 	uint32_t origin;
-	struct hf_pkt pkt; /* unless it was decided when it was read */
+	const struct hf_xlat *answer; /* rewritten: it was sent by the backend of this one */
+	struct hf_pkt pkt;	      /* unless it was decided when it was read */
 };
 
 /* What the NIC has said of the packet: HF_MARK_*, or 0. */
@@ -96,11 +98,12 @@ static bool must_rejudge(const struct hf_case *c, const struct hf_ct_view *view)
 	       view->judged != c->gen->number;
 }
 
-static struct hf_judged judge(const struct hf_case *c, const struct hf_ct_view *view, uint32_t mark)
+static struct hf_judged judge(const struct hf_case *c, const struct hf_ct_view *view,
+	const struct hf_xlat *x, uint32_t mark)
 {
 	struct hf_judged j = {.origin = HF_NO_ORIGIN};
 
-	if (must_rejudge(c, view) && !hf_rejudge(c, view, &j))
+	if (must_rejudge(c, view) && !hf_rejudge(c, view, x, &j))
 		return j;
 	/* Validity is nothing a NIC knows; the rules have the say over what is invalid. */
 	if (mark == HF_MARK_ALLOW && c->ct != HF_CT_INVALID) {
@@ -139,6 +142,7 @@ static void make_case(const struct burst *b, const struct slot *s, struct hf_cas
 	ret->wire = b->number;
 	ret->tap = b->worker->tap;
 	ret->origins = b->origins;
+	ret->choice = NULL;
 }
 
 /* Is the connection one for the NIC, and has it waited for long enough? */
@@ -156,18 +160,78 @@ static void offer(const struct burst *b, const struct slot *s, const struct hf_c
 		hf_offers_add(b->worker, view, b->gen->conn_mark);
 }
 
-/* A packet with a transport header, of which the view knows the place in the table. */
-static void judge_packet(const struct burst *b, struct slot *s, struct hf_ct_view *view)
+/* The translation of the packet's connection; NULL: it has none. */
+static const struct hf_xlat *find_xlat(const struct burst *b, const struct hf_ct_view *view)
+{
+	if (!view->known || !view->translated)
+		return NULL;
+	return hf_xlat_find(b->worker->xlat, hf_ct_ticket(b->worker->ct, view));
+}
+
+/* May it reach a backend of a service, and which? */
+static void settle(const struct hf_case *c, struct hf_worker *worker, const struct hf_ct_view *view,
+	const struct hf_xlat **x, struct hf_judged *j, struct hf_xlat *room)
+{
+	if (j->reason == HF_SOFT_DNAT_AMBIGUOUS) {
+		hf_translate_settle(c, worker, view, *x, j, room);
+		if (j->reason == HF_SOFT_DNAT_TRANSLATED)
+			*x = room;
+	} else if (hf_soft_reason_passes(j->reason) && j->reason != HF_SOFT_ALLOW_UNTRACKED &&
+		   (hf_translate_is_taken(c, worker, view) ||
+			   (view->known && view->translated && !*x))) {
+		j->reason = HF_SOFT_DNAT_REFUSED;
+	}
+}
+
+static bool commit(
+	const struct burst *b, struct slot *s, struct hf_ct_view *view, struct hf_ct_note note)
+{
+	switch (hf_ct_commit(b->worker->ct, view, b->now, rte_pktmbuf_pkt_len(s->m), note)) {
+	case 0:
+		return true;
+	case -EDQUOT:
+		s->reason = HF_SOFT_SOURCE_FULL;
+		return false;
+	default:
+		s->reason = HF_SOFT_TABLE_FULL;
+		return false;
+	}
+}
+
+/* What has been let in goes where its connection goes. */
+static void send_on(const struct burst *b, struct slot *s, const struct hf_case *c,
+	const struct hf_ct_view *view, const struct hf_xlat *x)
+{
+	if (s->reason == HF_SOFT_DNAT_TRANSLATED && !view->end)
+		hf_translate_begin(c, b->worker, view, x);
+	if (b->dir == HF_SOFT_IN && x)
+		hf_translate_call(s->m, &s->pkt, x);
+	else if (b->dir == HF_SOFT_IN && c->ct == HF_CT_RELATED)
+		hf_translate_error(s->m, &s->pkt, b->worker, b->wire->zone, b->now);
+}
+
+/*
+ * A packet with a transport header, of which the view knows the place in the table. *ret_to: the
+ * address it was sent on to, or none (family 0).
+ */
+static void judge_packet(
+	const struct burst *b, struct slot *s, struct hf_ct_view *view, struct hf_addr *ret_to)
 {
 	struct hf_ct_note note = {0};
+	struct hf_choice choice;
+	const struct hf_xlat *x;
 	struct hf_judged j;
+	struct hf_xlat room;
 	struct hf_case c;
 
 	make_case(b, s, &c);
 	hf_ct_look(b->worker->ct, s->m, &s->pkt, b->now, view);
 	c.ct = view->ct;
 	c.forwarded = view->forwarded;
-	j = judge(&c, view, s->mark);
+	c.choice = &choice;
+	x = find_xlat(b, view);
+	j = judge(&c, view, x, s->mark);
+	settle(&c, b->worker, view, &x, &j, &room);
 	s->reason = j.reason;
 	s->origin = j.origin;
 	if (!hf_soft_reason_passes(j.reason) && must_rejudge(&c, view))
@@ -175,18 +239,15 @@ static void judge_packet(const struct burst *b, struct slot *s, struct hf_ct_vie
 	if (!hf_soft_reason_passes(j.reason) || j.reason == HF_SOFT_ALLOW_UNTRACKED)
 		return;
 	note.forwarded = j.forwarded;
+	note.translated = j.reason == HF_SOFT_DNAT_TRANSLATED;
 	note.judged = b->gen->number;
-	switch (hf_ct_commit(b->worker->ct, view, b->now, rte_pktmbuf_pkt_len(s->m), note)) {
-	case 0:
-		if (s->reason == HF_SOFT_ESTABLISHED)
-			offer(b, s, view);
-		break;
-	case -EDQUOT:
-		s->reason = HF_SOFT_SOURCE_FULL;
-		break;
-	default:
-		s->reason = HF_SOFT_TABLE_FULL;
-	}
+	if (!commit(b, s, view, note))
+		return;
+	if (x && b->dir == HF_SOFT_IN)
+		*ret_to = x->backend;
+	send_on(b, s, &c, view, x);
+	if (s->reason == HF_SOFT_ESTABLISHED)
+		offer(b, s, view);
 }
 
 /* No reason yet: the packet waits. */
@@ -212,15 +273,30 @@ static uint32_t frag_tag(unsigned int wire, enum hf_soft_dir dir)
 	return wire << 1 | dir;
 }
 
+/* A later fragment goes where its first was sent, or comes from where that seemed to come. */
+static void send_fragment(struct rte_mbuf *m, const struct hf_pkt *pkt, enum hf_soft_dir dir,
+	const struct hf_addr *addr)
+{
+	struct hf_rewrite to = {.dst = dir == HF_SOFT_IN, .addr = *addr};
+
+	if (addr->family)
+		hf_rewrite(m, pkt, &to);
+}
+
 static enum hf_soft_reason judge_later(
 	const struct burst *b, struct rte_mbuf *m, const struct hf_pkt *pkt, uint32_t mark)
 {
 	uint32_t tag = frag_tag((unsigned int)(b->wire - b->gen->wires), b->dir);
+	enum hf_frag_fate fate;
+	struct hf_addr to;
 
 	/* The NIC allows a fragment only when its verdict does not need the ports. */
-	if (mark == HF_MARK_ALLOW)
+	if (mark == HF_MARK_ALLOW && !hf_xlat_count(b->worker->xlat))
 		return HF_SOFT_MARKED;
-	return fates[hf_frag_later(b->worker->frag, m, pkt, frag_zone(b), tag, b->now)];
+	fate = hf_frag_later(b->worker->frag, m, pkt, frag_zone(b), tag, b->now, &to);
+	if (fate == HF_FRAG_PASS)
+		send_fragment(m, pkt, b->dir, &to);
+	return fates[fate];
 }
 
 static void decide(struct slot *s, enum hf_soft_reason reason)
@@ -236,6 +312,7 @@ static void read_packet(const struct burst *b, struct slot *s)
 	s->origin = HF_NO_ORIGIN;
 	s->mark = mark_of(b, s->m);
 	s->frag = HF_FRAG_NONE;
+	s->answer = NULL;
 	if (s->mark == HF_MARK_ALLOW_UNTRACKED) {
 		decide(s, HF_SOFT_MARKED_UNTRACKED);
 		return;
@@ -332,6 +409,21 @@ static void judge_untracked(const struct burst *b, struct slot *slots, unsigned 
 	}
 }
 
+/* Answers to what was sent to a backend here become the service's, before anybody looks at them. */
+static void take_answers(const struct burst *b, struct slot *slots, unsigned int n)
+{
+	unsigned int i;
+
+	if (b->dir != HF_SOFT_OUT || !hf_xlat_count(b->worker->xlat))
+		return;
+	for (i = 0; i < n; i++) {
+		struct slot *s = &slots[i];
+
+		if (!s->decided && s->frag != HF_FRAG_LATER)
+			s->answer = hf_translate_answer(s->m, &s->pkt, b->worker, b->wire->zone);
+	}
+}
+
 static bool is_tracked(const struct slot *s)
 {
 	return !s->decided && s->frag != HF_FRAG_LATER;
@@ -353,26 +445,46 @@ static void find_places(
 	}
 }
 
-/* Fourth stage, in order: what depends on packets before, and what is left for those behind. */
-static void judge_tracked(const struct burst *b, struct slot *s, struct hf_ct_view *view)
+/* As it came: the table of fragments knows it so. */
+static struct hf_pkt as_it_came(const struct slot *s)
+{
+	struct hf_pkt pkt = s->pkt;
+
+	if (s->answer)
+		pkt.src = s->answer->backend;
+	return pkt;
+}
+
+static void judge_first(const struct burst *b, struct slot *s, struct hf_ct_view *view)
 {
 	struct hf_frag_table *frag = b->worker->frag;
-	enum hf_frag_fate fate = HF_FRAG_PASS;
+	struct hf_pkt pkt = as_it_came(s);
+	enum hf_frag_fate fate = hf_frag_check_first(frag, &pkt, frag_zone(b), b->now);
+	struct hf_addr to = {0};
 
-	if (s->frag == HF_FRAG_FIRST)
-		fate = hf_frag_check_first(frag, &s->pkt, frag_zone(b), b->now);
+	if (s->answer)
+		to = s->answer->service;
 	if (fate != HF_FRAG_PASS) {
 		s->reason = fates[fate];
 		s->origin = HF_NO_ORIGIN;
 		return;
 	}
-	if (!s->decided && s->frag == HF_FRAG_LATER)
+	if (!s->decided)
+		judge_packet(b, s, view, &to);
+	hf_frag_first(frag, &pkt, frag_zone(b), b->now, hf_soft_reason_passes(s->reason), &to);
+}
+
+/* Fourth stage, in order: what depends on packets before, and what is left for those behind. */
+static void judge_tracked(const struct burst *b, struct slot *s, struct hf_ct_view *view)
+{
+	struct hf_addr to;
+
+	if (s->frag == HF_FRAG_FIRST)
+		judge_first(b, s, view);
+	else if (!s->decided && s->frag == HF_FRAG_LATER)
 		s->reason = judge_later(b, s->m, &s->pkt, s->mark);
 	else if (!s->decided)
-		judge_packet(b, s, view);
-	if (s->frag == HF_FRAG_FIRST)
-		hf_frag_first(
-			frag, &s->pkt, frag_zone(b), b->now, hf_soft_reason_passes(s->reason));
+		judge_packet(b, s, view, &to);
 }
 
 /* Does a capture ask for it? */
@@ -441,8 +553,10 @@ static unsigned int run_batch(const struct burst *b, struct rte_mbuf **pkts, uns
 		slots[i].m = pkts[i];
 		read_packet(b, &slots[i]);
 	}
-	if (b->wire)
+	if (b->wire) {
+		take_answers(b, slots, n);
 		judge_untracked(b, slots, n);
+	}
 	find_places(b, slots, n, views);
 	for (i = 0; i < n; i++)
 		judge_tracked(b, &slots[i], &views[i]);
@@ -469,13 +583,17 @@ uint16_t hf_soft_more(struct hf_soft *soft, unsigned int worker, unsigned int wi
 	enum hf_soft_dir dir, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct hf_worker *w = soft->workers[worker];
+	struct hf_addr to;
+	struct hf_pkt pkt;
 	uint16_t i;
 
 	for (i = 0; i < n; i++) {
-		struct rte_mbuf *m = hf_frag_next_pass(w->frag, frag_tag(wire, dir));
+		struct rte_mbuf *m = hf_frag_next_pass(w->frag, frag_tag(wire, dir), &to);
 
 		if (!m)
 			break;
+		if (to.family && hf_pkt_parse(m, &pkt) == HF_PARSE_IP)
+			send_fragment(m, &pkt, dir, &to);
 		hf_count(&w->reasons[HF_SOFT_FRAGMENT], 1, rte_pktmbuf_pkt_len(m));
 		hf_count(&w->wires[wire][dir].tx, 1, rte_pktmbuf_pkt_len(m));
 		pkts[i] = m;
@@ -518,6 +636,7 @@ void hf_soft_poll(struct hf_soft *soft, unsigned int worker, uint64_t now)
 {
 	(void)hf_ct_expire(soft->workers[worker]->ct, now, SWEEP_POLL);
 	hf_frag_expire(soft->workers[worker]->frag, now, SWEEP_POLL);
+	hf_xlat_sweep(soft->workers[worker]->xlat, soft->workers[worker]->ct, SWEEP_POLL);
 	drop_fragments(soft->workers[worker]);
 	rte_rcu_qsbr_quiescent(soft->qsbr, worker);
 }

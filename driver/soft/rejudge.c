@@ -52,7 +52,8 @@ static struct hf_pkt opening(const struct hf_case *c, const struct hf_ct_view *v
 	return pkt;
 }
 
-bool hf_rejudge(const struct hf_case *c, const struct hf_ct_view *view, struct hf_judged *ret)
+bool hf_rejudge(const struct hf_case *c, const struct hf_ct_view *view, const struct hf_xlat *x,
+	struct hf_judged *ret)
 {
 	struct hf_pkt pkt = opening(c, view);
 	struct hf_case first = *c;
@@ -61,9 +62,12 @@ bool hf_rejudge(const struct hf_case *c, const struct hf_ct_view *view, struct h
 	first.pkt = &pkt;
 	first.ct = HF_CT_NEW;
 	first.tap = NULL; /* it has been logged */
+	first.choice = NULL;
 	if (view->reply)
 		first.dir = c->dir == HF_SOFT_IN ? HF_SOFT_OUT : HF_SOFT_IN;
-	j = hf_judge(&first);
+	j = x && first.dir == HF_SOFT_IN ? hf_judge_backend(&first, x) : hf_judge(&first);
+	if (j.reason == HF_SOFT_DNAT_AMBIGUOUS && c->soft->ambiguous == HF_SOFT_AMBIGUOUS_DROP)
+		j.reason = HF_SOFT_DNAT_REFUSED;
 	if (hf_soft_reason_passes(j.reason) ||
 		(c->gen->denies && (j.origin == HF_NO_ORIGIN || !c->gen->denies[j.origin])))
 		return true;

@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define XLAT_PART 4 /* of the connections of a family may be translated ones */
+#define XLAT_MIN  16u
+
 static_assert(HF_SOFT_N_TIMERS == HF_CT_N_TIMERS, "they are the same");
 
 bool hf_soft_set_timeout(struct hf_soft_opts *opts, const char *name, uint32_t seconds)
@@ -55,7 +58,10 @@ static int worker_new(
 		return rc;
 	w->tap = hf_tap_new(opts->socket);
 	w->memo = hf_memo_new(opts->socket);
-	if (!w->tap || !w->memo || hf_offers_new(opts->socket, &w->offers) < 0)
+	if (!w->tap || !w->memo ||
+		hf_xlat_new(RTE_MAX(ct.max_entries / XLAT_PART, XLAT_MIN), opts->socket, &w->xlat) <
+			0 ||
+		hf_offers_new(opts->socket, &w->offers) < 0)
 		return hf_fail(err, -ENOMEM, "software path: out of memory");
 	return hf_frag_new(&frag, &w->frag, err);
 }
@@ -83,6 +89,7 @@ int hf_soft_new(const struct hf_soft_opts *opts, struct hf_soft **ret, struct hf
 	if (!soft)
 		return hf_fail(err, -ENOMEM, "software path: out of memory");
 	soft->reclassify = opts->reclassify;
+	soft->ambiguous = opts->ambiguous;
 	soft->hz = opts->hz ? opts->hz : rte_get_tsc_hz();
 	soft->aside_from = opts->aside_from ? opts->aside_from : HF_SOFT_ASIDE_FROM;
 	while (rc == 0 && soft->n_workers < opts->n_workers) {
@@ -121,6 +128,7 @@ void hf_soft_free(struct hf_soft *soft)
 		if (!soft->workers[w])
 			continue;
 		hf_ct_free(soft->workers[w]->ct);
+		hf_xlat_free(soft->workers[w]->xlat);
 		hf_frag_free(soft->workers[w]->frag);
 		hf_tap_free(soft->workers[w]->tap);
 		hf_memo_free(soft->workers[w]->memo);

@@ -6,7 +6,8 @@
  * hepflow is a bump in the wire. A wire is one interface of the host cut open: the outer side is
  * what the interface is plugged into (an uplink's network, a pod), the inner side is the kernel's
  * end of the same interface. Routing, ARP and address translation stay with the kernel; this
- * library lets packets of a wire pass or drops them, and changes none. Bursts come per wire and
+ * library lets packets of a wire pass or drops them, and changes none but those of services that it
+ * has to choose a backend for (enum hf_soft_ambiguous). Bursts come per wire and
  * direction: IN is from the outer side towards the kernel, OUT from the kernel to the outer side.
  *
  * Verdicts are those of hf_rules_lookup() on the published rules, with connections tracked as
@@ -84,17 +85,19 @@ enum hf_soft_reason {
 	HF_SOFT_ALLOW_UNTRACKED,  /* allow-untracked */
 	HF_SOFT_KERNEL_ALLOW, /* kernel-allow: no decision, and the host's own default is accept */
 	HF_SOFT_TRANSIT,      /* transit: judged on the wire it came by */
-	HF_SOFT_DNAT_AMBIGUOUS, /* dnat-ambiguous: allowed for some backends of a service */
-	HF_SOFT_FRAGMENT,	/* fragment: as its first fragment */
+	HF_SOFT_DNAT_AMBIGUOUS,	 /* dnat-ambiguous: allowed for some backends of a service */
+	HF_SOFT_DNAT_TRANSLATED, /* dnat-translated: the same, and sent to one of these */
+	HF_SOFT_FRAGMENT,	 /* fragment: as its first fragment */
 	/* dropped */
-	HF_SOFT_DENY,		  /* deny: by the rules */
-	HF_SOFT_KERNEL_DENY,	  /* kernel-deny: no decision, and the host's own default is drop */
-	HF_SOFT_NO_RULES,	  /* no-rules: nothing published yet */
-	HF_SOFT_NO_INTERFACE,	  /* no-interface: the host has none for this wire and these tags */
-	HF_SOFT_MALFORMED,	  /* malformed */
-	HF_SOFT_FRAGMENT_DENY,	  /* fragment-deny: as its first fragment */
-	HF_SOFT_FRAGMENT_UNKNOWN, /* fragment-unknown: its first has not come in time */
-	HF_SOFT_FRAGMENT_OVERLAP, /* fragment-overlap: of a datagram with bytes that came twice */
+	HF_SOFT_DENY,	       /* deny: by the rules */
+	HF_SOFT_KERNEL_DENY,   /* kernel-deny: no decision, and the host's own default is drop */
+	HF_SOFT_DNAT_REFUSED,  /* dnat-refused: allowed for some, and may not go to one of these */
+	HF_SOFT_NO_RULES,      /* no-rules: nothing published yet */
+	HF_SOFT_NO_INTERFACE,  /* no-interface: the host has none for this wire and these tags */
+	HF_SOFT_MALFORMED,     /* malformed */
+	HF_SOFT_FRAGMENT_DENY, /* fragment-deny: as its first fragment */
+	HF_SOFT_FRAGMENT_UNKNOWN,   /* fragment-unknown: its first has not come in time */
+	HF_SOFT_FRAGMENT_OVERLAP,   /* fragment-overlap: of a datagram with bytes that came twice */
 	HF_SOFT_FRAGMENT_DUPLICATE, /* fragment-duplicate */
 	HF_SOFT_TABLE_FULL,  /* table-full: allowed, but no room to remember the connection */
 	HF_SOFT_SOURCE_FULL, /* source-full: the same, as its source has more than its share */
@@ -112,6 +115,21 @@ enum hf_soft_reclassify {
 	HF_SOFT_RECLASSIFY_ALL,	      /* it ends if it is not allowed, for want of a rule as well */
 };
 
+/*
+ * What becomes of calls to a service that policy allows to some of its backends and not to others,
+ * as the kernel behind us would choose one that we do not know yet.
+ */
+enum hf_soft_ambiguous {
+	/*
+	 * They are the kernel's, and judged again where they leave for the backend. If one that is
+	 * denied could be reached without leaving by a wire: as HF_SOFT_AMBIGUOUS_TRANSLATE.
+	 */
+	HF_SOFT_AMBIGUOUS_RECHECK,
+	/* They are sent to an allowed backend here, and the kernel finds them rewritten. */
+	HF_SOFT_AMBIGUOUS_TRANSLATE,
+	HF_SOFT_AMBIGUOUS_DROP,
+};
+
 struct hf_soft_opts {
 	unsigned int n_workers;		     /* 1 .. HF_SOFT_WORKERS_MAX */
 	uint32_t max_conns;		     /* of each worker and family; 0: HF_SOFT_CONNS */
@@ -119,6 +137,7 @@ struct hf_soft_opts {
 	uint32_t max_held;		     /* of each worker; 0: HF_SOFT_FRAGS_HELD */
 	uint32_t timeouts[HF_SOFT_N_TIMERS]; /* seconds, by hf_soft_set_timeout(); 0: the default */
 	enum hf_soft_reclassify reclassify;
+	enum hf_soft_ambiguous ambiguous;
 	uint64_t hz;	   /* cycles a second; 0: those of the TSC */
 	int socket;	   /* NUMA node for the tables, or SOCKET_ID_ANY */
 	size_t aside_from; /* rules and nets; 0: HF_SOFT_ASIDE_FROM */
@@ -271,8 +290,9 @@ struct hf_soft_table_counts {
 	uint64_t conns_refused;	      /* no room */
 	uint64_t conns_refused_share; /* the source had more than its share of the half-open ones */
 	uint64_t conns_half_open;
-	uint64_t frags;	     /* datagrams in the making */
-	uint64_t frags_held; /* fragments that wait for their first */
+	uint64_t conns_translated; /* in use, sent to a backend here */
+	uint64_t frags;		   /* datagrams in the making */
+	uint64_t frags_held;	   /* fragments that wait for their first */
 	uint64_t frags_completed;
 	uint64_t frags_expired;
 	uint64_t frags_evicted;
@@ -301,6 +321,9 @@ struct hf_soft_conn {
 	const char *state; /* TCP and SCTP: as Linux prints it; others: "" */
 	bool replied;
 	bool assured;
+	bool translated;
+	struct hf_addr backend; /* of a translated one: who answers */
+	uint16_t backend_port;
 	struct hf_addr src; /* the end that called */
 	struct hf_addr dst;
 	uint16_t sport; /* ICMP: identifier */

@@ -16,6 +16,7 @@
 #include "nat.h"
 #include "soft.h"
 #include "tap.h"
+#include "xlat.h"
 
 #include <hepflow/rules.h>
 
@@ -129,6 +130,7 @@ struct hf_gen {
 	bool *logs;	    /* by block: it logs, or leads to one that does; NULL: none does */
 	size_t n_backends;
 	struct hf_backend *backends; /* sorted by hf_backend_cmp() */
+	bool *loose; /* by hf_rules_dnat(): of more than HF_BACKENDS_MAX, not all behind wires */
 	size_t n_origins;
 	struct hf_soft_count *counts[HF_SOFT_WORKERS_MAX]; /* by origin */
 	/* The control thread's: */
@@ -141,6 +143,7 @@ struct hf_gen {
 
 struct hf_worker {
 	struct hf_ct_table *ct;
+	struct hf_xlat_table *xlat;
 	struct hf_frag_table *frag;
 	struct hf_tap *tap;
 	struct hf_memo *memo;
@@ -185,6 +188,7 @@ struct hf_soft {
 	uint32_t last_zone;
 	uint32_t conn_mark; /* of the last generation */
 	enum hf_soft_reclassify reclassify;
+	enum hf_soft_ambiguous ambiguous;
 	uint32_t last_number; /* of generations */
 	uint64_t capture;     /* atomic: HF_CAPTURE_*; 0: nothing is captured */
 	struct hf_wire wires[HF_SOFT_WIRES_MAX];
@@ -240,6 +244,30 @@ struct hf_soft_count hf_gen_count(const struct hf_gen *gen, size_t i);
 int hf_logs_build(const struct hf_rules *rules, bool **ret);
 /* judge.c */
 
+/*
+ * Backends of a service that are judged for one packet once one is known to be allowed. A bound on
+ * what a single packet may cost; services with more are rare, and taken for ambiguous.
+ */
+#define HF_BACKENDS_MAX 64
+
+/* One that is allowed. */
+struct hf_allowed {
+	uint16_t to; /* in hf_dnat.to */
+	bool forwarded;
+	uint32_t origin;
+};
+
+/* What is known of the backends of an ambiguous service. */
+struct hf_choice {
+	const struct hf_dnat *dnat;
+	/* One that is not allowed could be reached where nobody judges again. */
+	bool slips;
+	uint16_t n_denied;
+	uint16_t n_allowed;
+	uint16_t denied[HF_BACKENDS_MAX];
+	struct hf_allowed allowed[HF_BACKENDS_MAX];
+};
+
 /* A packet on its way through the rules. */
 struct hf_case {
 	const struct hf_soft *soft;
@@ -255,6 +283,7 @@ struct hf_case {
 	uint16_t wire;
 	struct hf_tap *tap;	       /* NULL: nothing is logged */
 	struct hf_soft_count *origins; /* this worker's; NULL: rules that log are not counted */
+	struct hf_choice *choice;      /* filled for HF_SOFT_DNAT_AMBIGUOUS, unless it is NULL */
 };
 
 struct hf_judged {
@@ -264,6 +293,8 @@ struct hf_judged {
 };
 
 struct hf_judged hf_judge(const struct hf_case *c);
+/* Coming in for a service, and sent to this backend of it. */
+struct hf_judged hf_judge_backend(const struct hf_case *c, const struct hf_xlat *x);
 /* logs.c. The packet is judged by this key: what logs of it. For gen->logs that is not NULL. */
 void hf_logs_walk(const struct hf_case *c, const struct hf_key *key);
 
@@ -294,7 +325,35 @@ bool hf_judge_blind(const struct hf_case *c, struct hf_blind *blind, struct hf_j
  * go on by these rules? If not, *ret says by what.
  */
 int hf_rejudge_build(const struct hf_soft *soft, struct hf_gen *gen);
-bool hf_rejudge(const struct hf_case *c, const struct hf_ct_view *view, struct hf_judged *ret);
+bool hf_rejudge(const struct hf_case *c, const struct hf_ct_view *view, const struct hf_xlat *x,
+	struct hf_judged *ret);
+
+/*
+ * translate.c. Calls to services that are allowed for some backends only. The worker's.
+ *
+ * What becomes of a packet that is HF_SOFT_DNAT_AMBIGUOUS by c->choice: *j says it. If it is
+ * HF_SOFT_DNAT_TRANSLATED now, it goes to the backend of *ret. x: to which its connection goes so
+ * far, or NULL.
+ */
+void hf_translate_settle(const struct hf_case *c, struct hf_worker *worker,
+	const struct hf_ct_view *view, const struct hf_xlat *x, struct hf_judged *j,
+	struct hf_xlat *ret);
+/* Is the tuple of this new packet in use behind a translation? */
+bool hf_translate_is_taken(
+	const struct hf_case *c, struct hf_worker *worker, const struct hf_ct_view *view);
+/* The connection of the view, which has been committed, goes that way from now on. */
+void hf_translate_begin(const struct hf_case *c, struct hf_worker *worker,
+	const struct hf_ct_view *view, const struct hf_xlat *x);
+/* On the way in: a packet of the connection, or an ICMP error about one of its answers. */
+void hf_translate_call(struct rte_mbuf *m, const struct hf_pkt *pkt, const struct hf_xlat *x);
+void hf_translate_error(struct rte_mbuf *m, const struct hf_pkt *pkt, struct hf_worker *worker,
+	uint32_t zone, uint64_t now);
+/*
+ * On the way out: what a backend answers gets the service's address again, *pkt as well. NULL: it
+ * is no such answer.
+ */
+const struct hf_xlat *hf_translate_answer(
+	struct rte_mbuf *m, struct hf_pkt *pkt, struct hf_worker *worker, uint32_t zone);
 
 /*
  * offer.c. Connections that the NIC is to know. The mark says under which rules: a generation that

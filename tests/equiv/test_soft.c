@@ -18,6 +18,7 @@
 #include <hepflow/policy.h>
 #include <hepflow/ref.h>
 #include <hepflow/rules.h>
+#include <soft/key.h>
 #include <soft/soft.h>
 
 #include "../unit/driver/soft/soft_test.h"
@@ -305,4 +306,244 @@ Test(soft, agrees_with_the_reference_on_conversations_while_policy_changes, .tim
 		t.pass, t.drop, t.kept, t.untracked, t.updates);
 	cr_expect(n < WORLDS || (t.pass > 1000 && t.drop > 1000 && t.kept > 500 &&
 					t.untracked > 20 && t.updates > 100));
+}
+
+/*
+ * Services: the reference is asked about every backend. What is sent to one here must be sent to
+ * one that it allows, and the answer must come back as the service's.
+ */
+#define SERVICE_WORLDS 120
+#define CALLS	       40
+
+struct service_tally {
+	size_t agreed, translated, refused, rechecked, answered;
+};
+
+static bool ref_allows(const struct place *p, const struct hf_packet *pkt)
+{
+	enum hf_from from =
+		hf_rules_iface(p->rules, (size_t)hf_rules_find_iface(p->rules, pkt->in))->from;
+	struct hf_ref_result r = {0};
+
+	cr_assert_eq(hf_ref_eval(p->model, pkt, NULL, NULL, &r, NULL), 0);
+	if (r.verdict == HF_VERDICT_NO_DECISION)
+		return hf_rules_kernel_policy(p->rules, from, r.class) == HF_VERDICT_ALLOW;
+	return r.verdict != HF_VERDICT_DENY;
+}
+
+/* May a call be sent there, as far as the way of the answer goes? */
+static bool answers(const struct place *p, const struct hf_packet *pkt, const struct hf_addr *to)
+{
+	const struct hf_iface *in =
+		hf_rules_iface(p->rules, (size_t)hf_rules_find_iface(p->rules, pkt->in));
+
+	return !hf_addr_equal(to, &pkt->src) &&
+	       (in->from == HF_FROM_WORKLOAD ||
+		       hf_rules_find_dest(p->rules, to)->class != HF_CLASS_REMOTE);
+}
+
+/* What comes out for a packet, or false. */
+static bool cross(struct place *p, unsigned int wire, enum hf_soft_dir dir,
+	const struct hf_packet *pkt, struct hf_pkt *ret)
+{
+	struct frame_opts opts = {.payload = 8};
+	uint8_t frame[FRAME_MAX];
+	size_t n = make_frame(pkt, &opts, frame);
+	struct rte_mbuf *m = make_mbuf(frame, n, n);
+
+	if (hf_soft_burst(p->soft, 0, wire, dir, &m, 1, p->now) == 0)
+		return false;
+	cr_assert_eq(hf_pkt_parse(m, ret), HF_PARSE_IP);
+	rte_pktmbuf_free(m);
+	return true;
+}
+
+static void check_answer(struct place *p, unsigned int wire, const struct hf_packet *call,
+	const struct hf_pkt *sent, struct service_tally *tally)
+{
+	struct hf_packet answer = {
+		.proto = call->proto,
+		.src = sent->dst,
+		.dst = sent->src,
+		.sport = sent->dport,
+		.dport = sent->sport,
+		.tcp_flags = call->proto == HF_PROTO_TCP ? HF_TCP_SYN | HF_TCP_ACK : 0,
+	};
+	struct hf_pkt got;
+
+	if (!cross(p, wire, HF_SOFT_OUT, &answer, &got))
+		return; /* untracked policy, perhaps */
+	cr_expect(hf_addr_equal(&got.src, &call->dst) && got.sport == call->dport);
+	tally->answered++;
+}
+
+static void check_call(struct place *p, unsigned int wire, const struct hf_packet *call,
+	const struct hf_dnat *dnat, bool translate, struct service_tally *tally)
+{
+	size_t n = 0, n_allowed = 0, n_good = 0;
+	bool slips = false, passed, found = false;
+	struct hf_packet copy = *call;
+	struct hf_pkt sent;
+	uint16_t t;
+
+	passed = cross(p, wire, HF_SOFT_IN, call, &sent);
+	copy.has_dnat = true;
+	for (t = 0; t < dnat->n_to; t++) {
+		const struct hf_addr *to = &dnat->to[t].addr;
+		bool allows;
+
+		if (to->family != call->src.family)
+			continue;
+		copy.dnat = dnat->to[t];
+		if (!dnat->proto || !copy.dnat.port)
+			copy.dnat.port = call->dport;
+		allows = ref_allows(p, &copy);
+		n++;
+		n_allowed += allows;
+		n_good += allows && answers(p, call, to);
+		slips |= !allows && hf_rules_find_dest(p->rules, to)->class == HF_CLASS_HOST;
+		found |= passed && allows && hf_addr_equal(&sent.dst, to) &&
+			 sent.dport == copy.dnat.port && answers(p, call, to);
+	}
+	if (n_allowed == 0 || n_allowed == n) {
+		cr_expect_eq(passed, n_allowed > 0);
+		cr_expect(!passed || hf_addr_equal(&sent.dst, &call->dst));
+		tally->agreed++;
+	} else if (!translate && !slips) {
+		cr_expect(passed && hf_addr_equal(&sent.dst, &call->dst) &&
+			  sent.dport == call->dport);
+		tally->rechecked++;
+	} else if (n_good == 0) {
+		cr_expect(!passed);
+		tally->refused++;
+	} else {
+		cr_expect(passed && found);
+		tally->translated++;
+		check_answer(p, wire, call, &sent, tally);
+	}
+}
+
+/* A call to some service, by whoever comes in by the interface. */
+static bool make_call(struct place *p, struct hf_rand *rand, const struct hf_dnat *dnat,
+	const char *const *names, size_t n, struct hf_packet *ret)
+{
+	hf_world_packet(rand, names, n, ret);
+	if (dnat->addr.family != ret->src.family || !ret->in[0] ||
+		hf_rules_find_iface(p->rules, ret->in) <= 0 || dnat->n_to < 2)
+		return false;
+	*ret = (struct hf_packet){
+		.proto = dnat->proto ? dnat->proto : HF_PROTO_UDP,
+		.src = ret->src,
+		.dst = dnat->addr,
+		.sport = (uint16_t)(1024 + hf_rand_below(rand, 60000)),
+		.dport = dnat->port ? dnat->port : 7,
+		.ct = HF_CT_NEW,
+	};
+	return true;
+}
+
+/* Services with several backends of all kinds, which worlds have few of. */
+static void add_services(struct hf_world *world)
+{
+	static const char
+		mark[] = "  dnat:\n",
+		more[] =
+			"    - {proto: tcp, dst: 192.0.2.10, port: 30002, to: ['10.65.0.2:80',"
+			" '10.65.0.3:3000', '192.0.2.10:22', '10.65.1.5:3000']}\n"
+			"    - {proto: udp, dst: 10.96.0.11, port: 53, to: ['10.65.0.2:53', "
+			"'10.65.0.3:53',"
+			" '192.0.2.10:53', '198.51.100.7:53']}\n"
+			"    - {proto: sctp, dst: 192.0.2.10, port: 30003, to: ['10.65.0.2:80',"
+			" '10.65.0.3:443', '192.0.2.10:8080']}\n"
+			"    - {proto: tcp, dst: 'fd00:96::b', port: 443, to: ['[fd00:65::2]:3000',"
+			" '[fd00:65::2]:443', '[2001:db8::10]:8080']}\n";
+	size_t i;
+
+	for (i = 0; i < world->docs.n; i++) {
+		char *head = world->docs.v[i].head, *text, *at = strstr(head, mark);
+
+		if (!at)
+			continue;
+		at += strlen(mark);
+		cr_assert(asprintf(&text, "%.*s%s%s", (int)(at - head), head, more, at) > 0);
+		free(head);
+		world->docs.v[i].head = text;
+	}
+}
+
+static bool services_init(struct place *p, struct hf_rand *rand, bool translate,
+	const char *names[64], unsigned int wires[64])
+{
+	struct hf_soft_opts opts = {.n_workers = 1,
+		.max_conns = 4096,
+		.max_frags = 8,
+		.hz = HZ,
+		.ambiguous = translate ? HF_SOFT_AMBIGUOUS_TRANSLATE : HF_SOFT_AMBIGUOUS_RECHECK,
+		.socket = SOCKET_ID_ANY};
+	size_t i, n;
+
+	*p = (struct place){.now = HZ};
+	hf_world_init(&p->world, rand);
+	add_services(&p->world);
+	build(&p->world, &p->model, &p->rules);
+	n = hf_rules_n_ifaces(p->rules);
+	cr_assert_leq(n, 64);
+	cr_assert_eq(hf_soft_new(&opts, &p->soft, NULL), 0);
+	for (i = 0; i < n; i++) {
+		const struct hf_iface *iface = hf_rules_iface(p->rules, i);
+
+		names[i] = iface->name;
+		if (i > 0)
+			cr_assert_eq(hf_soft_add_wire(p->soft, iface->name,
+					     iface->from == HF_FROM_WORKLOAD ? HF_SOFT_WORKLOAD
+									     : HF_SOFT_UPLINK,
+					     &wires[i], NULL),
+				0);
+	}
+	cr_assert_eq(hf_soft_worker_start(p->soft, 0), 0);
+	cr_assert_eq(hf_soft_publish(p->soft, p->rules, NULL), 0);
+	return hf_rules_n_dnats(p->rules) > 0;
+}
+
+Test(soft, sends_calls_to_backends_that_the_reference_allows, .timeout = 300)
+{
+	size_t i, k,
+		n = getenv("HF_SEEDS") ? strtoul(getenv("HF_SEEDS"), NULL, 10) : SERVICE_WORLDS;
+	struct service_tally t = {0};
+	unsigned int wires[64];
+	const char *names[64];
+	struct hf_packet call;
+	struct hf_rand rand;
+	struct place p;
+
+	for (i = 0; i < n; i++) {
+		bool any;
+
+		hf_rand_init(&rand, hf_test_seed(), 100000 + i);
+		any = services_init(&p, &rand, i % 2, names, wires);
+		for (k = 0; any && k < CALLS; k++) {
+			const struct hf_dnat *dnat = hf_rules_dnat(
+				p.rules, hf_rand_below(&rand, hf_rules_n_dnats(p.rules)));
+			char line[512];
+
+			if (!make_call(&p, &rand, dnat, names, hf_rules_n_ifaces(p.rules), &call))
+				continue;
+			strcpy(call.in,
+				names[hf_rand_below(&rand, hf_rules_n_ifaces(p.rules) - 1) + 1]);
+			if (call.proto == HF_PROTO_TCP)
+				call.tcp_flags = HF_TCP_SYN;
+			(void)hf_packet_print(&call, line, sizeof(line));
+			check_call(&p, wires[hf_rules_find_iface(p.rules, call.in)], &call, dnat,
+				i % 2, &t);
+			p.now += 700 * HZ;
+			hf_soft_poll(p.soft, 0, p.now);
+		}
+		place_fini(&p);
+		mbufs_fini();
+	}
+	fprintf(stderr,
+		"# services: agreed %zu, sent on %zu (answered %zu), refused %zu, rechecked %zu\n",
+		t.agreed, t.translated, t.answered, t.refused, t.rechecked);
+	cr_expect(n < SERVICE_WORLDS || (t.agreed > 200 && t.translated > 50 && t.answered > 40 &&
+						t.refused > 10 && t.rechecked > 50));
 }

@@ -76,6 +76,7 @@ Test(config, everything_is_read)
 		     "  calicoVersion: v3.28.1\n"
 		     "  connections: {max: 4096, timeouts: {udp: 5, tcp-established: 3600},\n"
 		     "    offload: {after: 50, max: 99, idle: 7}, reclassify: deny-only}\n"
+		     "  services: {ambiguous: translate}\n"
 		     "  poll: adaptive\n"
 		     "  strict-invalid: true\n"
 		     "  changes: {refused: keep, proof: {budget: 50, rules: 10, undecided: "
@@ -104,6 +105,7 @@ Test(config, everything_is_read)
 	cr_expect_eq(c->offload.max, 99);
 	cr_expect_eq(c->offload.idle, 7);
 	cr_expect_eq(c->reclassify, HF_RECLASSIFY_DENY_ONLY);
+	cr_expect_eq(c->ambiguous, HF_AMBIGUOUS_TRANSLATE);
 	cr_assert_eq(c->poll, HF_POLL_ADAPTIVE);
 	cr_assert(c->strict_invalid);
 	cr_assert(c->keep_refused && c->proof_must);
@@ -188,6 +190,8 @@ Test(config, wrong_input_is_refused_with_its_place)
 			"c.yaml:8:43: idle must be a number from 1 to 86400"},
 		{HEAD POLICY PORTS "  connections: {offload: {after: 1, age: 3}}\n",
 			"c.yaml:8:37: unknown key 'age' in offload"},
+		{HEAD POLICY PORTS "  services: {ambiguous: maybe}\n",
+			"c.yaml:8:25: ambiguous must be one of: recheck, translate, drop"},
 		{HEAD POLICY PORTS "  connections: {reclassify: true}\n",
 			"c.yaml:8:29: reclassify must be one of: off, deny-only, all"},
 		{HEAD POLICY PORTS "  connections: {min: 10}\n",

@@ -10,6 +10,7 @@ struct hf_soft *soft;
 struct hf_rules *rules;
 unsigned int eth0, cali0, cali1;
 enum hf_soft_reclassify path_reclassify;
+enum hf_soft_ambiguous path_ambiguous;
 uint64_t now = 1000 * HZ;
 
 void path_init(const char *yaml)
@@ -20,6 +21,7 @@ void path_init(const char *yaml)
 		.max_frags = 16,
 		.hz = HZ,
 		.reclassify = path_reclassify,
+		.ambiguous = path_ambiguous,
 		.socket = SOCKET_ID_ANY,
 	};
 

@@ -82,6 +82,7 @@ extern struct hf_rules *rules;
 extern unsigned int eth0, cali0, cali1;
 extern uint64_t now;
 extern enum hf_soft_reclassify path_reclassify; /* for path_init() */
+extern enum hf_soft_ambiguous path_ambiguous;
 
 /* Publishes the rules of the text for the three wires. */
 void path_init(const char *yaml);

@@ -64,15 +64,16 @@ static struct rte_mbuf *mbuf_of(const char *ends, struct piece p, struct hf_pkt 
 static enum hf_frag_fate send_to(uint32_t zone, const char *ends, struct piece p, bool pass)
 {
 	enum hf_frag_fate fate;
+	struct hf_addr where;
 	struct hf_pkt pkt;
 	struct rte_mbuf *m = mbuf_of(ends, p, &pkt);
 
 	if (p.from) {
-		fate = hf_frag_later(frags, m, &pkt, zone, TAG, now);
+		fate = hf_frag_later(frags, m, &pkt, zone, TAG, now, &where);
 	} else {
 		fate = hf_frag_check_first(frags, &pkt, zone, now);
 		if (fate == HF_FRAG_PASS)
-			hf_frag_first(frags, &pkt, zone, now, pass);
+			hf_frag_first(frags, &pkt, zone, now, pass, NULL);
 	}
 	if (fate != HF_FRAG_HELD)
 		rte_pktmbuf_free(m);
@@ -105,10 +106,11 @@ static struct hf_frag_stats stats(void)
 /* How many of those that were kept go on now, and how many do not, with this fate. */
 static unsigned int passed(void)
 {
+	struct hf_addr where;
 	struct rte_mbuf *m;
 	unsigned int n;
 
-	for (n = 0; (m = hf_frag_next_pass(frags, TAG)); n++)
+	for (n = 0; (m = hf_frag_next_pass(frags, TAG, &where)); n++)
 		rte_pktmbuf_free(m);
 	return n;
 }
