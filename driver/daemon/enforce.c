@@ -3,6 +3,7 @@
 #include "enforce.h"
 
 #include "daemon.h"
+#include "device.h"
 #include "ledger.h"
 #include "handover.h"
 #include "log.h"
@@ -175,6 +176,27 @@ static void note_places(const struct hf_daemon *d, const struct hf_txn *txn)
 	}
 }
 
+/*
+ * A connection that a NIC delivers by older rules, and does not give back, would outlive them. Its
+ * ports are stopped and started, which takes all rules of theirs.
+ */
+static void purge(struct hf_daemon *d)
+{
+	struct hf_err err = {0};
+	size_t i;
+
+	for (i = 0; i < d->n_wires; i++) {
+		struct hf_wire *w = &d->wires[i];
+
+		if (w->down[0] || hf_handover_purge(d, w, &err) == 0)
+			continue;
+		hf_log(HF_LOG_ERROR, "offload", "%s: %s: the ports are restarted",
+			w->outer_conf->name, err.text);
+		if (hf_device_restart(d, w, &err) < 0)
+			hf_log(HF_LOG_ERROR, "device", "%s: %s", w->outer_conf->name, err.text);
+	}
+}
+
 int hf_enforce(struct hf_daemon *d, struct hf_generation *take_next, struct hf_err *err)
 {
 	struct change change = {d, take_next};
@@ -205,6 +227,7 @@ int hf_enforce(struct hf_daemon *d, struct hf_generation *take_next, struct hf_e
 	} else if (take_next->lent) {
 		d->refused = true;
 	}
+	purge(d);
 	hf_ledger_note(d, &old);
 	free(txn.places);
 	return rc;

@@ -26,6 +26,8 @@ int hf_handover_open(struct hf_daemon *d, struct hf_wire *w, struct hf_err *err)
 		.idle_s = d->config->offload.idle,
 		.ops = &hf_conn_ops_rte,
 		.ops_arg = &w->sync_port,
+		.eswitch = w->ports.plan,
+		.ports = &w->ports,
 	};
 	struct hf_err why = {0};
 	int rc;
@@ -48,6 +50,7 @@ int hf_handover_open(struct hf_daemon *d, struct hf_wire *w, struct hf_err *err)
 	if (rc < 0)
 		return hf_fail(err, rc, "%s", why.text);
 	hf_soft_set_offers(d->soft, w->soft, d->config->offload.after);
+	hf_soft_set_pairs(d->soft, w->soft, w->ports.plan.on);
 	hf_log(HF_LOG_INFO, "offload",
 		"%s: connections go to the NIC after %u packets, at most %u; idle ones are told "
 		"by %s",
@@ -93,47 +96,74 @@ static struct hf_wire *wire_of(const struct hf_daemon *d, unsigned int soft)
 	return NULL;
 }
 
-static void hand_over(const struct hf_daemon *d, const struct hf_soft_offer *o)
+static int add(const struct hf_wire *w, const struct hf_soft_offer *o, bool out, struct hf_err *err)
 {
-	struct hf_wire *w = wire_of(d, o->wire);
 	const struct hf_conn conn = {
-		.src = o->src,
-		.dst = o->dst,
-		.sport = o->sport,
-		.dport = o->dport,
+		.src = out ? o->dst : o->src,
+		.dst = out ? o->src : o->dst,
+		.sport = out ? o->dport : o->sport,
+		.dport = out ? o->sport : o->dport,
 		.proto = o->proto,
 		.mark = o->mark,
+		.out = out,
 		.worker = o->worker,
 		.ticket = o->ticket,
 	};
-	struct hf_err err = {0};
 
-	if (w && hf_conns_add(w->conns, &conn, &err) < 0 && err.text[0])
+	return hf_conns_add(w->conns, &conn, err);
+}
+
+static void hand_over(const struct hf_daemon *d, const struct hf_soft_offer *o)
+{
+	struct hf_wire *w = wire_of(d, o->wire);
+	struct hf_err err = {0};
+	int rc;
+
+	if (!w)
+		return;
+	rc = add(w, o, false, &err);
+	/* Either direction is right by itself; both are faster. */
+	if ((rc == 0 || rc == -EEXIST) && w->ports.plan.on)
+		rc = add(w, o, true, &err);
+	if (rc < 0 && err.text[0])
 		hf_log(HF_LOG_DEBUG, "offload", "%s: a connection stays in software: %s",
 			w->outer_conf->name, err.text);
 }
 
 struct asked {
-	const struct hf_soft *soft;
+	struct hf_soft *soft;
 	unsigned int wire;
 };
 
-static bool holds(void *arg, const struct hf_conn *conn, uint64_t *ret_packets)
+static struct hf_soft_offer offer_of(const struct asked *a, const struct hf_conn *conn)
 {
-	const struct asked *a = arg;
-	const struct hf_soft_offer offer = {
+	return (struct hf_soft_offer){
 		.wire = a->wire,
 		.worker = conn->worker,
 		.ticket = conn->ticket,
 		.mark = conn->mark,
 		.proto = conn->proto,
-		.src = conn->src,
-		.dst = conn->dst,
-		.sport = conn->sport,
-		.dport = conn->dport,
+		.src = conn->out ? conn->dst : conn->src,
+		.dst = conn->out ? conn->src : conn->dst,
+		.sport = conn->out ? conn->dport : conn->sport,
+		.dport = conn->out ? conn->sport : conn->dport,
 	};
+}
+
+static bool holds(void *arg, const struct hf_conn *conn, uint64_t *ret_packets)
+{
+	const struct asked *a = arg;
+	const struct hf_soft_offer offer = offer_of(a, conn);
 
 	return hf_soft_offer_holds(a->soft, &offer, ret_packets);
+}
+
+static void lives(void *arg, const struct hf_conn *conn)
+{
+	const struct asked *a = arg;
+	const struct hf_soft_offer offer = offer_of(a, conn);
+
+	hf_soft_touch(a->soft, &offer);
 }
 
 void hf_handover_poll(struct hf_daemon *d)
@@ -145,14 +175,24 @@ void hf_handover_poll(struct hf_daemon *d)
 	for (i = 0; i < d->n_wires; i++) {
 		struct hf_wire *w = &d->wires[i];
 		struct asked asked = {d->soft, w->soft};
+		const struct hf_conns_user user = {
+			.holds = holds, .lives = w->ports.plan.on ? lives : NULL, .arg = &asked};
 
 		if (!w->conns)
 			continue;
 		check_flushes(w);
-		hf_conns_poll(w->conns, d->config->offload.max / LOOKS_A_POLL + 1, holds, &asked);
+		hf_conns_poll(w->conns, d->config->offload.max / LOOKS_A_POLL + 1, &user);
 	}
 	for (n = 0; n < OFFERS_A_POLL && hf_soft_next_offer(d->soft, &offer); n++)
 		hand_over(d, &offer);
+}
+
+int hf_handover_purge(const struct hf_daemon *d, struct hf_wire *w, struct hf_err *err)
+{
+	if (!w->conns || !w->ports.plan.on)
+		return 0;
+	check_flushes(w);
+	return hf_conns_purge(w->conns, hf_soft_offers_mark(d->soft), err);
 }
 
 uint64_t hf_handover_count(const struct hf_daemon *d)
@@ -174,7 +214,7 @@ bool hf_handover_find(const struct hf_daemon *d, const struct hf_soft_conn *c, b
 	struct hf_flow_hits *ret)
 {
 	const struct hf_wire *w = wire_of(d, c->wire);
-	const struct hf_conn conn = {
+	struct hf_conn conn = {
 		.src = reply ? c->dst : c->src,
 		.dst = reply ? c->src : c->dst,
 		.sport = reply ? c->dport : c->sport,
@@ -182,7 +222,10 @@ bool hf_handover_find(const struct hf_daemon *d, const struct hf_soft_conn *c, b
 		.proto = c->proto,
 	};
 
-	return w && hf_conns_find(w->conns, &conn, ret);
+	if (!w || hf_conns_find(w->conns, &conn, ret))
+		return w;
+	conn.out = true;
+	return hf_conns_find(w->conns, &conn, ret);
 }
 
 size_t hf_handover_read_stats(

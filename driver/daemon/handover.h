@@ -29,6 +29,9 @@ int hf_handover_open(struct hf_daemon *d, struct hf_wire *w, struct hf_err *err)
 /* Removes all connections of the wire from its NIC. */
 void hf_handover_close(struct hf_wire *w);
 void hf_handover_poll(struct hf_daemon *d);
+/* The rules have changed: where the NIC delivers connections by itself, those that were allowed by
+ * older ones come back to software. -EIO: some do not. */
+int hf_handover_purge(const struct hf_daemon *d, struct hf_wire *w, struct hf_err *err);
 
 /* Connections in the NICs, or on their way there or back. */
 uint64_t hf_handover_count(const struct hf_daemon *d);

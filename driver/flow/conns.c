@@ -2,6 +2,8 @@
 
 #include "conns.h"
 
+#include "conns_shape.h"
+
 #include <hepflow/base/clock.h>
 #include <hepflow/err.h>
 #include <hepflow/plan.h>
@@ -12,10 +14,9 @@
 #include <time.h>
 #include <uthash.h>
 
-#define BATCH	   64  /* answers taken at once */
-#define CLEAR_MS   200 /* how long clearing waits for answers */
-#define EVICTIONS  32  /* between two polls: each looks at all places */
-#define TCP_ENDING (HF_TCP_SYN | HF_TCP_FIN | HF_TCP_RST)
+#define BATCH	  64  /* answers taken at once */
+#define CLEAR_MS  200 /* how long clearing waits for answers */
+#define EVICTIONS 32  /* between two polls: each looks at all places */
 
 enum state {
 	FREE,
@@ -33,6 +34,7 @@ struct key {
 	uint16_t dport;
 	uint8_t proto;
 	uint8_t family;
+	uint8_t out;
 };
 
 struct place {
@@ -51,19 +53,9 @@ struct place {
 	UT_hash_handle hh;
 };
 
-/* How the NIC is asked for a connection of one family and protocol. */
-struct shape {
-	bool can;
-	bool counts;
-	bool ages;
-	struct hf_flow flow; /* all but addresses, ports and mark */
-};
-
-enum { SHAPES = 4 };
-
 struct hf_conns {
 	struct hf_conns_opts opts;
-	struct shape shapes[SHAPES];
+	struct hf_conn_shape shapes[HF_CONN_SHAPES];
 	struct place *places;
 	struct place *index;
 	uint32_t free;		/* opts.max: none */
@@ -71,131 +63,6 @@ struct hf_conns {
 	unsigned int evictions; /* that are still allowed before the next poll */
 	struct hf_conns_stats stats;
 };
-
-static int shape_of(const struct hf_conn *c)
-{
-	if (c->proto != HF_PROTO_TCP && c->proto != HF_PROTO_UDP)
-		return -ENOTSUP;
-	return (c->src.family == 6 ? 2 : 0) + (c->proto == HF_PROTO_UDP);
-}
-
-/* What differs from connection to connection. */
-static void fill(struct hf_flow *f, const struct hf_conn *c)
-{
-	struct hf_hdr *spec = &f->pattern.spec;
-	size_t size = c->src.family == 4 ? 4 : 16, i;
-
-	memcpy(spec->ip_src, c->src.b, size);
-	memcpy(spec->ip_dst, c->dst.b, size);
-	spec->sport[0] = (uint8_t)(c->sport >> 8);
-	spec->sport[1] = (uint8_t)c->sport;
-	spec->dport[0] = (uint8_t)(c->dport >> 8);
-	spec->dport[1] = (uint8_t)c->dport;
-	for (i = 0; i < f->n_actions; i++) {
-		if (f->actions[i].act == HF_ACT_MARK)
-			f->actions[i].value = c->mark;
-	}
-}
-
-static void add_action(struct hf_flow *f, enum hf_act act, uint32_t value)
-{
-	f->actions[f->n_actions++] = (struct hf_flow_action){.act = act, .value = value};
-}
-
-struct wish {
-	bool count;
-	bool age;
-	bool untagged; /* the pattern says so; else software does */
-	uint32_t priority;
-	enum hf_act receive;
-};
-
-static void make_flow(const struct hf_conns_opts *o, const struct hf_conn *like,
-	const struct wish *wish, struct hf_flow *ret)
-{
-	bool tcp = like->proto == HF_PROTO_TCP;
-	enum hf_layer ip = like->src.family == 4 ? HF_LAYER_IPV4 : HF_LAYER_IPV6;
-	enum hf_layer l4 = tcp ? HF_LAYER_TCP : HF_LAYER_UDP;
-	struct hf_flow f = {
-		.ingress = true,
-		.priority = wish->priority,
-		.n_items = 3,
-		.items = {HF_LAYER_ETH, (uint8_t)ip, (uint8_t)l4},
-	};
-	struct hf_hdr *mask = &f.pattern.mask;
-	size_t size = like->src.family == 4 ? 4 : 16;
-
-	f.pattern.layers = HF_LAYER_BIT(HF_LAYER_ETH) | HF_LAYER_BIT(ip) | HF_LAYER_BIT(l4);
-	memset(mask->ip_src, 0xff, size);
-	memset(mask->ip_dst, 0xff, size);
-	memset(mask->sport, 0xff, sizeof(mask->sport));
-	memset(mask->dport, 0xff, sizeof(mask->dport));
-	mask->tcp_flags = tcp ? TCP_ENDING : 0;
-	mask->has_vlan = wish->untagged;
-	if (wish->count)
-		add_action(&f, HF_ACT_COUNT, 0);
-	if (wish->age)
-		add_action(&f, HF_ACT_AGE, o->idle_s);
-	add_action(&f, wish->receive, wish->receive == HF_ACT_RSS ? o->n_queues : 0);
-	add_action(&f, HF_ACT_MARK, 0);
-	fill(&f, like);
-	*ret = f;
-}
-
-/* Would exactly these packets be marked, wherever the plan's rules stand? */
-static bool is_taken(const struct hf_nic *nic, const struct hf_flow *f)
-{
-	enum hf_reject reject;
-	const struct hf_engine *e = hf_nic_accept(nic, f, &reject);
-	size_t at = 0;
-
-	return e && e->order == HF_PRIO_LOWER && f->priority == (e->depth_rank ? 1 : 0) &&
-	       hf_nic_danger(e, f) == HF_F_MAX_ && hf_nic_next_danger(e, f, &at) == HF_F_MAX_;
-}
-
-/* The best of all ways to say it that the NIC takes. */
-static void find_shape(const struct hf_conns_opts *o, const struct hf_conn *like, struct shape *ret)
-{
-	static const enum hf_act receive[] = {HF_ACT_RSS, HF_ACT_PASSTHRU, HF_ACT_QUEUE};
-	unsigned int i, r;
-
-	/* Counters first, then age, then the tag; the priority is what the engine makes it. */
-	for (r = o->n_queues > 1 ? 0 : 1; r < 3; r++) {
-		for (i = 0; i < 16; i++) {
-			struct wish wish = {
-				.count = !(i & 8),
-				.age = !(i & 4),
-				.untagged = !(i & 2),
-				.priority = i & 1,
-				.receive = receive[r],
-			};
-			struct hf_flow f;
-
-			make_flow(o, like, &wish, &f);
-			if (!is_taken(o->nic, &f))
-				continue;
-			*ret = (struct shape){true, wish.count, wish.age, f};
-			return;
-		}
-	}
-}
-
-static bool find_shapes(struct hf_conns *c)
-{
-	struct hf_conn like = {.sport = 1, .dport = 1, .mark = HF_MARK_CONN_MAX};
-	bool any = false;
-	int i;
-
-	memset(like.src.b, 1, sizeof(like.src.b));
-	memset(like.dst.b, 1, sizeof(like.dst.b));
-	for (i = 0; i < SHAPES; i++) {
-		like.src.family = like.dst.family = i < 2 ? 4 : 6;
-		like.proto = i % 2 ? HF_PROTO_UDP : HF_PROTO_TCP;
-		find_shape(&c->opts, &like, &c->shapes[i]);
-		any = any || c->shapes[i].can;
-	}
-	return any;
-}
 
 static void free_place(struct hf_conns *c, struct place *p)
 {
@@ -221,11 +88,11 @@ int hf_conns_new(const struct hf_conns_opts *opts, struct hf_conns **ret, struct
 		hf_conns_free(c);
 		return hf_fail(err, -ENOMEM, "connections: no memory for %u rules", opts->max);
 	}
-	if (!find_shapes(c)) {
+	if (!hf_conn_shapes_find(&c->opts, c->shapes)) {
 		hf_conns_free(c);
 		return hf_fail(err, -ENOTSUP,
-			"profile %s takes no exact rule with a mark in front of others",
-			opts->nic->name);
+			"profile %s takes no exact rule %s in front of others", opts->nic->name,
+			opts->eswitch.on ? "between ports" : "with a mark");
 	}
 	c->evictions = EVICTIONS;
 	c->free = opts->max;
@@ -254,6 +121,7 @@ static void make_key(const struct hf_conn *conn, struct key *ret)
 	ret->dport = conn->dport;
 	ret->proto = conn->proto;
 	ret->family = conn->src.family;
+	ret->out = conn->out;
 }
 
 static struct place *find_place(const struct hf_conns *c, const struct key *key)
@@ -262,6 +130,23 @@ static struct place *find_place(const struct hf_conns *c, const struct key *key)
 
 	HASH_FIND(hh, c->index, key, sizeof(*key), p);
 	return p;
+}
+
+/* The rule of the other direction; NULL: there is none. */
+static struct place *find_twin(const struct hf_conns *c, const struct hf_conn *conn)
+{
+	struct hf_conn twin = *conn;
+	struct key key;
+
+	if (!c->opts.eswitch.on)
+		return NULL;
+	twin.src = conn->dst;
+	twin.dst = conn->src;
+	twin.sport = conn->dport;
+	twin.dport = conn->sport;
+	twin.out = !conn->out;
+	make_key(&twin, &key);
+	return find_place(c, &key);
 }
 
 static uint64_t id_of(const struct hf_conns *c, const struct place *p)
@@ -297,7 +182,7 @@ static void set_there(struct hf_conns *c, struct place *p)
 /* Reads its counter. False: unknown. */
 static bool read_hits(struct hf_conns *c, struct place *p)
 {
-	const struct shape *s = &c->shapes[shape_of(&p->conn)];
+	const struct hf_conn_shape *s = &c->shapes[hf_conn_shape_of(&p->conn)];
 	struct hf_flow_hits hits;
 
 	if (!s->counts)
@@ -335,6 +220,15 @@ static bool drop(struct hf_conns *c, struct place *p)
 	return true;
 }
 
+/* Not one that is on its way. */
+static void drop_twin(struct hf_conns *c, const struct place *p)
+{
+	struct place *twin = find_twin(c, &p->conn);
+
+	if (twin && twin->state == THERE)
+		(void)drop(c, twin);
+}
+
 /* Of the rules that were looked at, the one that has counted least; NULL: all are busy. */
 static struct place *find_victim(struct hf_conns *c)
 {
@@ -363,6 +257,7 @@ static int make_room(struct hf_conns *c)
 	c->evictions -= c->evictions ? 1 : 0;
 	if (victim) {
 		c->stats.evicted++;
+		drop_twin(c, victim);
 		return drop(c, victim) ? 0 : -EBUSY;
 	}
 	c->stats.no_room++;
@@ -370,14 +265,15 @@ static int make_room(struct hf_conns *c)
 }
 
 static int put(struct hf_conns *c, const struct key *key, const struct hf_conn *conn,
-	const struct shape *s, struct hf_err *err)
+	const struct hf_conn_shape *s, struct hf_err *err)
 {
 	struct place *p = &c->places[c->free];
-	struct hf_flow flow = s->flow;
+	struct hf_flow meant = s->flow, flow;
 	uint32_t turn = p->turn;
 	int rc;
 
-	fill(&flow, conn);
+	hf_conn_fill(&meant, conn);
+	hf_flow_ports_put(c->opts.ports, &meant, &flow);
 	c->stats.asked++;
 	c->free = p->next;
 	memset(p, 0, sizeof(*p));
@@ -403,7 +299,7 @@ static int put(struct hf_conns *c, const struct key *key, const struct hf_conn *
 
 int hf_conns_add(struct hf_conns *conns, const struct hf_conn *conn, struct hf_err *err)
 {
-	int shape = shape_of(conn), rc;
+	int shape = hf_conn_shape_of(conn), rc;
 	struct place *p;
 	struct key key;
 
@@ -476,16 +372,26 @@ static void drop_aged(struct hf_conns *c)
 	}
 }
 
-static void look(struct hf_conns *c, struct place *p, hf_conn_holds holds, void *arg)
+/* A pair is idle together. */
+static bool is_idle(const struct hf_conns *c, const struct place *p, uint64_t now)
 {
-	const struct shape *s = &c->shapes[shape_of(&p->conn)];
+	const uint64_t ms = c->opts.idle_s * UINT64_C(1000);
+	const struct place *twin = find_twin(c, &p->conn);
+
+	return now - p->used_ms >= ms &&
+	       (!twin || twin->state != THERE || now - twin->used_ms >= ms);
+}
+
+static void look(struct hf_conns *c, struct place *p, const struct hf_conns_user *user)
+{
+	const struct hf_conn_shape *s = &c->shapes[hf_conn_shape_of(&p->conn)];
 	uint64_t now = c->opts.now_ms(), packets;
 
 	if (p->state == STUCK) {
 		(void)drop(c, p);
 		return;
 	}
-	if (!holds(arg, &p->conn, &packets)) {
+	if (!user->holds(user->arg, &p->conn, &packets)) {
 		c->stats.ended++;
 		if (p->state == COMING)
 			p->unwanted = true;
@@ -502,16 +408,19 @@ static void look(struct hf_conns *c, struct place *p, hf_conn_holds holds, void 
 	}
 	if (packets != p->packets || !p->looked)
 		p->used_ms = now;
+	if (packets != p->packets && user->lives)
+		user->lives(user->arg, &p->conn);
 	p->recent = p->looked || s->counts ? packets - p->packets : c->opts.keep;
 	p->packets = packets;
 	p->looked = true;
-	if (!s->ages && now - p->used_ms >= c->opts.idle_s * UINT64_C(1000)) {
+	if (!s->ages && is_idle(c, p, now)) {
 		c->stats.aged++;
+		drop_twin(c, p);
 		(void)drop(c, p);
 	}
 }
 
-void hf_conns_poll(struct hf_conns *conns, uint32_t n, hf_conn_holds holds, void *arg)
+void hf_conns_poll(struct hf_conns *conns, uint32_t n, const struct hf_conns_user *user)
 {
 	conns->evictions = EVICTIONS;
 	hear_all(conns);
@@ -523,8 +432,26 @@ void hf_conns_poll(struct hf_conns *conns, uint32_t n, hf_conn_holds holds, void
 
 		conns->at = (conns->at + 1) % conns->opts.max;
 		if (p->state != FREE && p->state != GOING && !p->unwanted)
-			look(conns, p, holds, arg);
+			look(conns, p, user);
 	}
+}
+
+int hf_conns_purge(struct hf_conns *conns, uint32_t mark, struct hf_err *err)
+{
+	uint32_t i, left = 0;
+
+	hear_all(conns);
+	for (i = 0; i < conns->opts.max; i++) {
+		struct place *p = &conns->places[i];
+
+		if (p->state == FREE || p->conn.mark == mark)
+			continue;
+		conns->stats.ended += p->state == THERE;
+		if (p->state == COMING)
+			p->unwanted = true;
+		left += (p->state != THERE && p->state != STUCK) || !drop(conns, p);
+	}
+	return left ? hf_fail(err, -EIO, "%u rules of connections cannot be removed", left) : 0;
 }
 
 void hf_conns_clear(struct hf_conns *conns)
@@ -583,7 +510,7 @@ const char *hf_conns_aging(const struct hf_conns *conns)
 {
 	int i;
 
-	for (i = 0; i < SHAPES - 1 && !conns->shapes[i].can; i++)
+	for (i = 0; i < HF_CONN_SHAPES - 1 && !conns->shapes[i].can; i++)
 		;
 	if (conns->shapes[i].ages)
 		return "AGE";

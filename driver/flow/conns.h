@@ -9,6 +9,11 @@
  * rule that comes late, stays too long or is lost costs time and lets nothing pass. TCP segments
  * with SYN, FIN or RST are left alone.
  *
+ * In an e-switch (hf_conns_opts.eswitch) the rules of a connection are a pair that delivers: what
+ * comes by the wire's port goes to the host's, and the other way round, and software sees none of
+ * it but SYN, FIN and RST. There a rule that stays too long lets pass what it should not, so that
+ * hf_conns_purge() says whether all old ones are gone. A pair is idle, or makes room, together.
+ *
  * Place: group 0, behind the cover and in front of the jump into the plan's tables (sync.h): of the
  * priority of that jump where a driver ranks patterns with ports above others by itself, else 0.
  *
@@ -43,6 +48,7 @@ struct hf_conn {
 	uint16_t dport;
 	uint8_t proto;
 	uint32_t mark;
+	bool out; /* in an e-switch: sent by the host */
 	/* The caller's: */
 	unsigned int worker;
 	uint64_t ticket;
@@ -80,6 +86,8 @@ struct hf_conns_opts {
 	const struct hf_conn_ops *ops;
 	void *ops_arg;
 	uint64_t (*now_ms)(void); /* NULL: CLOCK_MONOTONIC */
+	struct hf_eswitch eswitch;
+	const struct hf_flow_ports *ports; /* lent; with eswitch */
 };
 
 /* -ENOTSUP: the NIC cannot, and err says why; -ENOMEM. */
@@ -94,10 +102,18 @@ void hf_conns_free(struct hf_conns *conns);
  */
 int hf_conns_add(struct hf_conns *conns, const struct hf_conn *conn, struct hf_err *err);
 
-/* Is the connection still worth it? *ret_packets: what software has seen of that direction. */
-typedef bool (*hf_conn_holds)(void *arg, const struct hf_conn *conn, uint64_t *ret_packets);
+struct hf_conns_user {
+	/* Is the connection still worth it? *ret_packets: what software has seen of that direction.
+	 */
+	bool (*holds)(void *arg, const struct hf_conn *conn, uint64_t *ret_packets);
+	/* Its rule has counted since the last look; NULL: nobody asks. */
+	void (*lives)(void *arg, const struct hf_conn *conn);
+	void *arg;
+};
 /* Hears of ends, and looks at the next n rules. */
-void hf_conns_poll(struct hf_conns *conns, uint32_t n, hf_conn_holds holds, void *arg);
+void hf_conns_poll(struct hf_conns *conns, uint32_t n, const struct hf_conns_user *user);
+/* Removes those of other marks than this. -EIO: some are still there, or may be. */
+int hf_conns_purge(struct hf_conns *conns, uint32_t mark, struct hf_err *err);
 /* Removes all. Those whose end is not told, or that are refused, stay counted. */
 void hf_conns_clear(struct hf_conns *conns);
 /* The driver has dropped all rules of the port. */

@@ -453,6 +453,27 @@ int hf_ct_commit(struct hf_ct_table *ct, struct hf_ct_view *view, uint64_t now, 
 	return make_entry(ct, view, ticks, bytes, note);
 }
 
+void hf_ct_loosen(struct hf_ct_table *ct, const struct hf_ct_view *view)
+{
+	if (hf_tuple_proto(&view->key) == HF_PROTO_TCP)
+		hf_tcp_loosen(&hf_ct_pool_of(ct, view->family)->cold[view->at].tcp);
+}
+
+bool hf_ct_touch(struct hf_ct_table *ct, uint64_t ticket, uint64_t now)
+{
+	uint32_t ticks = hf_ct_tick(ct, now), i = ticket & ((1u << HF_CT_TICKET_SPARE) - 1);
+	struct hf_ct_pool *p = &ct->pools[i >= ct->max];
+	uint32_t at = i % ct->max;
+	struct hf_ct_hot *e = hf_ct_hot_at(p, at);
+
+	if (!hf_ct_has_ticket(ct, ticket) || hf_ct_has_expired(ct, e, ticks))
+		return false;
+	list_remove(p, e);
+	HF_CT_SET(e->seen, ticks);
+	list_add(p, e, at);
+	return true;
+}
+
 void hf_ct_demote(struct hf_ct_table *ct, const struct hf_ct_view *view, uint64_t now)
 {
 	struct hf_ct_pool *p = hf_ct_pool_of(ct, view->family);

@@ -220,6 +220,10 @@ bool hf_ct_has_ticket(const struct hf_ct_table *ct, uint64_t ticket);
 /* The connection, of either direction, to which a packet like this one belongs. False: none. */
 bool hf_ct_find_ticket(struct hf_ct_table *ct, const struct hf_pkt *pkt, uint32_t zone,
 	uint64_t now, uint64_t *ret_ticket);
+/* The connection of such a view: some of its packets will not be seen (tcp.h). */
+void hf_ct_loosen(struct hf_ct_table *ct, const struct hf_ct_view *view);
+/* A packet of the ticket's connection has passed elsewhere. False: there is no such connection. */
+bool hf_ct_touch(struct hf_ct_table *ct, uint64_t ticket, uint64_t now);
 
 /* Removes at most max expired entries. Returns how many. */
 unsigned int hf_ct_expire(struct hf_ct_table *ct, uint64_t now, unsigned int max);

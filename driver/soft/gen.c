@@ -207,6 +207,7 @@ static void fill_wire(struct hf_gen *gen, const struct hf_wire *from, struct hf_
 	to->role = from->role;
 	to->zone = from->zone;
 	to->offer_after = from->offer_after;
+	to->pairs = from->pairs;
 	to->iface = HF_NO_IFACE;
 	to->tagged = room;
 	for (i = 1; i < gen->n_ifaces; i++) {

@@ -11,7 +11,8 @@
 #include <errno.h>
 #include <limits.h>
 
-#define OFFERS 1024 /* of each worker; what is lost is offered again later */
+#define OFFERS	       1024 /* of each worker; what is lost is offered, or told, again later */
+#define TOUCHES_A_POLL 32   /* a round of the worker's loop */
 
 int hf_offers_new(int socket, struct rte_ring **ret)
 {
@@ -23,6 +24,30 @@ int hf_offers_new(int socket, struct rte_ring **ret)
 	if (!*ret)
 		return -ENOMEM;
 	return rte_ring_init(*ret, "hf_offers", OFFERS, RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
+static bool leaves_calmly(const struct hf_gen_iface *iface, enum hf_calm_group group)
+{
+	return iface->calm[HF_SOFT_OUT][group] & HF_CT_BIT(HF_CT_ESTABLISHED);
+}
+
+/* The same of what leaves by uplinks whose NIC takes both directions; and nothing is asked again.
+ */
+static bool pairs_calm(const struct hf_gen *gen)
+{
+	size_t i;
+
+	for (i = 0; i < HF_SOFT_WIRES_MAX; i++) {
+		const struct hf_gen_wire *w = &gen->wires[i];
+
+		if (!w->used || !w->pairs || !w->offer_after)
+			continue;
+		if (gen->number || w->iface == HF_NO_IFACE ||
+			!leaves_calmly(&gen->ifaces[w->iface], HF_CALM_TCP) ||
+			!leaves_calmly(&gen->ifaces[w->iface], HF_CALM_UDP))
+			return false;
+	}
+	return true;
 }
 
 /* Would every established packet pass that an uplink takes in, if it were judged? */
@@ -38,7 +63,7 @@ static bool all_calm(const struct hf_gen *gen)
 			!(calm[HF_CALM_TCP] & calm[HF_CALM_UDP] & bit))
 			return false;
 	}
-	return true;
+	return pairs_calm(gen);
 }
 
 /*
@@ -70,6 +95,32 @@ void hf_offers_add(struct hf_worker *worker, const struct hf_ct_view *view, uint
 void hf_soft_set_offers(struct hf_soft *soft, unsigned int wire, uint32_t after)
 {
 	soft->wires[wire].offer_after = after;
+}
+
+void hf_soft_set_pairs(struct hf_soft *soft, unsigned int wire, bool pairs)
+{
+	soft->wires[wire].pairs = pairs;
+}
+
+uint32_t hf_soft_offers_mark(const struct hf_soft *soft)
+{
+	return soft->conn_mark;
+}
+
+void hf_soft_touch(struct hf_soft *soft, const struct hf_soft_offer *offer)
+{
+	/* NOLINTNEXTLINE(performance-no-int-to-ptr): as above */
+	(void)rte_ring_sp_enqueue(
+		soft->workers[offer->worker]->touches, (void *)(uintptr_t)offer->ticket);
+}
+
+void hf_offers_touch(struct hf_worker *worker, uint64_t now)
+{
+	void *words[TOUCHES_A_POLL];
+	unsigned int n = rte_ring_sc_dequeue_burst(worker->touches, words, TOUCHES_A_POLL, NULL), i;
+
+	for (i = 0; i < n; i++)
+		(void)hf_ct_touch(worker->ct, (uintptr_t)words[i], now); /* it may have ended */
 }
 
 /* False when the connection has ended, or is no longer allowed. */

@@ -149,15 +149,24 @@ static void make_case(const struct burst *b, const struct slot *s, struct hf_cas
 static void offer(const struct burst *b, const struct slot *s, const struct hf_ct_view *view)
 {
 	uint32_t after = b->wire->offer_after;
+	bool pairs = b->wire->pairs;
+	struct hf_case c;
 
-	if (!after || b->dir != HF_SOFT_IN || s->mark || s->pkt.n_vlans ||
+	if (!after || b->dir != HF_SOFT_IN || (s->mark && !pairs) || s->pkt.n_vlans ||
 		s->pkt.frag != HF_FRAG_NONE || view->end)
 		return;
 	if (s->pkt.proto == HF_PROTO_TCP ? view->tcp.state != HF_TCP_ESTABLISHED
 					 : s->pkt.proto != HF_PROTO_UDP)
 		return;
-	if (hf_ct_packets(b->worker->ct, view) % after == 0)
-		hf_offers_add(b->worker, view, b->gen->conn_mark);
+	if (hf_ct_packets(b->worker->ct, view) % after != 0)
+		return;
+	make_case(b, s, &c);
+	/* What software translates no NIC can carry. */
+	if (pairs && (view->translated || !hf_answers_pass(&c, view)))
+		return;
+	if (pairs)
+		hf_ct_loosen(b->worker->ct, view);
+	hf_offers_add(b->worker, view, b->gen->conn_mark);
 }
 
 /* The translation of the packet's connection; NULL: it has none. */
@@ -246,7 +255,8 @@ static void judge_packet(
 	if (x && b->dir == HF_SOFT_IN)
 		*ret_to = x->backend;
 	send_on(b, s, &c, view, x);
-	if (s->reason == HF_SOFT_ESTABLISHED)
+	if (s->reason == HF_SOFT_ESTABLISHED ||
+		(s->reason == HF_SOFT_MARKED && view->ct == HF_CT_ESTABLISHED))
 		offer(b, s, view);
 }
 
@@ -638,6 +648,7 @@ void hf_soft_poll(struct hf_soft *soft, unsigned int worker, uint64_t now)
 	hf_frag_expire(soft->workers[worker]->frag, now, SWEEP_POLL);
 	hf_xlat_sweep(soft->workers[worker]->xlat, soft->workers[worker]->ct, SWEEP_POLL);
 	drop_fragments(soft->workers[worker]);
+	hf_offers_touch(soft->workers[worker], now);
 	rte_rcu_qsbr_quiescent(soft->qsbr, worker);
 }
 

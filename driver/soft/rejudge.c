@@ -52,6 +52,25 @@ static struct hf_pkt opening(const struct hf_case *c, const struct hf_ct_view *v
 	return pkt;
 }
 
+bool hf_answers_pass(const struct hf_case *c, const struct hf_ct_view *view)
+{
+	struct hf_pkt pkt = *c->pkt;
+	struct hf_case back = *c;
+	struct hf_judged j;
+
+	pkt.src = c->pkt->dst;
+	pkt.dst = c->pkt->src;
+	pkt.sport = c->pkt->dport;
+	pkt.dport = c->pkt->sport;
+	back.pkt = &pkt;
+	back.dir = c->dir == HF_SOFT_IN ? HF_SOFT_OUT : HF_SOFT_IN;
+	back.ct = HF_CT_ESTABLISHED;
+	back.forwarded = view->forwarded;
+	back.tap = NULL;
+	j = hf_judge(&back);
+	return hf_soft_reason_passes(j.reason) && j.reason != HF_SOFT_ALLOW_UNTRACKED;
+}
+
 bool hf_rejudge(const struct hf_case *c, const struct hf_ct_view *view, const struct hf_xlat *x,
 	struct hf_judged *ret)
 {

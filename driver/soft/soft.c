@@ -61,7 +61,8 @@ static int worker_new(
 	if (!w->tap || !w->memo ||
 		hf_xlat_new(RTE_MAX(ct.max_entries / XLAT_PART, XLAT_MIN), opts->socket, &w->xlat) <
 			0 ||
-		hf_offers_new(opts->socket, &w->offers) < 0)
+		hf_offers_new(opts->socket, &w->offers) < 0 ||
+		hf_offers_new(opts->socket, &w->touches) < 0)
 		return hf_fail(err, -ENOMEM, "software path: out of memory");
 	return hf_frag_new(&frag, &w->frag, err);
 }
@@ -133,6 +134,7 @@ void hf_soft_free(struct hf_soft *soft)
 		hf_tap_free(soft->workers[w]->tap);
 		hf_memo_free(soft->workers[w]->memo);
 		rte_free(soft->workers[w]->offers);
+		rte_free(soft->workers[w]->touches);
 		rte_free(soft->workers[w]);
 	}
 	hf_nat_free(soft->nat);

@@ -165,6 +165,12 @@ int hf_soft_add_wire(struct hf_soft *soft, const char *name, enum hf_soft_role r
  * in by the wire unmarked, under the next rules to be published. 0, the default: never.
  */
 void hf_soft_set_offers(struct hf_soft *soft, unsigned int wire, uint32_t after);
+/*
+ * What the NIC of the wire takes does not come here any more, in neither direction: an e-switch
+ * delivers it. Offered is then what any rule lets pass as established both ways, marked or not. The
+ * daemon tells by hf_soft_touch() that such a connection lives.
+ */
+void hf_soft_set_pairs(struct hf_soft *soft, unsigned int wire, bool pairs);
 /* No worker may use the wire any more. Its number may be given out again. */
 void hf_soft_del_wire(struct hf_soft *soft, unsigned int wire);
 
@@ -266,6 +272,10 @@ bool hf_soft_next_offer(struct hf_soft *soft, struct hf_soft_offer *ret);
  */
 bool hf_soft_offer_holds(
 	const struct hf_soft *soft, const struct hf_soft_offer *offer, uint64_t *ret_packets);
+/* What offers must carry to hold: those of other marks were made under rules that are gone. */
+uint32_t hf_soft_offers_mark(const struct hf_soft *soft);
+/* Packets of it have passed in the NIC. What finds no room is told again with the next ones. */
+void hf_soft_touch(struct hf_soft *soft, const struct hf_soft_offer *offer);
 /* How many found no room. */
 uint64_t hf_soft_count_offers_lost(const struct hf_soft *soft);
 

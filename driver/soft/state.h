@@ -56,6 +56,7 @@ struct hf_gen_wire {
 	uint32_t zone;
 	uint16_t iface;	      /* HF_NO_IFACE: the host has none of this name */
 	uint32_t offer_after; /* packets; 0: connections are not offered to the NIC */
+	bool pairs;	      /* hf_soft_set_pairs() */
 	uint32_t n_tagged;
 	const struct hf_tagged *tagged; /* few: looked through in order */
 };
@@ -149,6 +150,7 @@ struct hf_worker {
 	struct hf_memo *memo;
 	struct rte_ring *offers; /* tickets (ct.h) */
 	uint64_t offers_lost;
+	struct rte_ring *touches; /* tickets, of connections that live in a NIC */
 	struct hf_soft_count reasons[HF_SOFT_N_REASONS];
 	struct hf_soft_wire_counts wires[HF_SOFT_WIRES_MAX][HF_SOFT_N_DIRS];
 } __rte_cache_aligned;
@@ -159,6 +161,7 @@ struct hf_wire {
 	enum hf_soft_role role;
 	uint32_t zone;
 	uint32_t offer_after;
+	bool pairs;
 	/* Counts of an earlier wire in this place. */
 	struct hf_soft_wire_counts base[HF_SOFT_N_DIRS];
 };
@@ -354,6 +357,8 @@ void hf_translate_error(struct rte_mbuf *m, const struct hf_pkt *pkt, struct hf_
  */
 const struct hf_xlat *hf_translate_answer(
 	struct rte_mbuf *m, struct hf_pkt *pkt, struct hf_worker *worker, uint32_t zone);
+/* Do packets of the same connection pass that go the other way, as established and tracked ones? */
+bool hf_answers_pass(const struct hf_case *c, const struct hf_ct_view *view);
 
 /*
  * offer.c. Connections that the NIC is to know. The mark says under which rules: a generation that
@@ -361,6 +366,8 @@ const struct hf_xlat *hf_translate_answer(
  */
 int hf_offers_new(int socket, struct rte_ring **ret);
 uint32_t hf_offers_mark(const struct hf_gen *gen, uint32_t before);
+/* Connections of which has been told that they live. The worker's. */
+void hf_offers_touch(struct hf_worker *worker, uint64_t now);
 /* The connection of the view, whose packet has just gone on as established by the rules of that
  * mark. The worker's. */
 void hf_offers_add(struct hf_worker *worker, const struct hf_ct_view *view, uint32_t mark);

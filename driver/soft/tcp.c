@@ -413,6 +413,15 @@ bool hf_tcp_begin(const struct hf_tcp_seg *seg, struct hf_tcp_track *ret)
 	return true;
 }
 
+void hf_tcp_loosen(struct hf_tcp_track *track)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		track->flags[i] =
+			(uint8_t)((track->flags[i] & ~(END_ACKS | END_UNACKED)) | END_LIBERAL);
+}
+
 /* A segment that the table lets pass without a move: what it was is kept for the answer. */
 static void annotate(
 	struct hf_tcp_track *t, const struct hf_tcp_seg *s, bool reply, enum hf_tcp_event event)

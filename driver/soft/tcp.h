@@ -94,6 +94,13 @@ struct hf_tcp_track {
 	uint8_t last_flags; /* and how often it was sent again */
 };
 
+/*
+ * From now on some segments of the connection are not seen: numbers of those that are seen are
+ * taken as right, as after a connection was picked up (nf_flow_table_core.c,
+ * flow_offload_fixup_tcp).
+ */
+void hf_tcp_loosen(struct hf_tcp_track *track);
+
 enum hf_tcp_fate {
 	HF_TCP_REFUSED, /* not of this connection */
 	HF_TCP_MOVED,

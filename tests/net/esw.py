@@ -21,6 +21,7 @@ from hepflowd import wait
 
 from lab import HOST, OUT, inside, make_net
 
+AFTER = 8  # packets before a connection is the NIC's
 RAW, WEB, SHUT, LATE = 7000, 80, 3000, 4000  # ports: untracked, allowed, denied, changed meanwhile
 
 POLICY = '''
@@ -51,6 +52,7 @@ spec:
   types: [Ingress, Egress]
   ingress:
     - {action: Allow, protocol: UDP, destination: {ports: [%d]}}
+    - {action: Deny, protocol: TCP, destination: {ports: [%d]}}
   egress:
     - {action: Allow, protocol: UDP, source: {ports: [%d]}}
 ---
@@ -77,6 +79,7 @@ spec:
   rundir: %s/run
   poll: adaptive
   watch: false
+  connections: {timeouts: {udp-stream: 4}, offload: {after: %d, max: 64, idle: 2}}
   eal: [--no-huge, --no-pci, -m, "256"]
   ports:
     - name: eth0
@@ -93,12 +96,16 @@ spec:
 class Daemon(hepflowd.Daemon):
     def __init__(self, dir, profile='mlx5-cx6dx-esw', faults=''):
         with open(dir + '/hepflow.yaml', 'w') as f:
-            f.write(CONFIG % (dir, profile, faults, profile))
+            f.write(CONFIG % (dir, AFTER, profile, faults, profile))
         super().__init__(dir)
 
-    def apply(self, late):
-        write_policy(self.dir, late)
+    def apply(self, late='Allow', cut=1):
+        write_policy(self.dir, late, cut)
         self.ask('apply')
+
+    def total(self, name):
+        text = self.ask('offload/stats-show')
+        return int(re.search(rf'Total +{name}: +(\d+)', text).group(1))
 
     def reason(self, name):
         return json.loads(self.ask('--format', 'json', 'counters'))['reasons'][name]['packets']
@@ -117,9 +124,10 @@ class Daemon(hepflowd.Daemon):
         return sum(int(re.search('packets:([0-9]+)', line).group(1)) for line in self.flow(*words))
 
 
-def write_policy(dir, late='Allow'):
+def write_policy(dir, late='Allow', cut=1):
+    """cut: port of which untracked policy denies all, calls and connections alike."""
     with open(dir + '/policy.yaml', 'w') as f:
-        f.write(POLICY % (RAW, RAW, late, LATE, SHUT, WEB))
+        f.write(POLICY % (RAW, cut, RAW, late, LATE, SHUT, WEB))
 
 
 def echo_udp(port):
@@ -204,6 +212,100 @@ def decided(d):
     assert 'e-switch: rules between ports' in d.ask('status')
 
 
+def call():
+    c = socket.create_connection((HOST, WEB), timeout=hepflowd.DEADLINE)
+    c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return c
+
+
+def echo(c, n=1):
+    for _ in range(n):
+        c.sendall(b'hello')
+        assert c.recv(100) == b'hello'
+
+
+def is_silent(c):
+    """Within a second: with retransmissions a packet would have come."""
+    c.settimeout(1)
+    try:
+        c.sendall(b'hello')
+        return c.recv(100) is None
+    except socket.timeout:
+        return True
+    finally:
+        c.settimeout(hepflowd.DEADLINE)
+
+
+def busy(d, c):
+    wait(lambda: echo(c, AFTER) or d.total('Connections') == 2, 'both directions are in the NIC')
+
+
+def paired(d):
+    """A connection that software has made goes to the NIC, both ways, and comes back when policy says so."""
+    c = inside('out', call)
+    echo(c, 2)
+    assert d.total('Connections') == 0
+    busy(d, c)
+    echo(c, 2)  # what was under way
+    seen = d.reason('marked') + d.reason('established')
+    packets = d.total('Connection packets')
+    echo(c, 50)
+    assert d.reason('marked') + d.reason('established') - seen < 10, 'software sees none of it'
+    wait(lambda: d.total('Connection packets') >= packets + 100, 'both directions are counted')
+    assert d.ask('conntrack/dump', f'dport={WEB}').count('offloaded=(') == 2
+    # Policy in front of conntrack comes to deny it: with the end of apply nothing passes any more.
+    d.apply(cut=WEB)
+    assert d.total('Connections') == 0
+    assert is_silent(c), 'a connection outlives untracked policy in the NIC'
+    d.apply()
+    assert c.recv(100) == b'hello', 'TCP has kept it'
+    busy(d, c)
+    # Its end passes software, which takes the rules out.
+    c.close()
+    wait(lambda: d.total('Connections') == 0, 'the pair ends with it')
+
+
+def lives_on(d):
+    """Datagrams that only the NIC sees keep their connection alive; then it is idle."""
+    s = inside('out', lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    s.settimeout(hepflowd.DEADLINE)
+    s.connect((HOST, LATE))
+
+    def ask():
+        s.send(b'hello')
+        return s.recv(100) == b'hello'
+
+    wait(lambda: ask() and d.total('Connections') == 2, 'it is in the NIC')
+    for _ in range(50):
+        assert ask()
+        time.sleep(0.1)
+        assert d.total('Connections') == 2
+    wait(lambda: d.total('Connections') == 0, 'an idle pair leaves')
+    assert d.total('Connections deleted, idle') > 0
+
+
+def not_given_back(dir):
+    """A pair that the NIC does not let go would outlive policy: the ports are restarted."""
+    with Daemon(dir) as d:
+        c = inside('out', call)
+        busy(d, c)
+        d.apply(cut=WEB)
+        before = d.total('Deleted')
+        d.stop()
+    write_policy(dir)
+    with Daemon(dir, faults=f'fail=destroy:{before + 1}:EBUSY,') as d:
+        c = inside('out', call)
+        busy(d, c)
+        d.apply(cut=WEB)
+        assert is_silent(c)
+        assert '1 rules of connections cannot be removed: the ports are restarted' in d.text(), d.text()
+        assert d.total('Connections') == 0
+        d.apply()
+        assert c.recv(100) == b'hello'
+        busy(d, c)
+        d.stop()
+
+
 def changed(d):
     """Hundreds of datagrams while policy changes: each is answered while both policies allow it."""
     answers = []
@@ -273,9 +375,9 @@ def read_only(dir):
 def not_one_switch(dir):
     """The start ends where it becomes known, with the place."""
     with open(dir + '/hepflow.yaml', 'w') as f:
-        f.write((CONFIG % (dir, 'mlx5-cx6dx-esw', '', 'mlx5-cx6dx-esw')).replace('switch=1,representor=0', 'switch=2'))
+        f.write((CONFIG % (dir, AFTER, 'mlx5-cx6dx-esw', '', 'mlx5-cx6dx-esw')).replace('switch=1,representor=0', 'switch=2'))
     got = subprocess.run([hepflowd.DAEMON, '--config', dir + '/hepflow.yaml'], capture_output=True, text=True)
-    assert got.returncode == 2 and 'hepflow.yaml:13:16: port eth0: net_vnic0 and net_vnic1 are not ports of one e-switch' in got.stderr, got
+    assert got.returncode == 2 and 'hepflow.yaml:14:16: port eth0: net_vnic0 and net_vnic1 are not ports of one e-switch' in got.stderr, got
 
 
 def main():
@@ -290,10 +392,13 @@ def main():
                 decided(d)
                 changed(d)
                 if 'hws' not in profile:
+                    paired(d)
+                    lives_on(d)
                     killed(dir, d)
                     continue
                 d.stop()
                 assert '0 rules left' in d.text(), d.text()
+        not_given_back(dir)
         removed(dir)
 
 

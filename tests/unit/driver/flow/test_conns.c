@@ -142,6 +142,16 @@ static bool holds(void *, const struct hf_conn *, uint64_t *ret_packets)
 	return !fake.all_end;
 }
 
+static unsigned int n_lives;
+
+static void lives(void *, const struct hf_conn *)
+{
+	n_lives++;
+}
+
+static const struct hf_flow_ports ports = {
+	.plan = {.on = true, .wire = 4, .host = 5}, .wire = 0, .host = 1};
+
 static int open_conns(const char *profile, uint32_t max, struct hf_err *err)
 {
 	struct hf_conns_opts opts = {
@@ -155,6 +165,10 @@ static int open_conns(const char *profile, uint32_t max, struct hf_err *err)
 
 	cr_assert_eq(hf_profile_find(profile, &nic, err), 0, "%s", err->text);
 	opts.nic = nic;
+	if (nic->transfer) {
+		opts.eswitch = ports.plan;
+		opts.ports = &ports;
+	}
 	return hf_conns_new(&opts, &conns, err);
 }
 
@@ -224,7 +238,9 @@ static struct rule *rule_of(uint16_t sport)
 /* All are looked at once. */
 static void look(void)
 {
-	hf_conns_poll(conns, ROOM, holds, NULL);
+	const struct hf_conns_user user = {.holds = holds, .lives = lives};
+
+	hf_conns_poll(conns, ROOM, &user);
 }
 
 static uint32_t action(const struct hf_flow *f, enum hf_act act)
@@ -573,4 +589,113 @@ Test(conns, counts_outlive_rules)
 	look();
 	cr_expect_eq(stats().hits.packets, 9);
 	cr_expect_eq(stats().hits.bytes, 900);
+}
+
+static struct hf_conn answer(uint16_t sport)
+{
+	struct hf_conn c = conn(sport), a = c;
+
+	a.src = c.dst;
+	a.dst = c.src;
+	a.sport = c.dport;
+	a.dport = c.sport;
+	a.out = true;
+	return a;
+}
+
+static int add_pair(uint16_t sport)
+{
+	struct hf_conn a = answer(sport);
+	int rc = add(sport);
+
+	return rc < 0 ? rc : hf_conns_add(conns, &a, NULL);
+}
+
+/* That of the answers; rule_of() is the other. */
+static struct rule *answer_of(uint16_t sport)
+{
+	unsigned int i;
+
+	for (i = 0; i < ROOM; i++) {
+		const uint8_t *p = fake.v[i].flow.pattern.spec.dport;
+
+		if (fake.v[i].used && (p[0] << 8 | p[1]) == sport)
+			return &fake.v[i];
+	}
+	cr_assert_fail("no rule for answers to %u", sport);
+	abort();
+}
+
+Test(conns, pair_delivers_from_port_to_port)
+{
+	const struct hf_flow *in, *out;
+
+	begin("mlx5-cx6dx-esw", 4);
+	cr_expect_eq(add_pair(1), 0);
+	in = &rule_of(1)->flow;
+	out = &answer_of(1)->flow;
+	cr_expect(in->transfer && out->transfer && !in->ingress);
+	cr_expect_eq(in->group, 0);
+	cr_expect_eq(in->priority, 1, "behind the cover, by depth in front of the root jump");
+	cr_expect_eq(in->items[0], HF_LAYER_REPRESENTED_PORT);
+	cr_expect_eq(in->pattern.spec.represented_port[1], 0, "comes by the wire's port");
+	cr_expect_eq(in->pattern.mask.represented_port[1], 0xff);
+	cr_expect_eq(action(in, HF_ACT_REPRESENTED_PORT), 1, "goes to the host's");
+	cr_expect_eq(out->pattern.spec.represented_port[1], 1);
+	cr_expect_eq(action(out, HF_ACT_REPRESENTED_PORT), 0);
+	cr_expect_eq(action(in, HF_ACT_MARK), UINT32_MAX);
+	cr_expect_eq(in->pattern.mask.has_vlan, 1, "without a tag only");
+	cr_expect_eq(out->pattern.mask.tcp_flags, HF_TCP_SYN | HF_TCP_FIN | HF_TCP_RST);
+	cr_expect_eq(out->pattern.spec.ip_src[3], 10);
+	cr_expect_str_eq(hf_conns_aging(conns), "COUNT");
+}
+
+Test(conns, pair_is_idle_and_makes_room_together)
+{
+	begin("mlx5-cx6dx-esw", 4);
+	cr_expect_eq(add_pair(1), 0);
+	cr_expect_eq(add_pair(2), 0);
+	n_lives = 0;
+	look();
+	cr_expect_eq(n_lives, 0, "nothing has come");
+	fake.ms += IDLE * 1000 - 1;
+	answer_of(1)->packets = 1;
+	look();
+	cr_expect_eq(n_lives, 1);
+	fake.ms += 2;
+	look();
+	cr_expect_eq(n_rules(), 2, "that of which neither half counts goes");
+	cr_expect(is_in(1));
+	cr_expect_eq(add_pair(3), 0);
+	fake.ms += 1000;
+	rule_of(3)->packets = answer_of(3)->packets = 1000;
+	look();
+	cr_expect_eq(add(4), 0);
+	cr_expect_eq(n_rules(), 3, "both halves of the silent one make room");
+	cr_expect_not(is_in(1));
+	cr_expect(is_in(3));
+}
+
+Test(conns, purge_leaves_none_of_older_rules_or_says_so)
+{
+	struct hf_conn young = conn(9);
+	struct hf_err err = {0};
+
+	begin("mlx5-cx6dx-esw", 8);
+	young.mark = HF_MARK_CONN_MIN + 1;
+	cr_expect_eq(add_pair(1), 0);
+	cr_expect_eq(hf_conns_add(conns, &young, NULL), 0);
+	fake.destroy_error = -EBUSY;
+	cr_expect_eq(hf_conns_purge(conns, HF_MARK_CONN_MIN + 1, &err), -EIO);
+	cr_expect(strstr(err.text, "2 rules"), "%s", err.text);
+	fake.destroy_error = 0;
+	cr_expect_eq(hf_conns_purge(conns, HF_MARK_CONN_MIN + 1, &err), 0, "%s", err.text);
+	cr_expect_eq(n_rules(), 1);
+	cr_expect(is_in(9));
+	/* One whose end nobody tells may be there. */
+	fake.later = true;
+	cr_expect_eq(add(2), 0);
+	fake.n_done = 0;
+	cr_expect_eq(hf_conns_purge(conns, HF_MARK_CONN_MIN + 1, &err), -EIO);
+	fake.later = false;
 }

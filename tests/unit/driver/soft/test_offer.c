@@ -214,3 +214,90 @@ Test(offer, too_many_are_lost_and_counted)
 	cr_expect_gt(n, 0);
 	cr_expect_gt(hf_soft_count_offers_lost(soft), 0);
 }
+
+/* Answers of the same connection are now denied in front of conntrack. */
+#define MUTE                                                                                       \
+	WORLD POLICY("raw", "  doNotTrack: true\n  applyOnForward: true\n"                         \
+			    "  types: [Egress]\n  egress:\n"                                       \
+			    "    - {action: Deny, protocol: UDP, source: {ports: [80]}}\n")
+
+static void begin_pairs(const char *yaml)
+{
+	begin(yaml);
+	hf_soft_set_pairs(soft, eth0, true);
+	path_change(make_rules(yaml));
+}
+
+Test(offer, for_an_eswitch_is_made_of_marked_packets_too)
+{
+	struct hf_soft_offer offer;
+	int i;
+
+	begin_pairs(WORLD);
+	cr_expect_eq(send_marked(HF_MARK_ALLOW, CALL), HF_SOFT_MARKED);
+	for (i = 0; i < 2 * AFTER; i++)
+		cr_expect_eq(send_marked(HF_MARK_ALLOW, CALL), HF_SOFT_MARKED);
+	cr_expect(!hf_soft_next_offer(soft, &offer), "nobody has answered");
+	OUT(eth0, ANSWER, HF_SOFT_ESTABLISHED);
+	for (i = 0; i < AFTER; i++)
+		cr_expect_eq(send_marked(HF_MARK_ALLOW, CALL), HF_SOFT_MARKED);
+	cr_assert(hf_soft_next_offer(soft, &offer));
+	cr_expect_eq(offer.dport, 80);
+	cr_expect_eq(offer.mark, hf_soft_offers_mark(soft));
+}
+
+Test(offer, for_an_eswitch_needs_both_ways)
+{
+	struct hf_soft_offer offer;
+	int i;
+
+	begin_pairs(WORLD);
+	offer = offered();
+	path_change(make_rules(MUTE));
+	cr_expect(!holds(&offer), "the NIC must give it back");
+	cr_expect_neq(offer.mark, hf_soft_offers_mark(soft));
+	for (i = 0; i < 4 * AFTER; i++)
+		IN(eth0, CALL, HF_SOFT_ESTABLISHED);
+	cr_expect(!hf_soft_next_offer(soft, &offer), "answers may not pass");
+	/* Where only what comes in is the NIC's, it is no matter. */
+	hf_soft_set_pairs(soft, eth0, false);
+	path_change(make_rules(MUTE));
+	for (i = 0; i < AFTER; i++)
+		IN(eth0, CALL, HF_SOFT_ESTABLISHED);
+	cr_expect(hf_soft_next_offer(soft, &offer));
+}
+
+Test(offer, of_a_connection_that_only_the_nic_sees_holds)
+{
+	struct hf_soft_offer offer;
+	int i;
+
+	begin_pairs(WORLD);
+	offer = offered();
+	for (i = 0; i < 5; i++) {
+		now += 100 * HZ;
+		hf_soft_touch(soft, &offer);
+		hf_soft_poll(soft, 0, now);
+		cr_assert(holds(&offer), "told that it lives, %d", i);
+	}
+	IN(eth0, CALL, HF_SOFT_ESTABLISHED);
+	now += 200 * HZ;
+	hf_soft_poll(soft, 0, now);
+	cr_expect(!holds(&offer), "nobody has told");
+	hf_soft_touch(soft, &offer);
+	hf_soft_poll(soft, 0, now);
+	cr_expect(!holds(&offer), "and nothing comes back to life");
+}
+
+/* Judged again by new policy, a connection must come to software for that. */
+Test(offer, for_an_eswitch_does_not_outlive_rules_that_ask_again)
+{
+	struct hf_soft_offer offer;
+
+	path_reclassify = HF_SOFT_RECLASSIFY_ALL;
+	begin_pairs(WORLD);
+	offer = offered();
+	path_change(make_rules(FACTS("accept") PODS HEP));
+	cr_expect(!holds(&offer));
+	path_reclassify = HF_SOFT_RECLASSIFY_OFF;
+}

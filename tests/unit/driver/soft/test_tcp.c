@@ -331,6 +331,21 @@ Test(tcp, picked_up_connections_are_not_measured)
 	cr_expect_eq(k.t.state, HF_TCP_ESTABLISHED);
 }
 
+/* A NIC carries it for a while, and software sees its end. */
+Test(tcp, unseen_part_of_a_connection_does_no_harm)
+{
+	struct talk k = open_talk();
+
+	hf_tcp_loosen(&k.t);
+	cr_expect_eq(say(&k, true, "PA", 900000, 700000, 100), HF_TCP_MOVED, "long after that");
+	cr_expect_eq(say(&k, false, "FA", 3000000000, 4000000000, 0), HF_TCP_MOVED);
+	cr_expect_eq(k.t.state, HF_TCP_FIN_WAIT);
+	k = open_talk();
+	hf_tcp_loosen(&k.t);
+	cr_expect_eq(say(&k, true, "R", 99999999, 0, 0), HF_TCP_MOVED);
+	cr_expect_eq(k.t.state, HF_TCP_CLOSE, "and the other way to end");
+}
+
 /* RFC 9293 3.10.7.4 and RFC 5961 4: a SYN in a connection; the answer tells who was right. */
 Test(tcp, both_ends_may_know_better)
 {
