@@ -11,6 +11,7 @@
 #include "filter.h"
 
 #include "flow/sync.h"
+#include "port/port.h"
 #include "soft/soft.h"
 
 #include <hepflow/base/text.h>
@@ -361,6 +362,11 @@ static void put_entry(
 			jump, sizeof(jump), "recirc(%u)", hf_plan_table(plan, e->jump)->group);
 		l.actions = jump;
 		break;
+	}
+	if (e->reserved) {
+		(void)snprintf(jump, sizeof(jump), "queue(%u)",
+			0u + hf_port_n_queues(w->outer) + hf_reserved_queue(e->fate));
+		l.actions = jump;
 	}
 	put(dump, w->outer_conf->name, &l);
 }

@@ -101,6 +101,9 @@ struct hf_conf_port {
 	 * speaks for all and the host's side is a representor. */
 	bool eswitch;
 	struct hf_place eswitch_at;
+	/* Of an uplink: queues are kept for what the NIC has decided and cannot mark. */
+	bool reserve;
+	struct hf_place reserve_at;
 	bool representor; /* of the device, which its devargs choose: not an uplink's */
 	enum hf_fail_mode fail_mode;
 	struct hf_place fail_mode_at;

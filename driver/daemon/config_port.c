@@ -114,6 +114,14 @@ static int read_eswitch(struct hf_conf_reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
+static int read_reserve(struct hf_conf_reader *r, const struct hf_yaml *v)
+{
+	if (hf_yaml_bool(v, &r->port->reserve) < 0)
+		return hf_conf_fail(r, v, "reserve-queues must be true or false");
+	r->port->reserve_at = (struct hf_place){v->line, v->col};
+	return 0;
+}
+
 static int read_port(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	static const struct hf_conf_key keys[] = {
@@ -124,6 +132,7 @@ static int read_port(struct hf_conf_reader *r, const struct hf_yaml *v)
 		{"queues", false, read_queues},
 		{"eswitch", false, read_eswitch},
 		{"fail-mode", false, read_fail_mode},
+		{"reserve-queues", false, read_reserve},
 	};
 
 	r->port->at = (struct hf_place){v->line, v->col};
@@ -159,6 +168,7 @@ static int check_outer(
 	const char *what = p->profile	  ? "a profile"
 			   : p->fail_mode ? "a fail-mode"
 			   : p->eswitch	  ? "an eswitch"
+			   : p->reserve	  ? "reserved queues"
 					  : NULL;
 
 	return what ? hf_conf_fail(r, at, "port %s: only an uplink has %s", p->name, what) : 0;
@@ -230,6 +240,11 @@ int hf_conf_pair(struct hf_conf_reader *r, const struct hf_yaml *list)
 			return hf_fail(r->err, -EINVAL,
 				"%s:%u:%u: port %s: eswitch needs fallback software", c->path,
 				p->eswitch_at.line, p->eswitch_at.col, p->name);
+		if (p->reserve && (c->kernel_fallback || p->eswitch))
+			return hf_fail(r->err, -EINVAL,
+				"%s:%u:%u: port %s: reserve-queues needs fallback software, and no "
+				"eswitch",
+				c->path, p->reserve_at.line, p->reserve_at.col, p->name);
 		if (k == c->n_ports)
 			return hf_conf_fail(r, list->v[i],
 				"port %s: there is no port of role %s for it", p->name,

@@ -68,6 +68,7 @@ static int open_port(const struct hf_config *config, const struct hf_conf_port *
 		.name = conf->name,
 		.devargs = conf->devargs,
 		.n_queues = conf->n_queues,
+		.n_reserved = conf->reserve ? HF_RESERVED_QUEUES : 0,
 		.isolated = config->kernel_fallback,
 		.templates = nic && nic->async_only,
 		.representor = conf->representor,
@@ -198,6 +199,7 @@ static struct hf_worker_side side_of(const struct hf_port *port)
 	return (struct hf_worker_side){
 		.port = hf_port_id(port),
 		.n_queues = hf_port_n_queues(port),
+		.n_reserved = hf_port_n_reserved(port),
 	};
 }
 

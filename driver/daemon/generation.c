@@ -66,6 +66,12 @@ static int check_nic(const struct hf_config *config, const struct hf_conf_port *
 			"which %s does not",
 			config->path, port->eswitch_at.line, port->eswitch_at.col, port->name,
 			nic->name);
+	if (port->reserve && !hf_plan_can_reserve(nic))
+		return hf_fail(err, -EINVAL,
+			"%s:%u:%u: port %s: reserve-queues is for a NIC that can only choose "
+			"queues, and %s has no such engine",
+			config->path, port->reserve_at.line, port->reserve_at.col, port->name,
+			nic->name);
 	mode = hf_profiles_fail_mode(nic, port->eswitch);
 	if (port->fail_mode && port->fail_mode != mode)
 		return hf_fail(err, -EINVAL,
@@ -230,6 +236,7 @@ static int build_plans(const struct hf_config *config, const struct hf_profiles 
 			.fallback =
 				config->kernel_fallback ? HF_FALLBACK_KERNEL : HF_FALLBACK_SOFTWARE,
 			.eswitch = hf_config_eswitch(config, i),
+			.reserve = config->ports[config->wires[i].outer].reserve,
 			.strict_invalid = config->strict_invalid,
 			.short_denies = config->short_denies,
 			.previous = previous ? previous->plans[i] : NULL,

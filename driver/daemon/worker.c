@@ -4,6 +4,8 @@
 
 #include "soft/soft.h"
 
+#include <hepflow/plan.h>
+
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -28,6 +30,17 @@ static void send_all(struct hf_worker_side *to, uint16_t queue, struct rte_mbuf 
 	rte_pktmbuf_free_bulk(pkts + sent, n - sent);
 }
 
+/* As if the NIC had marked them. */
+static void mark_all(struct rte_mbuf **pkts, uint16_t n, uint32_t mark)
+{
+	uint16_t i;
+
+	for (i = 0; i < n; i++) {
+		pkts[i]->ol_flags |= RTE_MBUF_F_RX_FDIR | RTE_MBUF_F_RX_FDIR_ID;
+		pkts[i]->hash.fdir.hi = mark;
+	}
+}
+
 /* Returns how many packets came. */
 static unsigned int move(struct hf_worker *w, struct hf_worker_wire *wire, enum hf_soft_dir dir)
 {
@@ -37,11 +50,13 @@ static unsigned int move(struct hf_worker *w, struct hf_worker_wire *wire, enum 
 	unsigned int all = 0;
 	uint16_t q, n;
 
-	for (q = 0; q < from->n_queues; q++) {
+	for (q = 0; q < from->n_queues + from->n_reserved; q++) {
 		n = rte_eth_rx_burst(from->port, q, pkts, HF_WORKER_BURST);
 		if (n == 0)
 			continue;
 		all += n;
+		if (q >= from->n_queues)
+			mark_all(pkts, n, hf_reserved_mark((uint16_t)(q - from->n_queues)));
 		n = hf_soft_burst(w->soft, w->number, wire->wire, dir, pkts, n, rte_rdtsc());
 		for (; n > 0; n = hf_soft_more(
 				      w->soft, w->number, wire->wire, dir, pkts, HF_WORKER_BURST))

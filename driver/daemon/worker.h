@@ -31,6 +31,7 @@
 struct hf_worker_side {
 	uint16_t port; /* ethdev id */
 	uint16_t n_queues;
+	uint16_t n_reserved;	 /* behind these to receive: hf_reserved_mark() */
 	_Atomic uint64_t unsent; /* packets that this side did not take */
 };
 

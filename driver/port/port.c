@@ -19,9 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_SIZE  RTE_ETH_NAME_MAX_LEN
-#define POOL_CACHE 256
-#define POOL_MIN   4096 /* for rings of this port and of the one its packets go to */
+#define NAME_SIZE   RTE_ETH_NAME_MAX_LEN
+#define POOL_CACHE  256
+#define DRAIN_BURST 32
+#define POOL_MIN    4096 /* for rings of this port and of the one its packets go to */
 
 struct hf_port {
 	char name[32];
@@ -35,6 +36,7 @@ struct hf_port {
 	bool representor;
 	uint16_t id;
 	uint16_t n_queues;
+	uint16_t n_reserved;
 	struct rte_mempool *pool;
 	atomic_uint events;
 };
@@ -90,7 +92,7 @@ static int plug(struct hf_port *p, const char *devargs, struct hf_err *err)
 
 static int make_pool(struct hf_port *p, uint16_t n_desc, struct hf_err *err)
 {
-	unsigned int n = 3u * n_desc * p->n_queues + 2 * POOL_CACHE;
+	unsigned int n = 3u * n_desc * (p->n_queues + p->n_reserved) + 2 * POOL_CACHE;
 	char name[RTE_MEMPOOL_NAMESIZE];
 
 	if (p->pool) /* of the device's life before */
@@ -119,7 +121,7 @@ static int setup_queues(struct hf_port *p, uint16_t n_rx, uint16_t n_tx, struct 
 	int socket = rte_eth_dev_socket_id(p->id), rc = 0;
 	uint16_t q;
 
-	for (q = 0; q < p->n_queues && rc == 0; q++)
+	for (q = 0; q < p->n_queues + p->n_reserved && rc == 0; q++)
 		rc = rte_eth_rx_queue_setup(p->id, q, n_rx, (unsigned int)socket, NULL, p->pool);
 	if (rc < 0)
 		return fail(p, rc, "receive queue", err);
@@ -134,17 +136,20 @@ static int configure(struct hf_port *p, struct hf_err *err)
 	uint16_t n_rx = HF_PORT_DESCS, n_tx = HF_PORT_DESCS;
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf conf = {0};
+	unsigned int n_receive;
 	int rc = rte_eth_dev_info_get(p->id, &info);
 
 	if (rc < 0)
 		return fail(p, rc, "no information", err);
 	(void)snprintf(p->driver, sizeof(p->driver), "%s", info.driver_name);
-	if (p->n_queues > info.max_rx_queues || p->n_queues > info.max_tx_queues)
+	n_receive = p->n_queues + p->n_reserved;
+	if (n_receive > info.max_rx_queues || p->n_queues > info.max_tx_queues)
 		return hf_fail(err, -EINVAL,
-			"port %s: %s: %u queues are wanted, it has %u to receive and %u "
-			"to send",
-			p->name, p->device, p->n_queues, info.max_rx_queues, info.max_tx_queues);
-	if (p->n_queues > 1) {
+			"port %s: %s: %u queues to receive are wanted and %u to send, it has %u "
+			"and %u",
+			p->name, p->device, n_receive, p->n_queues, info.max_rx_queues,
+			info.max_tx_queues);
+	if (n_receive > 1) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		conf.rx_adv_conf.rss_conf.rss_hf =
 			info.flow_type_rss_offloads &
@@ -152,7 +157,7 @@ static int configure(struct hf_port *p, struct hf_err *err)
 	}
 	/* Drivers that know nothing of it deliver what they can all the same. */
 	(void)rte_eth_rx_metadata_negotiate(p->id, &marks);
-	rc = rte_eth_dev_configure(p->id, p->n_queues, p->n_queues, &conf);
+	rc = rte_eth_dev_configure(p->id, (uint16_t)n_receive, p->n_queues, &conf);
 	if (rc < 0)
 		return fail(p, rc, "cannot be configured", err);
 	rc = rte_eth_dev_adjust_nb_rx_tx_desc(p->id, &n_rx, &n_tx);
@@ -259,6 +264,7 @@ int hf_port_open(const struct hf_port_opts *opts, struct hf_port **ret, struct h
 	(void)snprintf(p->name, sizeof(p->name), "%s", opts->name); /* IFNAMSIZ fits */
 	p->id = RTE_MAX_ETHPORTS;
 	p->n_queues = opts->n_queues;
+	p->n_reserved = opts->n_reserved;
 	p->isolated = opts->isolated;
 	p->templates = opts->templates;
 	p->representor = opts->representor;
@@ -273,6 +279,45 @@ int hf_port_open(const struct hf_port_opts *opts, struct hf_port **ret, struct h
 	return 0;
 }
 
+/* What has come to reserved queues before they were kept free: nobody has judged it. */
+static void drain_reserved(const struct hf_port *p)
+{
+	struct rte_mbuf *pkts[DRAIN_BURST];
+	uint16_t q, n, turns;
+
+	for (q = p->n_queues; q < p->n_queues + p->n_reserved; q++) {
+		for (turns = 0; turns < HF_PORT_DESCS; turns++) {
+			n = rte_eth_rx_burst(p->id, q, pkts, DRAIN_BURST);
+			if (n == 0)
+				break;
+			rte_pktmbuf_free_bulk(pkts, n);
+		}
+	}
+}
+
+/* RSS is over the other queues only. */
+static int reserve(struct hf_port *p, struct hf_err *err)
+{
+	struct rte_eth_rss_reta_entry64 reta[RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE];
+	struct rte_eth_dev_info info;
+	int rc = rte_eth_dev_info_get(p->id, &info);
+	uint16_t i;
+
+	if (rc == 0 && (info.reta_size == 0 || info.reta_size > RTE_ETH_RSS_RETA_SIZE_512))
+		rc = -ENOTSUP;
+	for (i = 0; rc == 0 && i < info.reta_size; i++) {
+		reta[i / RTE_ETH_RETA_GROUP_SIZE].mask = UINT64_MAX;
+		reta[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE] =
+			i % p->n_queues;
+	}
+	if (rc == 0)
+		rc = rte_eth_dev_rss_reta_update(p->id, reta, info.reta_size);
+	if (rc < 0)
+		return fail(p, rc, "queues cannot be reserved", err);
+	drain_reserved(p);
+	return 0;
+}
+
 int hf_port_start(struct hf_port *port, struct hf_err *err)
 {
 	int rc = rte_eth_dev_start(port->id);
@@ -280,6 +325,9 @@ int hf_port_start(struct hf_port *port, struct hf_err *err)
 	if (rc < 0)
 		return fail(port, rc, "does not start", err);
 	port->started = true;
+	rc = port->n_reserved ? reserve(port, err) : 0;
+	if (rc < 0)
+		return rc;
 	if (port->isolated)
 		return 0;
 	rc = rte_eth_promiscuous_enable(port->id);
@@ -371,6 +419,11 @@ const char *hf_port_driver(const struct hf_port *port)
 uint16_t hf_port_n_queues(const struct hf_port *port)
 {
 	return port->n_queues;
+}
+
+uint16_t hf_port_n_reserved(const struct hf_port *port)
+{
+	return port->n_reserved;
 }
 
 bool hf_port_link(const struct hf_port *port)

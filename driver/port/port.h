@@ -31,7 +31,9 @@ struct hf_port_opts {
 	const char *name; /* for messages */
 	const char *devargs;
 	uint16_t n_queues; /* of each direction */
-	bool representor;  /* it is the one of the device that "representor=" in devargs names */
+	/* More to receive by, behind the others: only what a rule sends there comes there. */
+	uint16_t n_reserved;
+	bool representor; /* it is the one of the device that "representor=" in devargs names */
 	/* Flow isolation: only what a rule takes concerns the port, the rest is the kernel's. */
 	bool isolated;
 	/* Rules go in by templates: flow queue 0 and counters are reserved. */
@@ -73,7 +75,8 @@ unsigned int hf_port_events(struct hf_port *port);
 
 uint16_t hf_port_id(const struct hf_port *port);
 const char *hf_port_driver(const struct hf_port *port);
-uint16_t hf_port_n_queues(const struct hf_port *port);
+uint16_t hf_port_n_queues(const struct hf_port *port); /* without the reserved ones */
+uint16_t hf_port_n_reserved(const struct hf_port *port);
 bool hf_port_link(const struct hf_port *port);
 
 /* Receive and send counts of the driver, for reports; a driver without says 0. */

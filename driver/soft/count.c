@@ -11,6 +11,7 @@ static const char *const reasons[HF_SOFT_N_REASONS] = {
 	[HF_SOFT_NOT_IP] = "not-ip",
 	[HF_SOFT_MARKED] = "marked",
 	[HF_SOFT_MARKED_UNTRACKED] = "marked-untracked",
+	[HF_SOFT_MARKED_DENY] = "marked-deny",
 	[HF_SOFT_OFFLOADED] = "offloaded",
 	[HF_SOFT_ESTABLISHED] = "established",
 	[HF_SOFT_RELATED] = "related",
@@ -42,7 +43,7 @@ const char *hf_soft_reason_name(enum hf_soft_reason reason)
 
 bool hf_soft_reason_passes(enum hf_soft_reason reason)
 {
-	return reason < HF_SOFT_DENY;
+	return reason < HF_SOFT_MARKED_DENY;
 }
 
 static void add(struct hf_soft_count *sum, const struct hf_soft_count *c)

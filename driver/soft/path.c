@@ -323,8 +323,8 @@ static void read_packet(const struct burst *b, struct slot *s)
 	s->mark = mark_of(b, s->m);
 	s->frag = HF_FRAG_NONE;
 	s->answer = NULL;
-	if (s->mark == HF_MARK_ALLOW_UNTRACKED) {
-		decide(s, HF_SOFT_MARKED_UNTRACKED);
+	if (s->mark == HF_MARK_ALLOW_UNTRACKED || s->mark == HF_MARK_DENY) {
+		decide(s, s->mark == HF_MARK_DENY ? HF_SOFT_MARKED_DENY : HF_SOFT_MARKED_UNTRACKED);
 		return;
 	}
 	switch (hf_pkt_parse(s->m, &s->pkt)) {

@@ -88,7 +88,8 @@ enum hf_soft_reason {
 	HF_SOFT_DNAT_AMBIGUOUS,	 /* dnat-ambiguous: allowed for some backends of a service */
 	HF_SOFT_DNAT_TRANSLATED, /* dnat-translated: the same, and sent to one of these */
 	HF_SOFT_FRAGMENT,	 /* fragment: as its first fragment */
-	/* dropped */
+	/* dropped: from here on */
+	HF_SOFT_MARKED_DENY,   /* marked-deny: the NIC has said that it is denied */
 	HF_SOFT_DENY,	       /* deny: by the rules */
 	HF_SOFT_KERNEL_DENY,   /* kernel-deny: no decision, and the host's own default is drop */
 	HF_SOFT_DNAT_REFUSED,  /* dnat-refused: allowed for some, and may not go to one of these */

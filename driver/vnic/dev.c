@@ -29,7 +29,11 @@ static int dev_configure(struct rte_eth_dev *dev)
 {
 	struct hf_vnic *vnic = vnic_of(dev);
 
+	unsigned int i;
+
 	vnic->n_rx = dev->data->nb_rx_queues;
+	for (i = 0; i < HF_VNIC_RETA; i++)
+		atomic_store(&vnic->reta[i], (uint16_t)(vnic->n_rx ? i % vnic->n_rx : 0));
 	return hf_vnic_sub_configure(&vnic->sub, dev->data, dev->data->nb_tx_queues);
 }
 
@@ -274,6 +278,7 @@ static int dev_infos_get(struct rte_eth_dev *dev, struct rte_eth_dev_info *ret)
 	ret->rx_desc_lim = sub.rx_desc_lim;
 	ret->tx_desc_lim = sub.tx_desc_lim;
 	ret->hash_key_size = RSS_KEY_SIZE;
+	ret->reta_size = HF_VNIC_RETA;
 	ret->flow_type_rss_offloads =
 		RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP;
 	return 0;
@@ -330,6 +335,35 @@ static int fw_version_get(struct rte_eth_dev *dev, char *text, size_t size)
 	int len = snprintf(text, size, "profile %s", vnic->nic->name);
 
 	return (size_t)len < size ? 0 : len + 1;
+}
+
+/* ethdev has checked size and queues. */
+static int reta_update(struct rte_eth_dev *dev, struct rte_eth_rss_reta_entry64 *v, uint16_t size)
+{
+	struct hf_vnic *vnic = vnic_of(dev);
+	uint16_t i;
+
+	for (i = 0; i < size; i++) {
+		const struct rte_eth_rss_reta_entry64 *e = &v[i / RTE_ETH_RETA_GROUP_SIZE];
+
+		if (e->mask >> i % RTE_ETH_RETA_GROUP_SIZE & 1)
+			atomic_store(&vnic->reta[i], e->reta[i % RTE_ETH_RETA_GROUP_SIZE]);
+	}
+	return 0;
+}
+
+static int reta_query(struct rte_eth_dev *dev, struct rte_eth_rss_reta_entry64 *v, uint16_t size)
+{
+	struct hf_vnic *vnic = vnic_of(dev);
+	uint16_t i;
+
+	for (i = 0; i < size; i++) {
+		struct rte_eth_rss_reta_entry64 *e = &v[i / RTE_ETH_RETA_GROUP_SIZE];
+
+		if (e->mask >> i % RTE_ETH_RETA_GROUP_SIZE & 1)
+			e->reta[i % RTE_ETH_RETA_GROUP_SIZE] = atomic_load(&vnic->reta[i]);
+	}
+	return 0;
 }
 
 /* Mark, flag and meta are delivered whether asked for or not. */
@@ -396,6 +430,8 @@ const struct eth_dev_ops hf_vnic_dev_ops = {
 	.mtu_set = mtu_set,
 	.mac_addr_set = mac_addr_set,
 	.fw_version_get = fw_version_get,
+	.reta_update = reta_update,
+	.reta_query = reta_query,
 	.rx_metadata_negotiate = rx_metadata_negotiate,
 	.flow_ops_get = flow_ops_get,
 };

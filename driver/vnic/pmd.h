@@ -20,6 +20,7 @@
 #include <ethdev_driver.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define HF_VNIC_RING_SIZE      1024 /* packets that wait for their queue; more are dropped, counted */
 #define HF_VNIC_BURST	       64   /* packets taken from a sub-queue at once */
@@ -118,6 +119,7 @@ struct hf_vnic {
 	bool isolated;
 	uint16_t port;
 	uint16_t n_rx;
+	_Atomic uint16_t reta[HF_VNIC_RETA]; /* queues of packets that no rule takes, by hash */
 	struct hf_vnic_rxq *rxq[HF_VNIC_QUEUES_MAX];
 };
 

@@ -50,7 +50,9 @@ static int find_queue(
 		return v->queue;
 	case HF_VNIC_MISS:
 		if (!rxq->vnic->isolated)
-			return (int)(hf_vnic_hash(pkt) % rxq->vnic->n_rx);
+			return atomic_load_explicit(
+				&rxq->vnic->reta[hf_vnic_hash(pkt) % HF_VNIC_RETA],
+				memory_order_relaxed);
 		if (rxq->vnic->kernel.sub.present)
 			return TO_KERNEL;
 		add(&rxq->stats.isolated, 1);

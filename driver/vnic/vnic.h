@@ -28,8 +28,9 @@
 
 struct rte_mbuf;
 
-#define HF_VNIC_QUEUES_MAX 64 /* queues of a direction, and of one RSS action */
-#define HF_VNIC_PORTS_MAX  16 /* of an e-switch */
+#define HF_VNIC_QUEUES_MAX 64  /* queues of a direction, and of one RSS action */
+#define HF_VNIC_RETA	   128 /* entries, as with igb and ixgbe */
+#define HF_VNIC_PORTS_MAX  16  /* of an e-switch */
 #define HF_VNIC_BLOCKS_MAX (2 * HF_VNIC_PORTS_MAX)
 #define HF_VNIC_JUMPS_MAX  64 /* groups one packet may visit: a bound for the packet path */
 #define HF_VNIC_NO_FLOWQ   UINT32_MAX

@@ -57,6 +57,11 @@ uint16_t hf_reserved_queue(enum hf_fate fate)
 	return fate == HF_FATE_ALLOW ? 0 : fate == HF_FATE_ALLOW_UNTRACKED ? 1 : 2;
 }
 
+uint32_t hf_reserved_mark(uint16_t queue)
+{
+	return queue == 0 ? HF_MARK_ALLOW : queue == 1 ? HF_MARK_ALLOW_UNTRACKED : HF_MARK_DENY;
+}
+
 static void add_actions(struct hf_flow *f, const struct hf_plan *plan, const struct hf_entry *e,
 	const struct hf_engine *engine, uint16_t n_queues)
 {
@@ -118,6 +123,11 @@ const struct hf_engine *hf_plan_carrier(const struct hf_nic *nic)
 			return e;
 	}
 	return NULL;
+}
+
+bool hf_plan_can_reserve(const struct hf_nic *nic)
+{
+	return hf_plan_carrier(nic);
 }
 
 /* Items that name a port come first, as people write them. */

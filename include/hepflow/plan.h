@@ -32,6 +32,8 @@ struct hf_plan;
 /* Values of MARK on packets that hardware allowed; unmarked packets are punted ones. */
 #define HF_MARK_ALLOW		1
 #define HF_MARK_ALLOW_UNTRACKED 2
+/* No NIC writes it: what came by the queue that is reserved for denied packets. */
+#define HF_MARK_DENY 3
 /* Between these: packets of one connection that software has handed to the NIC (docs/operations.md,
  * "Connections in the NIC"). */
 #define HF_MARK_CONN_MIN 0x10000
@@ -241,6 +243,10 @@ void hf_plan_flow(const struct hf_plan *plan, const struct hf_nic *nic, size_t i
 	struct hf_flow *ret);
 
 uint16_t hf_reserved_queue(enum hf_fate fate); /* 0 .. HF_RESERVED_QUEUES - 1; of a verdict */
+/* The same backwards: HF_MARK_*. */
+uint32_t hf_reserved_mark(uint16_t queue);
+/* Whether the NIC has an engine that chooses queues and can neither drop nor mark. */
+bool hf_plan_can_reserve(const struct hf_nic *nic);
 
 /*
  * What the NIC would do with a packet by this plan. *ret_entry is the deciding entry's index, or

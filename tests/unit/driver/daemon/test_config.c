@@ -263,6 +263,17 @@ Test(config, wrong_ports_are_refused_with_their_place)
 		{HEAD POLICY "  fallback: kernel\n  ports:\n"
 			     "    - {name: a, role: uplink, devargs: net_null2, eswitch: true}\n",
 			"c.yaml:7:60: port a: eswitch needs fallback software"},
+		{HEAD POLICY PORTS "    - {name: a, role: uplink, devargs: net_null2, "
+				   "reserve-queues: some}\n",
+			"c.yaml:8:67: reserve-queues must be true or false"},
+		{HEAD POLICY PORTS "    - {name: a, role: host, devargs: net_null2, "
+				   "reserve-queues: true}\n",
+			"c.yaml:8:7: port a: only an uplink has reserved queues"},
+		{HEAD POLICY "  fallback: kernel\n  ports:\n"
+			     "    - {name: a, role: uplink, devargs: net_null2, "
+			     "reserve-queues: true}\n",
+			"c.yaml:7:67: port a: reserve-queues needs fallback software, and no "
+			"eswitch"},
 		{HEAD POLICY "  ports:\n" CARD("a", "uplink", ",representor=[0,1]") CARD("a",
 			 "host", ",representor=[0,1]") CARD("b", "workload", ",representor=[0,1]"),
 			"c.yaml:8:7: port b: device 0000:03:00.0 is already used at 7:7"},

@@ -292,6 +292,11 @@ Test(path, marked_packets_are_not_judged)
 			     line_mbuf(TO_HOST("proto=tcp dport=82"), NULL)),
 		HF_SOFT_MARKED_UNTRACKED);
 	OUT(eth0, FROM_HOST("proto=tcp sport=82 flags=SA"), HF_SOFT_DENY);
+	/* Policy would let it in. */
+	IN(eth0, TO_HOST("proto=tcp dport=80"), HF_SOFT_ALLOW);
+	cr_expect_eq(send_marked(eth0, HF_SOFT_IN, HF_MARK_DENY,
+			     line_mbuf(TO_HOST("proto=tcp dport=80"), NULL)),
+		HF_SOFT_MARKED_DENY);
 }
 
 Test(path, marks_count_only_where_the_nic_sets_them)
@@ -299,10 +304,13 @@ Test(path, marks_count_only_where_the_nic_sets_them)
 	const char *line = TO_HOST("proto=tcp dport=81");
 
 	path_init(WORLD);
-	cr_expect_eq(send_marked(eth0, HF_SOFT_IN, 3, line_mbuf(line, NULL)), HF_SOFT_DENY);
+	cr_expect_eq(send_marked(eth0, HF_SOFT_IN, HF_MARK_DENY + 1, line_mbuf(line, NULL)),
+		HF_SOFT_DENY);
 	cr_expect_eq(send_marked(eth0, HF_SOFT_OUT, HF_MARK_ALLOW,
 			     line_mbuf(FROM_HOST("proto=tcp sport=5"), NULL)),
 		HF_SOFT_DENY);
+	cr_expect_eq(send_marked(cali0, HF_SOFT_IN, HF_MARK_DENY, line_mbuf(line, NULL)),
+		send_marked(cali0, HF_SOFT_IN, 0, line_mbuf(line, NULL)));
 	cr_expect_eq(send_marked(cali0, HF_SOFT_IN, HF_MARK_ALLOW_UNTRACKED,
 			     line_mbuf("src=10.65.0.3 dst=" CLIENT " proto=udp", NULL)),
 		HF_SOFT_DENY);
