@@ -402,6 +402,7 @@ void hf_plan_free(struct hf_plan *plan)
 	for (i = 0; i < plan->runs.n; i++)
 		hf_entry_buf_free(plan->runs.v[i].buf);
 	hf_vec_fini(&plan->runs);
+	hf_keep_box_free(plan->keep);
 	free(plan);
 }
 

@@ -50,7 +50,15 @@ struct hf_plan {
 	uint32_t capacity;	 /* UINT32_MAX: no known limit */
 	bool fragments_match_l4; /* as the profile says, for hf_plan_judge() */
 	bool type_scope;
+	struct keep_box *keep; /* NULL: nothing is handed on */
 };
+
+/* What a plan hands on may be taken although the plan is constant; keep.h. */
+struct flat_keep;
+struct keep_box {
+	_Atomic(struct flat_keep *) v;
+};
+void hf_keep_box_free(struct keep_box *box);
 
 struct builder {
 	const struct hf_rules *rules;

@@ -11,7 +11,7 @@
  */
 
 #include "build.h"
-#include "keys.h"
+#include "keep.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,67 +20,43 @@
 /* A packet type of the engine: what a pattern without further fields covers. */
 struct kind {
 	uint8_t family;
-	uint8_t proto; /* 0: the others (type_scope), or all */
-	bool others;   /* where types are told apart: all but TCP, UDP and SCTP */
+	uint8_t kind;  /* keys.h */
+	uint8_t proto; /* 0: no pattern of L4 */
 	enum hf_field sport, dport;
 };
 
-static const struct kind l4_kinds[] = {
-	{4, HF_PROTO_TCP, false, HF_F_TCP_SPORT, HF_F_TCP_DPORT},
-	{4, HF_PROTO_UDP, false, HF_F_UDP_SPORT, HF_F_UDP_DPORT},
-	{4, HF_PROTO_SCTP, false, HF_F_SCTP_SPORT, HF_F_SCTP_DPORT},
-	{6, HF_PROTO_TCP, false, HF_F_TCP_SPORT, HF_F_TCP_DPORT},
-	{6, HF_PROTO_UDP, false, HF_F_UDP_SPORT, HF_F_UDP_DPORT},
-	{6, HF_PROTO_SCTP, false, HF_F_SCTP_SPORT, HF_F_SCTP_DPORT},
-};
+#define N_FLAT_KINDS 8
+#define N_L4	     6
 
 /* IPv6 "other" may hide TCP behind an extension header, so it is judged as any protocol. */
-static const struct kind l3_kinds[] = {
-	{4, 0, true, HF_F_MAX_, HF_F_MAX_},
-	{6, 0, false, HF_F_MAX_, HF_F_MAX_},
+static const struct kind all_kinds[N_FLAT_KINDS] = {
+	{4, KIND_TCP, HF_PROTO_TCP, HF_F_TCP_SPORT, HF_F_TCP_DPORT},
+	{4, KIND_UDP, HF_PROTO_UDP, HF_F_UDP_SPORT, HF_F_UDP_DPORT},
+	{4, KIND_SCTP, HF_PROTO_SCTP, HF_F_SCTP_SPORT, HF_F_SCTP_DPORT},
+	{6, KIND_TCP, HF_PROTO_TCP, HF_F_TCP_SPORT, HF_F_TCP_DPORT},
+	{6, KIND_UDP, HF_PROTO_UDP, HF_F_UDP_SPORT, HF_F_UDP_DPORT},
+	{6, KIND_SCTP, HF_PROTO_SCTP, HF_F_SCTP_SPORT, HF_F_SCTP_DPORT},
+	{4, KIND_OTHERS, 0, HF_F_MAX_, HF_F_MAX_},
+	{6, KIND_ANY, 0, HF_F_MAX_, HF_F_MAX_},
 };
-
-#define N_L4	 3 /* of a family */
-#define N_FAMILY 4
 
 struct flat {
 	struct builder *b;
 	struct sight_host host;
-	struct cube regions[2][N_FAMILY]; /* every packet of a kind */
-	struct key_host keys;
-	bool denies_only; /* of keys */
+	struct flat_keep *keep;
+	const struct hf_entry *before; /* of the plan before, which keys know their places in */
+	bool denies_only;	       /* of keys */
 	bool undropped; /* keys of some shape are to be denied, and the engine does not take them */
 };
 
-/* Kinds of a family are numbered L4 first. */
-static const struct kind *family_kind(size_t v6, size_t i)
+/* Without types that are told apart, a pattern of L3 covers what patterns of L4 do. */
+static struct key_set *set_of(struct flat *f, const struct kind *kind, unsigned int by)
 {
-	return i < N_L4 ? &l4_kinds[v6 * N_L4 + i] : &l3_kinds[v6];
-}
+	unsigned int k = kind->kind;
 
-static struct key_form form_of(const struct kind *kind, unsigned int by)
-{
-	struct key_form form = {.family = kind->family, .kind = N_L4, .by = (uint8_t)by};
-	size_t i;
-
-	for (i = 0; i < N_L4; i++) {
-		if (kind == family_kind(kind->family == 6, i))
-			form.kind = (uint8_t)i;
-	}
-	return form;
-}
-
-static struct cube kind_region(const struct flat *f, const struct kind *kind)
-{
-	struct cube r = hf_cube_all(kind->family);
-
-	if (kind->proto)
-		hf_protos_only(r.proto, kind->proto);
-	if (kind->others && f->b->engine->type_scope) {
-		r.proto[0] &= ~(UINT64_C(1) << HF_PROTO_TCP | UINT64_C(1) << HF_PROTO_UDP);
-		r.proto[HF_PROTO_SCTP / 64] &= ~(UINT64_C(1) << HF_PROTO_SCTP % 64);
-	}
-	return r;
+	if (k == KIND_OTHERS && !f->b->engine->type_scope)
+		k = KIND_ANY;
+	return hf_key_set(&f->keep->keys, kind->family, k, by);
 }
 
 static void put_exact_port(struct shape *s, enum hf_field f, uint16_t port)
@@ -93,7 +69,7 @@ static void put_exact_port(struct shape *s, enum hf_field f, uint16_t port)
 static struct shape spell(
 	const struct flat *f, const struct kind *kind, const struct point *p, unsigned int by)
 {
-	const struct hf_prefix *nets = f->keys.nets.v;
+	const struct hf_prefix *nets = f->keep->keys.nets.v;
 	bool v4 = kind->family == 4;
 	struct shape s;
 
@@ -118,7 +94,7 @@ static bool key_entry(const struct flat *f, const struct kind *kind, const struc
 	struct shape s = spell(f, kind, &key->point, by);
 	const uint8_t all = 0xff;
 
-	*ret = (struct hf_entry){.fate = key->fate,
+	*ret = (struct hf_entry){.fate = (enum hf_fate)key->fate,
 		.origin = key->origin,
 		.detail = HF_F_MAX_,
 		.reserved = f->b->reserved};
@@ -130,30 +106,19 @@ static bool key_entry(const struct flat *f, const struct kind *kind, const struc
 	return hf_build_takes(f->b, &s, ret);
 }
 
-/* Keeps the keys that have one fate which hardware may have. */
-static int decide_keys(struct flat *f, const struct kind *kind, unsigned int by, struct keys *keys)
+/* Whether hardware may have the fate of a key. */
+static bool is_wanted(const struct flat *f, enum hf_fate fate)
 {
 	bool drops_only = f->denies_only || f->b->items.fallback == HF_FALLBACK_KERNEL;
-	int rc = hf_keys_judge(&f->keys, form_of(kind, by), keys);
-	size_t i, n = 0;
 
-	for (i = 0; i < keys->n && rc == 0; i++) {
-		struct key *key = &keys->v[i];
-
-		if (key->fate == HF_FATE_DENY || (key->fate != HF_FATE_PUNT && !drops_only))
-			keys->v[n++] = *key;
-	}
-	if (rc == 0)
-		keys->n = n;
-	return rc;
+	return fate == HF_FATE_DENY || (fate != HF_FATE_PUNT && !drops_only);
 }
 
-/* What a kind of packets is matched by, and the keys. */
+/* What a kind of packets is matched by. */
 struct choice {
+	struct key_set *set; /* NULL: by nothing */
 	unsigned int by;
 	size_t score;
-	bool takes[HF_FATE_JUMP]; /* as far as one key of that fate shows */
-	struct keys keys;
 };
 
 /*
@@ -165,23 +130,37 @@ static size_t worth_of(unsigned int by)
 	return 2048u >> (by & BY_SRC ? 4 : 0) >> (by & BY_SPORT ? 4 : 0) >> (by & BY_DST ? 3 : 0);
 }
 
+/* Whether the driver takes entries for keys of a fate, as far as one of them shows. */
+static bool is_taken(
+	const struct flat *f, const struct kind *kind, struct key_set *set, enum hf_fate fate)
+{
+	struct hf_entry entry;
+	size_t i;
+
+	for (i = 0; i < set->keys.n && set->taken[fate] == KEYS_UNASKED; i++) {
+		const struct key *key = &set->keys.v[i];
+
+		if (key->refs && key->fate == fate)
+			set->taken[fate] = key_entry(f, kind, key, set->by, &entry) ? KEYS_TAKEN
+										    : KEYS_REFUSED;
+	}
+	return set->taken[fate] == KEYS_TAKEN;
+}
+
 /* Drops count double, they are what saves work. Entries of one shape and fate are alike to the
  * driver as far as choosing goes; each is offered to it before it is emitted. */
-static size_t score_of(struct flat *f, const struct kind *kind, struct choice *c)
+static size_t score_of(struct flat *f, const struct kind *kind, struct key_set *set)
 {
-	bool asked[HF_FATE_JUMP] = {0};
-	struct hf_entry entry;
-	size_t i, score = 0;
+	size_t fate, score = 0;
 
-	for (i = 0; i < c->keys.n; i++) {
-		const struct key *key = &c->keys.v[i];
-
-		if (!asked[key->fate])
-			c->takes[key->fate] = key_entry(f, kind, key, c->by, &entry);
-		asked[key->fate] = true;
-		f->undropped |= key->fate == HF_FATE_DENY && !c->takes[key->fate];
-		if (c->takes[key->fate])
-			score += worth_of(c->by) * (key->fate == HF_FATE_DENY ? 2 : 1);
+	for (fate = HF_FATE_PUNT + 1; fate < HF_FATE_JUMP; fate++) {
+		if (!is_wanted(f, (enum hf_fate)fate) || set->n_fate[fate] == 0)
+			continue;
+		if (is_taken(f, kind, set, (enum hf_fate)fate))
+			score += worth_of(set->by) * set->n_fate[fate] *
+				 (fate == HF_FATE_DENY ? 2 : 1);
+		else
+			f->undropped |= fate == HF_FATE_DENY;
 	}
 	return score;
 }
@@ -192,37 +171,34 @@ static bool may_win(const struct choice *best, unsigned int by, size_t score)
 	return score > best->score || (score > 0 && score == best->score && by < best->by);
 }
 
-/* The keys are the caller's to free, also on failure. */
 static int try_shape(struct flat *f, const struct kind *kind, unsigned int by, struct choice *best)
 {
-	struct key_form form = form_of(kind, by);
-	size_t most = worth_of(by) * (hf_keys_may_deny(&f->keys, form) ? 2 : 1);
-	struct choice c = {.by = by};
+	struct key_host *keys = &f->keep->keys;
+	struct key_set *set = set_of(f, kind, by);
+	size_t most = worth_of(by) * (hf_key_set_may_deny(keys, set) ? 2 : 1), score;
 	/* Whether all that is denied is dropped is of interest even where the shape cannot win. */
 	bool ask = f->b->carrier && !f->b->reserved && !f->undropped;
-	int rc = 0;
+	int rc;
 
-	if (ask || may_win(best, by, most * hf_keys_most(&f->keys, form)))
-		rc = hf_keys_gather(&f->keys, form, &c.keys);
-	if (rc == 0 && (ask || may_win(best, by, most * c.keys.n))) {
-		rc = decide_keys(f, kind, by, &c.keys);
-		c.score = rc == 0 ? score_of(f, kind, &c) : 0;
-	}
-	if (!may_win(best, by, c.score)) {
-		hf_keys_fini(&c.keys);
+	if (!ask && !may_win(best, by, most * hf_key_set_most(keys, set)))
+		return 0;
+	rc = hf_key_set_find(keys, set);
+	if (rc < 0 || (!ask && !may_win(best, by, most * hf_key_set_most(keys, set))))
 		return rc;
-	}
-	hf_keys_fini(&best->keys);
-	*best = c;
-	return rc;
+	rc = hf_key_set_judge(keys, set);
+	if (rc < 0)
+		return rc;
+	score = score_of(f, kind, set);
+	if (may_win(best, by, score))
+		*best = (struct choice){set, by, score};
+	return 0;
 }
 
 /* The shape whose keys are worth most. Those of which one key is worth most are tried first: often
  * no other can get so far. */
 static int best_shape(struct flat *f, const struct kind *kind, struct choice *ret)
 {
-	unsigned int by,
-		last = kind->proto ? BY_SRC | BY_DST | BY_SPORT | BY_DPORT : BY_SRC | BY_DST;
+	unsigned int by, last = kind->proto ? BY_ALL : BY_SRC | BY_DST;
 	size_t worth;
 	int rc = 0;
 
@@ -233,14 +209,15 @@ static int best_shape(struct flat *f, const struct kind *kind, struct choice *re
 				rc = try_shape(f, kind, by, ret);
 		}
 	}
-	return rc == 0 ? hf_keys_sort(&f->keys, form_of(kind, ret->by), &ret->keys) : rc;
+	return rc;
 }
 
 /* Keys of the kinds that are used. */
 struct pick {
 	const struct kind *kind;
-	const struct choice *choice;
-	const struct key *key;
+	struct key_set *set;
+	uint32_t key;
+	uint32_t place; /* among those of its kind */
 	uint64_t weight;
 };
 
@@ -257,7 +234,7 @@ static int pick_cmp(const void *a, const void *b)
 		return x->weight > y->weight ? -1 : 1;
 	if (x->kind != y->kind)
 		return x->kind < y->kind ? -1 : 1;
-	return x->key < y->key ? -1 : x->key > y->key;
+	return x->place < y->place ? -1 : x->place > y->place;
 }
 
 /* Whether an entry of the other engine drops all of these packets. */
@@ -285,54 +262,113 @@ static bool is_dropped(const struct builder *b, const struct hf_entry *e)
 	return false;
 }
 
+/* The entry that the plan before has for the key, if the driver took it for that fate. */
+static bool kept_entry(const struct flat *f, const struct key *key, struct hf_entry *ret)
+{
+	if (!f->before || key->entry == KEY_NO_ENTRY || f->before[key->entry].fate != key->fate)
+		return false;
+	*ret = f->before[key->entry];
+	ret->origin = key->origin;
+	return true;
+}
+
+static int emit_pick(struct builder *b, struct flat *f, const struct pick *p)
+{
+	struct key *key = &p->set->keys.v[p->key];
+	bool full = b->entries.n >= b->capacity;
+	struct hf_entry entry;
+
+	if (full && !f->denies_only) {
+		/* Too many for each to be offered to the driver. */
+		if (p->set->taken[key->fate] == KEYS_TAKEN)
+			hf_build_miss(b, key->origin, HF_REASON_CAPACITY, HF_F_MAX_);
+		key->entry = KEY_NO_ENTRY;
+		return 0;
+	}
+	if (!kept_entry(f, key, &entry) && !key_entry(f, p->kind, key, p->set->by, &entry))
+		return 0;
+	if (f->denies_only && is_dropped(b, &entry))
+		return 0;
+	if (full) {
+		hf_build_miss(b, key->origin, HF_REASON_CAPACITY, HF_F_MAX_);
+		return 0;
+	}
+	key->entry = (uint32_t)b->entries.n;
+	return hf_build_entry(b, &entry);
+}
+
 /* Entries do not meet each other, so while there is room any can be taken: the heaviest first. */
 static int emit_picks(struct builder *b, struct flat *f, const struct picks *picks)
 {
-	struct hf_entry entry;
-	bool full;
 	size_t i;
 	int rc = 0;
 
 	if (b->weights && picks->n > b->capacity)
 		qsort(picks->v, picks->n, sizeof(*picks->v), pick_cmp);
-	for (i = 0; i < picks->n && rc == 0; i++) {
-		const struct pick *p = &picks->v[i];
-
-		full = b->entries.n >= b->capacity;
-		if (full && !f->denies_only) {
-			/* Too many for each to be offered to the driver. */
-			if (p->choice->takes[p->key->fate])
-				hf_build_miss(b, p->key->origin, HF_REASON_CAPACITY, HF_F_MAX_);
-			continue;
-		}
-		if (!key_entry(f, p->kind, p->key, p->choice->by, &entry))
-			continue;
-		if (f->denies_only && is_dropped(b, &entry))
-			continue;
-		if (full)
-			hf_build_miss(b, p->key->origin, HF_REASON_CAPACITY, HF_F_MAX_);
-		else
-			rc = hf_build_entry(b, &entry);
-	}
+	for (i = 0; i < picks->n && rc == 0; i++)
+		rc = emit_pick(b, f, &picks->v[i]);
 	return rc;
 }
 
-static int add_picks(const struct builder *b, const struct kind *kind, const struct choice *c,
-	struct picks *picks)
+/* The wanted keys of a set, in order. Of the others none has an entry. */
+static int list_wanted(struct flat *f, struct key_set *set, uint32_t *keys, size_t *ret_n)
 {
-	struct pick *v = reallocarray(picks->v, picks->n + c->keys.n + 1, sizeof(*v));
+	size_t n = 0, i;
+
+	for (i = 0; i < set->keys.n; i++) {
+		struct key *key = &set->keys.v[i];
+
+		if (key->refs && is_wanted(f, (enum hf_fate)key->fate))
+			keys[n++] = (uint32_t)i;
+		else
+			key->entry = KEY_NO_ENTRY;
+	}
+	*ret_n = n;
+	return hf_key_set_sort(&f->keep->keys, set, keys, n);
+}
+
+static int add_picks(
+	struct flat *f, const struct kind *kind, struct key_set *set, struct picks *picks)
+{
+	uint32_t *keys = malloc((set->keys.n + 1) * sizeof(*keys));
+	const uint64_t *weights = f->b->weights;
+	struct pick *v;
+	size_t n = 0, i;
+	int rc = keys ? list_wanted(f, set, keys, &n) : -ENOMEM;
+
+	v = rc == 0 ? reallocarray(picks->v, picks->n + n + 1, sizeof(*v)) : NULL;
+	if (v)
+		picks->v = v;
+	for (i = 0; v && i < n; i++) {
+		uint64_t weight = weights ? weights[set->keys.v[keys[i]].origin] : 0;
+
+		v[picks->n++] = (struct pick){kind, set, keys[i], (uint32_t)i, weight};
+	}
+	free(keys);
+	return v ? 0 : -ENOMEM;
+}
+
+/* What keys know of their entries holds as long as their set is chosen. */
+static void mark_chosen(struct key_set *set)
+{
 	size_t i;
 
-	if (!v)
-		return -ENOMEM;
-	picks->v = v;
-	for (i = 0; i < c->keys.n; i++) {
-		const struct key *key = &c->keys.v[i];
+	for (i = 0; i < set->keys.n && !set->chosen; i++)
+		set->keys.v[i].entry = KEY_NO_ENTRY;
+	set->chosen = true;
+}
 
-		picks->v[picks->n++] =
-			(struct pick){kind, c, key, b->weights ? b->weights[key->origin] : 0};
+static void unmark_others(struct flat *f, const struct choice *choice)
+{
+	size_t i, by;
+
+	for (i = 0; i < N_FLAT_KINDS; i++) {
+		for (by = 1; by <= BY_ALL; by++) {
+			struct key_set *set = set_of(f, &all_kinds[i], (unsigned int)by);
+
+			set->chosen = set->chosen && choice[i].set == set;
+		}
 	}
-	return 0;
 }
 
 /*
@@ -342,35 +378,33 @@ static int add_picks(const struct builder *b, const struct kind *kind, const str
  */
 static int lower_kinds(struct flat *f)
 {
-	const struct kind *kinds[8];
-	struct choice choice[8] = {0};
-	size_t n = 0, i, n_l4 = sizeof(l4_kinds) / sizeof(l4_kinds[0]), sum[2] = {0}, pick = 0;
+	struct choice choice[N_FLAT_KINDS] = {0};
+	size_t i, sum[2] = {0}, pick = 0;
 	bool scope = f->b->engine->type_scope;
 	struct picks picks = {0};
 	int rc = 0;
 
-	for (i = 0; i < n_l4; i++)
-		kinds[n++] = &l4_kinds[i];
-	for (i = 0; i < sizeof(l3_kinds) / sizeof(l3_kinds[0]); i++)
-		kinds[n++] = &l3_kinds[i];
-	for (i = 0; i < n && rc == 0; i++) {
-		rc = best_shape(f, kinds[i], &choice[i]);
-		sum[i >= n_l4] += choice[i].score;
+	for (i = 0; i < N_FLAT_KINDS && rc == 0; i++) {
+		rc = best_shape(f, &all_kinds[i], &choice[i]);
+		sum[i >= N_L4] += choice[i].score;
 		if (choice[i].score > choice[pick].score)
 			pick = i;
 	}
-	for (i = 0; i < n && rc == 0; i++) {
-		if (!choice[i].by || (!scope && (i >= n_l4) != (sum[1] >= sum[0])))
+	for (i = 0; i < N_FLAT_KINDS; i++) {
+		if ((!scope && (i >= N_L4) != (sum[1] >= sum[0])) ||
+			(f->b->engine->shape == HF_SHAPE_GLOBAL && i != pick))
+			choice[i].set = NULL;
+	}
+	unmark_others(f, choice);
+	for (i = 0; i < N_FLAT_KINDS && rc == 0; i++) {
+		if (!choice[i].set)
 			continue;
-		if (f->b->engine->shape == HF_SHAPE_GLOBAL && i != pick)
-			continue;
-		rc = add_picks(f->b, kinds[i], &choice[i], &picks);
+		mark_chosen(choice[i].set);
+		rc = add_picks(f, &all_kinds[i], choice[i].set, &picks);
 	}
 	if (rc == 0)
 		rc = emit_picks(f->b, f, &picks);
 	free(picks.v);
-	for (i = 0; i < n; i++)
-		hf_keys_fini(&choice[i].keys);
 	return rc;
 }
 
@@ -389,6 +423,7 @@ static int lower_undropped(struct flat *f)
 		b->capacity = (uint32_t)b->entries.n + more;
 	b->engine = b->carrier;
 	b->reserved = f->denies_only = true;
+	hf_key_host_forget_taken(&f->keep->keys);
 	rc = lower_kinds(f);
 	b->engine = engine;
 	b->capacity = capacity;
@@ -420,16 +455,42 @@ static void tally_rest(const struct flat *f)
 	}
 }
 
-static int init_keys(struct flat *f)
+/*
+ * Keys of the plan before, or new ones. With a second engine, or with lists that are cut off, there
+ * is nothing to go on with.
+ */
+static int find_keys(struct flat *f)
 {
-	const struct cube *const regions[2] = {f->regions[0], f->regions[1]};
-	size_t v6, i;
+	const struct builder *b = f->b;
 
-	for (v6 = 0; v6 < 2; v6++) {
-		for (i = 0; i < N_FAMILY; i++)
-			f->regions[v6][i] = kind_region(f, family_kind(v6, i));
+	f->keep = b->carrier ? NULL : hf_keep_take(b, &f->host);
+	if (f->keep && b->previous->runs.n == 1)
+		f->before = b->previous->runs.v[0].v;
+	if (!f->keep)
+		f->keep = hf_keep_new(b, &f->host);
+	return f->keep ? 0 : -ENOMEM;
+}
+
+static int lower_all(struct flat *f)
+{
+	struct builder *b = f->b;
+	bool lost = false;
+	size_t i, v6;
+	int rc = find_keys(f);
+
+	for (i = 0; i < f->host.n_paths; i++) {
+		for (v6 = 0; v6 < 2; v6++)
+			lost |= f->host.paths[i].items[v6].n_lost != 0;
 	}
-	return hf_key_host_init(&f->keys, &f->host, regions, N_FAMILY);
+	if (rc == 0)
+		rc = lower_kinds(f);
+	if (rc == 0 && b->carrier && !b->reserved && f->undropped)
+		rc = lower_undropped(f);
+	if (rc < 0 || b->carrier || lost) {
+		hf_keep_free(f->keep);
+		return rc;
+	}
+	return hf_keep_leave(b->plan, f->keep);
 }
 
 int hf_lower_flat(struct builder *b)
@@ -442,8 +503,6 @@ int hf_lower_flat(struct builder *b)
 	if (hf_vec_push(&b->tables, table))
 		return -ENOMEM;
 	rc = hf_sight_init(&f.host, b->rules, b->in, &b->items);
-	if (rc == 0)
-		rc = init_keys(&f);
 	for (i = 0; i < f.host.n_paths; i++) {
 		hf_build_miss_lost(b, &f.host.paths[i].items[0], HF_REASON_CAPACITY);
 		hf_build_miss_lost(b, &f.host.paths[i].items[1], HF_REASON_CAPACITY);
@@ -453,12 +512,9 @@ int hf_lower_flat(struct builder *b)
 		hf_build_miss_items(b, &f.host.paths[i].items[1], HF_REASON_VLAN);
 	}
 	if (rc == 0 && !hf_build_has_vlan(b))
-		rc = lower_kinds(&f);
-	if (rc == 0 && b->carrier && !b->reserved && f.undropped)
-		rc = lower_undropped(&f);
+		rc = lower_all(&f);
 	if (rc == 0)
 		tally_rest(&f);
-	hf_key_host_fini(&f.keys);
 	hf_sight_fini(&f.host);
 	return rc;
 }

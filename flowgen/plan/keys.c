@@ -9,12 +9,151 @@
 #include <string.h>
 
 #define KEY_ADDRS_MAX 4096 /* addresses that stand in for "any destination" of a path */
+#define SCAN_MAX      16   /* keys that are judged by looking at every item */
 
-void hf_keys_fini(struct keys *keys)
+void hf_key_kinds(uint8_t family, struct cube ret[N_KINDS])
 {
-	free(keys->v);
-	hf_slots_fini(&keys->slots);
-	*keys = (struct keys){0};
+	static const uint8_t protos[] = {HF_PROTO_TCP, HF_PROTO_UDP, HF_PROTO_SCTP};
+	size_t i;
+
+	for (i = 0; i < N_KINDS; i++)
+		ret[i] = hf_cube_all(family);
+	for (i = 0; i < sizeof(protos); i++) {
+		hf_protos_only(ret[i].proto, protos[i]);
+		ret[KIND_OTHERS].proto[protos[i] / 64] &= ~(UINT64_C(1) << protos[i] % 64);
+	}
+}
+
+static int list_dests(struct key_host *h, size_t path, size_t family)
+{
+	struct key_path *k = &h->paths[path];
+	size_t n = hf_rules_n_dests(h->host->rules), i;
+	int rc = 0;
+
+	k->dests[family] = calloc(n + 1, sizeof(*k->dests[family]));
+	if (!k->dests[family])
+		return -ENOMEM;
+	for (i = 0; i < n && rc == 0 && k->n_dests[family] < KEY_ADDRS_MAX; i++) {
+		const struct hf_dest *d = hf_rules_dest(h->host->rules, i);
+
+		if (d->net.addr.family != (family ? 6 : 4) || d->class != k->class ||
+			d->out != k->out || d->net.len != hf_addr_bits(&d->net.addr))
+			continue;
+		rc = hf_nets_add(&h->nets, &d->net, &k->dests[family][k->n_dests[family]++]);
+	}
+	return rc;
+}
+
+static int copy_facts(struct key_host *h)
+{
+	const struct hf_rules *rules = h->host->rules;
+	size_t i;
+
+	h->n_dests = hf_rules_n_dests(rules);
+	h->n_dnats = hf_rules_n_dnats(rules);
+	h->dests = malloc((h->n_dests + 1) * sizeof(*h->dests));
+	h->dnats = malloc((h->n_dnats + 1) * sizeof(*h->dnats));
+	if (!h->dests || !h->dnats)
+		return -ENOMEM;
+	for (i = 0; i < h->n_dests; i++)
+		h->dests[i] = *hf_rules_dest(rules, i);
+	for (i = 0; i < h->n_dnats; i++)
+		h->dnats[i] = *hf_rules_dnat(rules, i);
+	return 0;
+}
+
+static void init_sets(struct key_host *h)
+{
+	size_t v6, kind, by;
+
+	for (v6 = 0; v6 < 2; v6++) {
+		for (kind = 0; kind < N_KINDS; kind++) {
+			for (by = 0; by <= BY_ALL; by++)
+				h->sets[v6][kind][by] = (struct key_set){.family = v6 ? 6 : 4,
+					.kind = (uint8_t)kind,
+					.by = (uint8_t)by};
+		}
+	}
+}
+
+int hf_key_host_init(struct key_host *h, const struct sight_host *host)
+{
+	struct cube kinds[N_KINDS];
+	size_t i, f;
+	int rc = 0;
+
+	*h = (struct key_host){.host = host};
+	init_sets(h);
+	h->paths = calloc(host->n_paths + 1, sizeof(*h->paths));
+	if (!h->paths)
+		return -ENOMEM;
+	h->n_paths = host->n_paths;
+	rc = copy_facts(h);
+	for (f = 0; f < 2 && rc == 0; f++) {
+		hf_key_kinds(f ? 6 : 4, kinds);
+		for (i = 0; i < host->n_paths && rc == 0; i++) {
+			h->paths[i].class = host->paths[i].class;
+			h->paths[i].out = host->paths[i].out;
+			rc = hf_faces_init(&h->paths[i].faces[f], &host->paths[i].items[f], kinds,
+				N_KINDS, &h->nets);
+			if (rc == 0)
+				rc = list_dests(h, i, f);
+		}
+	}
+	h->n_nets = h->nets.n;
+	return rc;
+}
+
+static void set_fini(struct key_set *set)
+{
+	hf_vec_fini(&set->keys);
+	hf_slots_fini(&set->slots);
+	hf_vec_fini(&set->spans);
+	hf_slots_fini(&set->span_slots);
+}
+
+void hf_key_host_fini(struct key_host *h)
+{
+	size_t i, f, kind, by;
+
+	for (f = 0; f < 2; f++) {
+		for (i = 0; i < h->n_paths; i++) {
+			hf_faces_fini(&h->paths[i].faces[f]);
+			free(h->paths[i].dests[f]);
+		}
+		for (kind = 0; kind < N_KINDS; kind++) {
+			for (by = 0; by <= BY_ALL; by++)
+				set_fini(&h->sets[f][kind][by]);
+		}
+	}
+	free(h->paths);
+	free(h->dests);
+	free(h->dnats);
+	hf_nets_fini(&h->nets);
+	*h = (struct key_host){0};
+}
+
+void hf_key_host_forget_taken(struct key_host *h)
+{
+	size_t f, kind, by;
+
+	for (f = 0; f < 2; f++) {
+		for (kind = 0; kind < N_KINDS; kind++) {
+			for (by = 0; by <= BY_ALL; by++)
+				memset(h->sets[f][kind][by].taken, 0,
+					sizeof(h->sets[f][kind][by].taken));
+		}
+	}
+}
+
+struct key_set *hf_key_set(struct key_host *h, uint8_t family, unsigned int kind, unsigned int by)
+{
+	return &h->sets[family == 6][kind][by];
+}
+
+static bool same_point(const struct point *a, const struct point *b)
+{
+	return a->src == b->src && a->dst == b->dst && a->sport == b->sport && a->dport == b->dport;
 }
 
 static uint32_t hash_of(const struct point *p)
@@ -24,279 +163,248 @@ static uint32_t hash_of(const struct point *p)
 	return (uint32_t)hf_hash_mix(addrs, (uint64_t)p->sport << 16 | p->dport);
 }
 
-static bool same_point(const struct point *a, const struct point *b)
+static void key_gone(struct key_set *set, struct key *key)
 {
-	return a->src == b->src && a->dst == b->dst && a->sport == b->sport && a->dport == b->dport;
+	if (key->fate != HF_FATE_PUNT)
+		set->n_fate[key->fate]--;
+	key->fate = HF_FATE_PUNT;
+	set->n_dead++;
 }
 
-static int keys_push(struct keys *keys, const struct point *p)
-{
-	size_t cap = keys->cap ? keys->cap * 2 : 64;
-	struct key *v;
-
-	if (keys->n == keys->cap) {
-		v = reallocarray(keys->v, cap, sizeof(*v));
-		if (!v)
-			return -ENOMEM;
-		keys->v = v;
-		keys->cap = cap;
-	}
-	keys->v[keys->n++] = (struct key){.point = *p};
-	return 0;
-}
-
-static int keys_add(struct keys *keys, const struct point *p)
+/* One item more, or less, that asks for a key. */
+static int count_key(struct key_set *set, const struct point *p, int more)
 {
 	uint32_t hash = hash_of(p);
 	struct slot *slot;
+	struct key *key;
 	size_t i = hash;
 
-	if (hf_slots_grow(&keys->slots) < 0)
+	if (hf_slots_grow(&set->slots) < 0)
 		return -ENOMEM;
 	do {
-		slot = hf_slots_next(&keys->slots, hash, &i);
-	} while (slot->at != SLOT_EMPTY && !same_point(&keys->v[slot->at].point, p));
-	if (slot->at != SLOT_EMPTY || keys->n >= KEYS_MAX)
-		return 0;
-	hf_slots_take(&keys->slots, slot, hash, keys->n);
-	return keys_push(keys, p);
-}
+		slot = hf_slots_next(&set->slots, hash, &i);
+	} while (slot->at != SLOT_EMPTY && !same_point(&set->keys.v[slot->at].point, p));
+	if (slot->at == SLOT_EMPTY) {
+		struct key new = {.point = *p, .entry = KEY_NO_ENTRY};
 
-static int list_dests(struct key_host *h, size_t path, size_t family)
-{
-	const struct sight_path *p = &h->host->paths[path];
-	struct key_path *k = &h->paths[path];
-	size_t n = hf_rules_n_dests(h->host->rules), i;
-	int rc = 0;
-
-	k->dests[family] = calloc(n + 1, sizeof(*k->dests[family]));
-	if (!k->dests[family])
-		return -ENOMEM;
-	for (i = 0; i < n && rc == 0; i++) {
-		const struct hf_dest *d = hf_rules_dest(h->host->rules, i);
-
-		if (d->net.addr.family != (family ? 6 : 4) || d->class != p->class ||
-			d->out != p->out || d->net.len != hf_addr_bits(&d->net.addr))
-			continue;
-		rc = hf_nets_add(&h->nets, &d->net, &k->dests[family][k->n_dests[family]++]);
-	}
-	return rc;
-}
-
-int hf_key_host_init(struct key_host *h, const struct sight_host *host,
-	const struct cube *const kinds[2], size_t n_kinds)
-{
-	size_t i, f;
-	int rc = 0;
-
-	*h = (struct key_host){.host = host, .kinds = {kinds[0], kinds[1]}, .n_kinds = n_kinds};
-	h->paths = calloc(host->n_paths + 1, sizeof(*h->paths));
-	if (!h->paths)
-		return -ENOMEM;
-	for (i = 0; i < host->n_paths; i++) {
-		for (f = 0; f < 2 && rc == 0; f++) {
-			rc = hf_faces_init(&h->paths[i].faces[f], &host->paths[i].items[f],
-				kinds[f], n_kinds, &h->nets);
-			if (rc == 0)
-				rc = list_dests(h, i, f);
+		if (set->keys.n >= KEYS_MAX) {
+			set->full = true;
+			return 0;
 		}
+		if (hf_vec_push(&set->keys, new))
+			return -ENOMEM;
+		hf_slots_take(&set->slots, slot, hash, set->keys.n - 1);
+		set->n_dead++;
 	}
-	return rc;
-}
-
-void hf_key_host_fini(struct key_host *h)
-{
-	size_t i, f;
-
-	for (i = 0; h->paths && i < h->host->n_paths; i++) {
-		for (f = 0; f < 2; f++) {
-			hf_faces_fini(&h->paths[i].faces[f]);
-			free(h->paths[i].dests[f]);
-		}
+	key = &set->keys.v[slot->at];
+	if (key->refs == 0) {
+		set->n_dead--;
+		key->fresh = true;
 	}
-	free(h->paths);
-	hf_nets_fini(&h->nets);
-	*h = (struct key_host){0};
-}
-
-/* The fields of a face that keys of a form are exact in. */
-static struct point point_of(const struct face *f, unsigned int by)
-{
-	return (struct point){
-		.src = by & BY_SRC ? f->src : NET_NONE,
-		.dst = by & BY_DST ? f->dst : NET_NONE,
-		.sport = by & BY_SPORT ? f->sport.lo : 0,
-		.dport = by & BY_DPORT ? f->dport.lo : 0,
-	};
-}
-
-static int add_ports(struct keys *keys, const struct face *f, unsigned int by, struct point p)
-{
-	uint32_t n_s = by & BY_SPORT ? (uint32_t)(f->sport.hi - f->sport.lo) : 0, s;
-	uint32_t n_d = by & BY_DPORT ? (uint32_t)(f->dport.hi - f->dport.lo) : 0, d;
-	const struct point from = p;
-	int rc = 0;
-
-	for (s = 0; s <= n_s && rc == 0; s++) {
-		for (d = 0; d <= n_d && rc == 0; d++) {
-			p.sport = (uint16_t)(from.sport + s);
-			p.dport = (uint16_t)(from.dport + d);
-			rc = keys_add(keys, &p);
-		}
-	}
-	return rc;
-}
-
-/* Keys from one face of a path. */
-static int add_face(const struct key_host *h, size_t path, struct key_form form,
-	const struct face *f, struct keys *keys)
-{
-	const struct key_path *k = &h->paths[path];
-	bool v6 = form.family == 6;
-	struct point p = point_of(f, form.by);
-	size_t i, n = 0;
-	int rc = 0;
-
-	if (!(form.by & BY_DST) || f->few & BY_DST)
-		return add_ports(keys, f, form.by, p);
-	for (i = 0; i < k->n_dests[v6] && n < KEY_ADDRS_MAX && rc == 0; i++) {
-		const struct hf_prefix *dest = &h->nets.v[k->dests[v6][i]];
-
-		if (!hf_prefix_covers(&h->nets.v[f->dst], dest))
-			continue;
-		p.dst = k->dests[v6][i];
-		rc = add_ports(keys, f, form.by, p);
-		n++;
-	}
-	return rc;
-}
-
-/*
- * Whether one that asks for the same has been here, of faces that take several destinations: those
- * would find all their keys there already. It is not asked of ranges of ports.
- */
-static int is_again(struct keys *seen, const struct face *f, unsigned int by, bool *ret)
-{
-	struct point p = point_of(f, by);
-	size_t n = seen->n;
-
-	*ret = false;
-	if (f->few & BY_DST || (by & BY_SPORT && f->sport.lo != f->sport.hi) ||
-		(by & BY_DPORT && f->dport.lo != f->dport.hi))
-		return 0;
-	if (keys_add(seen, &p) < 0)
-		return -ENOMEM;
-	*ret = seen->n == n && n < KEYS_MAX;
+	key->refs += (uint32_t)more;
+	if (key->refs == 0)
+		key_gone(set, key);
 	return 0;
 }
 
-static bool has_keys(const struct face *f, struct key_form form)
+static int count_ports(
+	struct key_set *set, struct point p, struct hf_ports sport, struct hf_ports dport, int more)
 {
-	const uint8_t alone = form.by & (BY_SRC | BY_SPORT | BY_DPORT);
+	uint32_t s, d;
+	int rc = 0;
 
-	return f->meets >> form.kind & 1 && (f->few & alone) == alone &&
+	for (s = sport.lo; s <= sport.hi && rc == 0; s++) {
+		for (d = dport.lo; d <= dport.hi && rc == 0; d++) {
+			p.sport = (uint16_t)s;
+			p.dport = (uint16_t)d;
+			rc = count_key(set, &p, more);
+		}
+	}
+	return rc;
+}
+
+/* Keys of a span that has come or gone. */
+static int count_dests(struct key_host *h, struct key_set *set, const struct span *span, int more)
+{
+	const struct key_path *k = &h->paths[span->path];
+	bool v6 = set->family == 6;
+	struct point p = span->point;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < k->n_dests[v6] && rc == 0; i++) {
+		const struct hf_prefix *dest = &h->nets.v[k->dests[v6][i]];
+
+		if (!hf_prefix_covers(&h->nets.v[span->point.dst], dest))
+			continue;
+		p.dst = k->dests[v6][i];
+		rc = count_ports(set, p, span->sport, span->dport, more);
+	}
+	return rc;
+}
+
+static bool same_span(const struct span *a, const struct span *b)
+{
+	return same_point(&a->point, &b->point) && a->sport.hi == b->sport.hi &&
+	       a->dport.hi == b->dport.hi && a->path == b->path;
+}
+
+static int count_span(struct key_host *h, struct key_set *set, const struct span *want, int more)
+{
+	uint32_t hash = hash_of(&want->point) ^ want->path;
+	struct slot *slot;
+	struct span *span;
+	size_t i = hash;
+	int rc = 0;
+
+	if (hf_slots_grow(&set->span_slots) < 0)
+		return -ENOMEM;
+	do {
+		slot = hf_slots_next(&set->span_slots, hash, &i);
+	} while (slot->at != SLOT_EMPTY && !same_span(&set->spans.v[slot->at], want));
+	if (slot->at == SLOT_EMPTY) {
+		if (hf_vec_push(&set->spans, *want))
+			return -ENOMEM;
+		hf_slots_take(&set->span_slots, slot, hash, set->spans.n - 1);
+	}
+	span = &set->spans.v[slot->at];
+	if (span->refs == 0 || span->refs + (uint32_t)more == 0)
+		rc = count_dests(h, set, span, more);
+	span->refs += (uint32_t)more;
+	return rc;
+}
+
+static bool asks(const struct face *f, const struct key_set *set)
+{
+	const uint8_t alone = set->by & (BY_SRC | BY_SPORT | BY_DPORT);
+
+	return f->meets >> set->kind & 1 && (f->few & alone) == alone &&
 	       f->ct & HF_CT_BIT(HF_CT_NEW);
 }
 
-size_t hf_keys_most(const struct key_host *h, struct key_form form)
+int hf_key_set_count(
+	struct key_host *h, struct key_set *set, size_t path, const struct face *f, int more)
 {
-	bool v6 = form.family == 6;
-	size_t n = 0, path, i;
+	struct hf_ports none = {0, 0};
+	struct span span = {
+		.point.src = set->by & BY_SRC ? f->src : NET_NONE,
+		.point.dst = set->by & BY_DST ? f->dst : NET_NONE,
+		.sport = set->by & BY_SPORT ? f->sport : none,
+		.dport = set->by & BY_DPORT ? f->dport : none,
+		.path = (uint32_t)path,
+	};
 
-	for (path = 0; path < h->host->n_paths; path++) {
-		const struct faces *faces = &h->paths[path].faces[v6];
-
-		for (i = 0; i < faces->n && n < KEYS_MAX; i++) {
-			const struct face *f = &faces->v[i];
-			size_t of = 1;
-
-			if (!has_keys(f, form))
-				continue;
-			if (form.by & BY_SPORT)
-				of *= f->sport.hi - f->sport.lo + 1u;
-			if (form.by & BY_DPORT)
-				of *= f->dport.hi - f->dport.lo + 1u;
-			if (form.by & BY_DST && !(f->few & BY_DST))
-				of *= h->paths[path].n_dests[v6];
-			n += of;
-		}
-	}
-	return n < KEYS_MAX ? n : KEYS_MAX;
+	if (!asks(f, set))
+		return 0;
+	if (!(set->by & BY_DST) || f->few & BY_DST)
+		return count_ports(set, span.point, span.sport, span.dport, more);
+	span.point.sport = span.sport.lo;
+	span.point.dport = span.dport.lo;
+	return count_span(h, set, &span, more);
 }
 
-static int gather_path(
-	const struct key_host *h, size_t path, struct key_form form, struct keys *keys)
+size_t hf_key_set_asked(
+	const struct key_host *h, const struct key_set *set, size_t path, const struct face *f)
 {
-	const struct faces *faces = &h->paths[path].faces[form.family == 6];
-	struct keys seen = {0};
-	bool again = false;
-	size_t i;
+	size_t n = 1;
+
+	if (!asks(f, set))
+		return 0;
+	if (set->by & BY_SPORT)
+		n *= f->sport.hi - f->sport.lo + 1u;
+	if (set->by & BY_DPORT)
+		n *= f->dport.hi - f->dport.lo + 1u;
+	if (set->by & BY_DST && !(f->few & BY_DST))
+		n *= h->paths[path].n_dests[set->family == 6];
+	return n;
+}
+
+size_t hf_key_set_most(const struct key_host *h, struct key_set *set)
+{
+	size_t path, i;
+
+	if (set->state != KEYS_UNMADE)
+		return set->keys.n - set->n_dead;
+	for (path = 0; path < h->n_paths && !set->most_known; path++) {
+		const struct faces *faces = &h->paths[path].faces[set->family == 6];
+
+		for (i = 0; i < faces->n; i++)
+			set->most += hf_key_set_asked(h, set, path, &faces->v[i]);
+	}
+	set->most_known = true;
+	return set->most < KEYS_MAX ? set->most : KEYS_MAX;
+}
+
+int hf_key_set_find(struct key_host *h, struct key_set *set)
+{
+	size_t path, i;
 	int rc = 0;
 
-	for (i = 0; i < faces->n && rc == 0; i++) {
-		const struct face *f = &faces->v[i];
+	if (set->state != KEYS_UNMADE)
+		return 0;
+	for (path = 0; path < h->n_paths; path++) {
+		const struct faces *faces = &h->paths[path].faces[set->family == 6];
 
-		if (!has_keys(f, form))
-			continue;
-		if (form.by & BY_DST)
-			rc = is_again(&seen, f, form.by, &again);
-		if (rc == 0 && !again)
-			rc = add_face(h, path, form, f, keys);
+		for (i = 0; i < faces->n && rc == 0; i++)
+			rc = hf_key_set_count(h, set, path, &faces->v[i], 1);
 	}
-	hf_keys_fini(&seen);
+	set->state = KEYS_FOUND;
 	return rc;
 }
 
-int hf_keys_gather(struct key_host *h, struct key_form form, struct keys *ret)
-{
-	struct keys keys = {0};
-	size_t i;
-	int rc = 0;
-
-	for (i = 0; i < h->host->n_paths && rc == 0; i++)
-		rc = gather_path(h, i, form, &keys);
-	if (rc < 0) {
-		hf_keys_fini(&keys);
-		return rc;
-	}
-	*ret = keys;
-	return 0;
-}
-
 /* Whether services may rewrite packets of the key. */
-static bool is_rewritten(const struct key_host *h, struct key_form form, const struct point *p)
+static bool is_rewritten(const struct key_host *h, const struct key_set *set, const struct point *p)
 {
-	struct cube c = h->kinds[form.family == 6][form.kind];
+	struct cube kinds[N_KINDS], *c = &kinds[set->kind];
 
 	if (hf_rules_n_dnats(h->host->rules) == 0)
 		return false;
-	if (form.by & BY_SRC)
-		c.src = h->nets.v[p->src];
-	if (form.by & BY_DST)
-		c.dst = h->nets.v[p->dst];
-	if (form.by & BY_SPORT)
-		c.sport = (struct hf_ports){p->sport, p->sport};
-	if (form.by & BY_DPORT)
-		c.dport = (struct hf_ports){p->dport, p->dport};
-	return hf_sight_rewritten(h->host->rules, &c);
+	hf_key_kinds(set->family, kinds);
+	if (set->by & BY_SRC)
+		c->src = h->nets.v[p->src];
+	if (set->by & BY_DST)
+		c->dst = h->nets.v[p->dst];
+	if (set->by & BY_SPORT)
+		c->sport = (struct hf_ports){p->sport, p->sport};
+	if (set->by & BY_DPORT)
+		c->dport = (struct hf_ports){p->dport, p->dport};
+	return hf_sight_rewritten(h->host->rules, c);
+}
+
+/* How lists are asked: by their stabs, or each face of them. */
+struct judges {
+	struct key_host *h;
+	const struct key_set *set;
+	struct stab **stabs; /* NULL: not made */
+	uint8_t *covers;     /* of each net, while a face is asked: BY_SRC, BY_DST */
+};
+
+static enum hf_fate ask_path(
+	const struct judges *j, size_t path, const struct point *p, uint32_t *ret_origin)
+{
+	const struct faces *faces = &j->h->paths[path].faces[j->set->family == 6];
+	const struct stab_form form = {j->set->kind, j->set->by};
+
+	if (j->stabs)
+		return hf_stab_decide(j->stabs[path], p, ret_origin);
+	return hf_faces_decide(faces, &j->h->nets, form, p, j->covers, ret_origin);
 }
 
 /* By the list of the path that the destination leads to, or else by those of all. */
-static enum hf_fate judge(const struct key_host *h, struct key_form form, struct stab **stabs,
-	const struct point *p, uint32_t *ret_origin)
+static enum hf_fate judge(const struct judges *j, const struct point *p, uint32_t *ret_origin)
 {
+	const struct key_host *h = j->h;
 	enum hf_fate fate, first = HF_FATE_PUNT;
 	size_t i;
 
-	if (is_rewritten(h, form, p))
+	if (is_rewritten(h, j->set, p))
 		return HF_FATE_PUNT;
-	if (form.by & BY_DST) {
+	if (j->set->by & BY_DST) {
 		i = hf_sight_path(h->host, &h->nets.v[p->dst].addr);
-		return i < h->host->n_paths ? hf_stab_decide(stabs[i], p, ret_origin)
-					    : HF_FATE_PUNT;
+		return i < h->n_paths ? ask_path(j, i, p, ret_origin) : HF_FATE_PUNT;
 	}
-	for (i = 0; i < h->host->n_paths; i++) {
-		fate = hf_stab_decide(stabs[i], p, ret_origin);
+	for (i = 0; i < h->n_paths; i++) {
+		fate = ask_path(j, i, p, ret_origin);
 		if (fate == HF_FATE_PUNT || (i && fate != first))
 			return HF_FATE_PUNT;
 		first = fate;
@@ -304,25 +412,74 @@ static enum hf_fate judge(const struct key_host *h, struct key_form form, struct
 	return first;
 }
 
-int hf_keys_judge(struct key_host *h, struct key_form form, struct keys *keys)
+static void judge_key(const struct judges *j, struct key_set *set, struct key *key)
 {
-	size_t n = h->host->n_paths, i;
-	struct stab **stabs = calloc(n + 1, sizeof(struct stab *));
-	int rc = stabs ? 0 : -ENOMEM;
+	if (key->fate != HF_FATE_PUNT)
+		set->n_fate[key->fate]--;
+	key->fate = (uint8_t)judge(j, &key->point, &key->origin);
+	key->fresh = false;
+	if (key->fate != HF_FATE_PUNT)
+		set->n_fate[key->fate]++;
+}
 
-	for (i = 0; i < n && rc == 0; i++) {
-		stabs[i] = hf_stab_new(
-			&h->paths[i].faces[form.family == 6], &h->nets, form.kind, form.by);
-		rc = stabs[i] ? 0 : -ENOMEM;
-	}
-	for (i = 0; i < keys->n && rc == 0; i++) {
-		struct key *key = &keys->v[i];
+static int judges_init(struct judges *j, bool stabs)
+{
+	const struct stab_form form = {j->set->kind, j->set->by};
+	size_t n = j->h->n_paths, i;
 
-		key->fate = judge(h, form, stabs, &key->point, &key->origin);
+	if (!stabs) {
+		j->covers = calloc(j->h->nets.n + 1, sizeof(*j->covers));
+		return j->covers ? 0 : -ENOMEM;
 	}
-	for (i = 0; i < n && stabs; i++)
-		hf_stab_free(stabs[i]);
-	free(stabs);
+	j->stabs = calloc(n + 1, sizeof(struct stab *));
+	for (i = 0; j->stabs && i < n; i++) {
+		j->stabs[i] =
+			hf_stab_new(&j->h->paths[i].faces[j->set->family == 6], &j->h->nets, form);
+		if (!j->stabs[i])
+			return -ENOMEM;
+	}
+	return j->stabs ? 0 : -ENOMEM;
+}
+
+static void judges_fini(struct judges *j)
+{
+	size_t i;
+
+	for (i = 0; j->stabs && i < j->h->n_paths; i++)
+		hf_stab_free(j->stabs[i]);
+	free(j->stabs);
+	free(j->covers);
+}
+
+int hf_key_set_judge(struct key_host *h, struct key_set *set)
+{
+	struct judges j = {.h = h, .set = set};
+	size_t i;
+	int rc = 0;
+
+	if (set->state == KEYS_JUDGED)
+		return 0;
+	rc = judges_init(&j, true);
+	for (i = 0; i < set->keys.n && rc == 0; i++) {
+		if (set->keys.v[i].refs)
+			judge_key(&j, set, &set->keys.v[i]);
+	}
+	judges_fini(&j);
+	set->state = KEYS_JUDGED;
+	return rc;
+}
+
+int hf_key_set_judge_some(struct key_host *h, struct key_set *set, const uint32_t *keys, size_t n)
+{
+	struct judges j = {.h = h, .set = set};
+	size_t i;
+	int rc = 0;
+
+	if (n)
+		rc = judges_init(&j, n > SCAN_MAX);
+	for (i = 0; i < n && rc == 0; i++)
+		judge_key(&j, set, &set->keys.v[keys[i]]);
+	judges_fini(&j);
 	return rc;
 }
 
@@ -341,12 +498,12 @@ static bool may_deny(const struct faces *faces, unsigned int kind)
 	return true;
 }
 
-bool hf_keys_may_deny(const struct key_host *h, struct key_form form)
+bool hf_key_set_may_deny(const struct key_host *h, const struct key_set *set)
 {
 	size_t i;
 
-	for (i = 0; i < h->host->n_paths; i++) {
-		if (may_deny(&h->paths[i].faces[form.family == 6], form.kind))
+	for (i = 0; i < h->n_paths; i++) {
+		if (may_deny(&h->paths[i].faces[set->family == 6], set->kind))
 			return true;
 	}
 	return false;
@@ -417,35 +574,26 @@ static struct place place_of(const struct point *p, const uint32_t *ranks)
 	};
 }
 
-int hf_keys_sort(const struct key_host *h, struct key_form form, struct keys *keys)
+int hf_key_set_sort(const struct key_host *h, const struct key_set *set, uint32_t *keys, size_t n)
 {
-	uint32_t *ranks;
 	struct place *places;
-	struct key *v;
+	uint32_t *ranks;
 	size_t i;
 
-	if (keys->n == 0)
+	if (n == 0)
 		return 0;
-	ranks = rank_nets(&h->nets, form.family);
-	places = malloc(keys->n * sizeof(*places));
-	v = malloc(keys->n * sizeof(*v));
-	if (!ranks || !places || !v) {
-		free(ranks);
-		free(places);
-		free(v);
-		return -ENOMEM;
+	ranks = rank_nets(&h->nets, set->family);
+	places = malloc(n * sizeof(*places));
+	for (i = 0; ranks && places && i < n; i++) {
+		places[i] = place_of(&set->keys.v[keys[i]].point, ranks);
+		places[i].key = keys[i];
 	}
-	for (i = 0; i < keys->n; i++) {
-		places[i] = place_of(&keys->v[i].point, ranks);
-		places[i].key = (uint32_t)i;
-	}
-	qsort(places, keys->n, sizeof(*places), place_cmp);
-	for (i = 0; i < keys->n; i++)
-		v[i] = keys->v[places[i].key];
+	if (ranks && places)
+		qsort(places, n, sizeof(*places), place_cmp);
+	for (i = 0; ranks && places && i < n; i++)
+		keys[i] = places[i].key;
+	i = ranks && places;
 	free(ranks);
 	free(places);
-	free(keys->v);
-	hf_slots_fini(&keys->slots);
-	*keys = (struct keys){.n = keys->n, .cap = keys->n, .v = v};
-	return 0;
+	return i ? 0 : -ENOMEM;
 }

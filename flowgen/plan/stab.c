@@ -17,7 +17,8 @@ struct sum {
 	uint32_t first;	   /* the first of them */
 	uint32_t conflict; /* the first by which there are two fates, or software has to look */
 	uint32_t close;	   /* the first behind which no later item matters */
-	uint8_t fate;	   /* of the first */
+	uint32_t origin;   /* of the first, */
+	uint8_t fate;	   /* and its fate */
 };
 
 /* Items that ask for the same of the exact fields, and decide for the same states. */
@@ -94,8 +95,12 @@ static int face_init(struct face *f, const struct item *item, const struct cube 
 	const struct cube *c = &item->cube;
 	size_t i;
 
-	*f = (struct face){
-		.sport = c->sport, .dport = c->dport, .ct = item->ct, .fate = (uint8_t)item->fate};
+	memset(f, 0, sizeof(*f)); /* faces are compared whole */
+	f->origin = item->origin;
+	f->sport = c->sport;
+	f->dport = c->dport;
+	f->ct = item->ct;
+	f->fate = (uint8_t)item->fate;
 	f->any = (uint8_t)((c->src.len ? 0 : BY_SRC) | (c->dst.len ? 0 : BY_DST) |
 			   (any_port(c->sport) ? BY_SPORT : 0) |
 			   (any_port(c->dport) ? BY_DPORT : 0));
@@ -121,7 +126,7 @@ int hf_faces_init(struct faces *faces, const struct items *items, const struct c
 	size_t i;
 	int rc = 0;
 
-	*faces = (struct faces){.n = items->n, .items = items};
+	*faces = (struct faces){.n = items->n, .seen = items->seen};
 	faces->v = malloc((items->n + 1) * sizeof(*faces->v));
 	if (!faces->v)
 		return -ENOMEM;
@@ -136,7 +141,7 @@ void hf_faces_fini(struct faces *faces)
 	*faces = (struct faces){0};
 }
 
-static const struct sum nothing = {NONE, NONE, NONE, HF_FATE_PUNT};
+static const struct sum nothing = {NONE, NONE, NONE, NONE, HF_FATE_PUNT};
 
 static uint32_t lower(uint32_t a, uint32_t b)
 {
@@ -154,6 +159,7 @@ static void sum_add(struct sum *s, const struct sum *other)
 	s->close = lower(s->close, other->close);
 	if (other->first < s->first) {
 		s->first = other->first;
+		s->origin = other->origin;
 		s->fate = other->fate;
 	}
 }
@@ -280,7 +286,8 @@ static int add_face(struct stab *s, unsigned int kind, size_t i)
 	size_t n_sp = port_masks(s, BY_SPORT, f->sport, sp), k, l;
 	size_t n_dp = port_masks(s, BY_DPORT, f->dport, dp);
 	struct group g = {.ct = f->ct,
-		.sum = {(uint32_t)i, f->fate == HF_FATE_PUNT ? (uint32_t)i : NONE, NONE, f->fate}};
+		.sum = {(uint32_t)i, f->fate == HF_FATE_PUNT ? (uint32_t)i : NONE, NONE, f->origin,
+			f->fate}};
 	int rc = node_of(s, f, &g.node);
 
 	if (f->whole >> kind & 1 && (f->any | s->by) == BY_ALL)
@@ -297,9 +304,9 @@ static int add_face(struct stab *s, unsigned int kind, size_t i)
 	return rc;
 }
 
-struct stab *hf_stab_new(
-	const struct faces *faces, const struct nets *nets, unsigned int kind, unsigned int by)
+struct stab *hf_stab_new(const struct faces *faces, const struct nets *nets, struct stab_form form)
 {
+	const unsigned int kind = form.kind, by = form.by;
 	struct stab *s = calloc(1, sizeof(*s));
 	size_t i;
 	int rc;
@@ -433,11 +440,11 @@ enum hf_fate hf_stab_decide(struct stab *s, const struct point *point, uint32_t 
 		meet_nets(s, s->by & BY_SRC ? &s->src : &s->dst, point, &met);
 	else
 		meet_node(s, 0, point, &met);
-	*ret_origin = met.of[0].first == NONE ? NONE : s->faces->items->v[met.of[0].first].origin;
+	*ret_origin = met.of[0].origin;
 	for (i = 0; i < sizeof(states); i++) {
 		const struct sum *sum = &met.of[i];
 
-		if (!(s->faces->items->seen & states[i]) || sum->first == NONE)
+		if (!(s->faces->seen & states[i]) || sum->first == NONE)
 			continue;
 		if (sum->conflict <= sum->close && sum->conflict != NONE)
 			return HF_FATE_PUNT;
@@ -446,4 +453,58 @@ enum hf_fate hf_stab_decide(struct stab *s, const struct point *point, uint32_t 
 		fate = sum->fate;
 	}
 	return (enum hf_fate)fate;
+}
+
+static bool covers_point(
+	const struct face *f, unsigned int by, const struct point *p, const uint8_t *covers)
+{
+	return !((by & BY_DPORT && (p->dport < f->dport.lo || p->dport > f->dport.hi)) ||
+		 (by & BY_SRC && !(covers[f->src] & BY_SRC)) ||
+		 (by & BY_DST && !(covers[f->dst] & BY_DST)) ||
+		 (by & BY_SPORT && (p->sport < f->sport.lo || p->sport > f->sport.hi)));
+}
+
+static enum hf_fate walk(const struct faces *faces, struct stab_form form,
+	const struct point *point, const uint8_t *covers, uint32_t *ret_origin)
+{
+	const uint8_t new = HF_CT_BIT(HF_CT_NEW);
+	uint8_t open = faces->seen, fate = HF_FATE_PUNT;
+	size_t i;
+
+	*ret_origin = NONE;
+	for (i = 0; i < faces->n && open; i++) {
+		const struct face *f = &faces->v[i];
+
+		if (!(f->ct & open) || !(f->meets >> form.kind & 1) ||
+			!covers_point(f, form.by, point, covers))
+			continue;
+		if (f->fate == HF_FATE_PUNT || (fate != HF_FATE_PUNT && f->fate != fate))
+			return HF_FATE_PUNT;
+		fate = f->fate;
+		if (*ret_origin == NONE && f->ct & open & new)
+			*ret_origin = f->origin;
+		if (f->whole >> form.kind & 1 && (f->any | form.by) == BY_ALL)
+			open &= (uint8_t)~f->ct;
+	}
+	return (enum hf_fate)fate;
+}
+
+enum hf_fate hf_faces_decide(const struct faces *faces, const struct nets *nets,
+	struct stab_form form, const struct point *point, uint8_t *covers, uint32_t *ret_origin)
+{
+	uint32_t src[NETS_ABOVE], dst[NETS_ABOVE];
+	size_t n_src = form.by & BY_SRC ? hf_nets_above(nets, point->src, src) : 0;
+	size_t n_dst = form.by & BY_DST ? hf_nets_above(nets, point->dst, dst) : 0, i;
+	enum hf_fate fate;
+
+	for (i = 0; i < n_src; i++)
+		covers[src[i]] |= BY_SRC;
+	for (i = 0; i < n_dst; i++)
+		covers[dst[i]] |= BY_DST;
+	fate = walk(faces, form, point, covers, ret_origin);
+	for (i = 0; i < n_src; i++)
+		covers[src[i]] = 0;
+	for (i = 0; i < n_dst; i++)
+		covers[dst[i]] = 0;
+	return fate;
 }

@@ -29,6 +29,7 @@ enum { BY_SRC = 1, BY_DST = 2, BY_SPORT = 4, BY_DPORT = 8, BY_ALL = 15 };
 /* An item, as points see it. */
 struct face {
 	uint32_t src, dst; /* numbers of nets */
+	uint32_t origin;
 	struct hf_ports sport, dport;
 	uint8_t any;   /* fields it does not ask for */
 	uint8_t meets; /* kinds it has packets of, by bits; */
@@ -42,10 +43,10 @@ struct face {
 struct faces {
 	size_t n;
 	struct face *v; /* of item i of the list */
-	const struct items *items;
+	uint8_t seen;	/* as that of the items */
 };
 
-/* Of items, which must stay. kinds are regions that name protocols only. Returns 0 or -ENOMEM. */
+/* kinds are regions that name protocols only. Returns 0 or -ENOMEM. */
 int hf_faces_init(struct faces *faces, const struct items *items, const struct cube *kinds,
 	size_t n_kinds, struct nets *nets);
 void hf_faces_fini(struct faces *faces);
@@ -55,10 +56,14 @@ struct point {
 	uint16_t sport, dport;
 };
 
-/* For points of a kind that are exact in the fields of by. Faces and nets must stay; new nets do
- * not matter. NULL: out of memory. */
-struct stab *hf_stab_new(
-	const struct faces *faces, const struct nets *nets, unsigned int kind, unsigned int by);
+/* Points of a kind that are exact in the fields of by. */
+struct stab_form {
+	uint8_t kind;
+	uint8_t by;
+};
+
+/* For points of a form. Faces and nets must stay; new nets do not matter. NULL: out of memory. */
+struct stab *hf_stab_new(const struct faces *faces, const struct nets *nets, struct stab_form form);
 void hf_stab_free(struct stab *stab);
 
 /*
@@ -66,3 +71,8 @@ void hf_stab_free(struct stab *stab);
  * is more than one. *ret_origin: of the first item that decides NEW.
  */
 enum hf_fate hf_stab_decide(struct stab *stab, const struct point *point, uint32_t *ret_origin);
+
+/* The same for few points, by looking at every face. covers: a byte for each net, zero before and
+ * after. */
+enum hf_fate hf_faces_decide(const struct faces *faces, const struct nets *nets,
+	struct stab_form form, const struct point *point, uint8_t *covers, uint32_t *ret_origin);

@@ -183,7 +183,8 @@ struct hf_plan_opts {
 	 * NULL, or the plan that this one follows: entries that both have keep their group and
 	 * priority where the order allows, so that few operations lead from one to the other
 	 * (hepflow/diff.h). A plan of another NIC or uplink is not looked at. Read only while the
-	 * new one is built.
+	 * new one is built. On NICs without order what has been found out about keys goes from it
+	 * to the new plan, or is lost in a failure: whoever follows it once more is made anew.
 	 */
 	const struct hf_plan *previous;
 };

@@ -125,9 +125,8 @@ static void update_all(struct place *p)
 	read_world(p, &p->world);
 }
 
-static void check_update(struct place *p, size_t world, size_t update)
+static void check_update(struct place *p, size_t world, size_t update, bool plan)
 {
-	bool plan = update + PLANS >= UPDATES && world % 2;
 	struct generation next = build(p, &p->now, plan), fresh = build(p, NULL, plan);
 	char *want = text_of(&fresh), *got;
 
@@ -141,7 +140,8 @@ static void check_update(struct place *p, size_t world, size_t update)
 	free(got);
 }
 
-static void check_world(size_t world, struct hf_nic *nic)
+/* The last n_plans generations have a plan. */
+static void check_world(size_t world, struct hf_nic *nic, size_t n_plans)
 {
 	struct place p = {.nic = nic};
 	struct hf_err err = {0};
@@ -157,7 +157,7 @@ static void check_world(size_t world, struct hf_nic *nic)
 			update_all(&p);
 		else if (hf_rand_chance(&p.rand, 7, 8))
 			update_one(&p);
-		check_update(&p, world, i);
+		check_update(&p, world, i, i + n_plans >= UPDATES);
 	}
 	generation_fini(&p.now);
 	hf_policy_free(p.policy);
@@ -175,8 +175,22 @@ Test(next, is_what_is_made_from_nothing)
 	for (i = 0; i < 3; i++)
 		cr_assert_eq(hf_profile_find(profiles[i], &nics[i], &err), 0, "%s", err.text);
 	for (i = 0; i < n; i++)
-		check_world(i, nics[i % 3]);
+		check_world(i, nics[i % 3], i % 2 ? PLANS : 0);
 	for (i = 0; i < 3; i++)
 		hf_profile_free(nics[i]);
 	fprintf(stderr, "# HF_SEED=%llu: %zu worlds\n", (unsigned long long)hf_test_seed(), n);
+}
+
+/* Plans of exact entries keep what they know of their keys over all of a chain. */
+Test(next, exact_plans_go_on)
+{
+	const char *text = getenv("HF_SEEDS");
+	size_t i, n = text ? strtoul(text, NULL, 10) : WORLDS / 5;
+	struct hf_nic *nic;
+	struct hf_err err = {0};
+
+	cr_assert_eq(hf_profile_find("i40e-x710", &nic, &err), 0, "%s", err.text);
+	for (i = 0; i < n; i++)
+		check_world(WORLDS + i, nic, UPDATES);
+	hf_profile_free(nic);
 }

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+/*
+ * Keys of a host whose items have changed a little. What the lists had and have not, and have and
+ * had not, is found between their equal beginnings and ends. Sets count these items out and in;
+ * keys that meet one of them, and new ones, are judged again. All others are judged as they were:
+ * the items that they meet are the same, in the same order.
+ */
+
+#include "keys.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHANGED_MAX 128		    /* items; with more it is hardly less work than anew */
+#define DEAD_MAX(n) ((n) / 4 + 256) /* keys, and nets, that nothing asks for: so many are kept */
+
+struct change {
+	const struct face *face;
+	size_t path;
+	int more; /* 1: it came, -1: it went */
+};
+
+struct changes {
+	size_t n[2]; /* by family */
+	struct change v[2][CHANGED_MAX];
+};
+
+static bool same_face(const struct face *a, const struct face *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static bool note(struct changes *c, size_t v6, const struct face *face, size_t path, int more)
+{
+	if (c->n[v6] == CHANGED_MAX)
+		return false;
+	c->v[v6][c->n[v6]++] = (struct change){face, path, more};
+	return true;
+}
+
+/* False: too many. */
+static bool compare(
+	struct changes *c, size_t v6, size_t path, const struct faces *old, const struct faces *new)
+{
+	size_t from = 0, old_to = old->n, new_to = new->n, i;
+
+	if (old->seen != new->seen)
+		return false;
+	while (from < old_to && from < new_to && same_face(&old->v[from], &new->v[from]))
+		from++;
+	while (old_to > from && new_to > from &&
+		same_face(&old->v[old_to - 1], &new->v[new_to - 1])) {
+		old_to--;
+		new_to--;
+	}
+	if (old_to - from + new_to - from > CHANGED_MAX)
+		return false;
+	for (i = from; i < old_to; i++) {
+		if (!note(c, v6, &old->v[i], path, -1))
+			return false;
+	}
+	for (i = from; i < new_to; i++) {
+		if (!note(c, v6, &new->v[i], path, 1))
+			return false;
+	}
+	return true;
+}
+
+static bool meets(const struct key_host *h, const struct key_set *set, const struct point *p,
+	const struct face *f)
+{
+	const struct hf_prefix *nets = h->nets.v;
+
+	return !((set->by & BY_DPORT && (p->dport < f->dport.lo || p->dport > f->dport.hi)) ||
+		 (set->by & BY_SPORT && (p->sport < f->sport.lo || p->sport > f->sport.hi)) ||
+		 (set->by & BY_SRC && !hf_prefix_covers(&nets[f->src], &nets[p->src])) ||
+		 (set->by & BY_DST && !hf_prefix_covers(&nets[f->dst], &nets[p->dst])));
+}
+
+/* Changes that a set's packets can meet. */
+static size_t list_relevant(
+	const struct changes *c, const struct key_set *set, const struct face **ret)
+{
+	size_t v6 = set->family == 6, n = 0, i;
+
+	for (i = 0; i < c->n[v6]; i++) {
+		if (c->v[v6][i].face->meets >> set->kind & 1)
+			ret[n++] = c->v[v6][i].face;
+	}
+	return n;
+}
+
+static int judge_changed(struct key_host *h, struct key_set *set, const struct changes *c)
+{
+	const struct face *faces[CHANGED_MAX];
+	size_t n_faces = list_relevant(c, set, faces), n = 0, i, k;
+	uint32_t *keys;
+	int rc;
+
+	if (n_faces == 0)
+		return 0;
+	keys = malloc((set->keys.n + 1) * sizeof(*keys));
+	if (!keys)
+		return -ENOMEM;
+	for (i = 0; i < set->keys.n; i++) {
+		const struct key *key = &set->keys.v[i];
+
+		if (!key->refs)
+			continue;
+		for (k = 0; k < n_faces && !key->fresh; k++) {
+			if (meets(h, set, &key->point, faces[k]))
+				break;
+		}
+		if (k < n_faces)
+			keys[n++] = (uint32_t)i;
+	}
+	rc = hf_key_set_judge_some(h, set, keys, n);
+	free(keys);
+	return rc;
+}
+
+/* Returns 1 when the set is better made anew. */
+static int follow_set(struct key_host *h, struct key_set *set, const struct changes *c)
+{
+	size_t v6 = set->family == 6, i;
+	int rc = 0;
+
+	for (i = 0; i < c->n[v6] && rc == 0; i++) {
+		const struct change *change = &c->v[v6][i];
+
+		if (set->most_known && change->more > 0)
+			set->most += hf_key_set_asked(h, set, change->path, change->face);
+		else if (set->most_known)
+			set->most -= hf_key_set_asked(h, set, change->path, change->face);
+		if (set->state != KEYS_UNMADE)
+			rc = hf_key_set_count(h, set, change->path, change->face, change->more);
+	}
+	if (rc < 0 || set->state == KEYS_UNMADE)
+		return rc;
+	if (set->full || set->n_dead > DEAD_MAX(set->keys.n))
+		return 1;
+	return set->state == KEYS_JUDGED ? judge_changed(h, set, c) : 0;
+}
+
+static int follow_sets(struct key_host *h, const struct changes *c)
+{
+	size_t v6, kind, by;
+	int rc = 0;
+
+	for (v6 = 0; v6 < 2; v6++) {
+		for (kind = 0; kind < N_KINDS && c->n[v6]; kind++) {
+			for (by = 1; by <= BY_ALL && rc == 0; by++)
+				rc = follow_set(h, &h->sets[v6][kind][by], c);
+		}
+	}
+	return rc;
+}
+
+/* The lists of the host, instead of those before, which are given back. */
+static int exchange(struct key_host *h, const struct sight_host *host, struct faces *old)
+{
+	struct cube kinds[N_KINDS];
+	size_t v6, i;
+	int rc = 0;
+
+	for (v6 = 0; v6 < 2 && rc == 0; v6++) {
+		hf_key_kinds(v6 ? 6 : 4, kinds);
+		for (i = 0; i < h->n_paths && rc == 0; i++) {
+			old[2 * i + v6] = h->paths[i].faces[v6];
+			rc = hf_faces_init(&h->paths[i].faces[v6], &host->paths[i].items[v6], kinds,
+				N_KINDS, &h->nets);
+		}
+	}
+	h->host = host;
+	return rc;
+}
+
+static bool same_facts(const struct key_host *h, const struct hf_rules *rules)
+{
+	size_t i;
+
+	if (hf_rules_n_dests(rules) != h->n_dests || hf_rules_n_dnats(rules) != h->n_dnats)
+		return false;
+	for (i = 0; i < h->n_dests; i++) {
+		const struct hf_dest *a = hf_rules_dest(rules, i), *b = &h->dests[i];
+
+		if (!hf_prefix_equal(&a->net, &b->net) || a->class != b->class || a->out != b->out)
+			return false;
+	}
+	for (i = 0; i < h->n_dnats; i++) {
+		const struct hf_dnat *a = hf_rules_dnat(rules, i), *b = &h->dnats[i];
+
+		if (!hf_addr_equal(&a->addr, &b->addr) || a->proto != b->proto ||
+			a->port != b->port)
+			return false;
+	}
+	return true;
+}
+
+static bool same_paths(const struct key_host *h, const struct sight_host *host)
+{
+	size_t i;
+
+	for (i = 0; i < h->n_paths && i < host->n_paths; i++) {
+		if (h->paths[i].class != host->paths[i].class ||
+			h->paths[i].out != host->paths[i].out)
+			return false;
+	}
+	return h->n_paths == host->n_paths && h->nets.n <= h->n_nets + DEAD_MAX(h->n_nets);
+}
+
+int hf_key_host_follow(struct key_host *h, const struct sight_host *host)
+{
+	struct changes *changes;
+	struct faces *old;
+	size_t i;
+	int rc;
+
+	if (!same_facts(h, host->rules) || !same_paths(h, host))
+		return 1;
+	changes = calloc(1, sizeof(*changes));
+	old = calloc(2 * h->n_paths + 1, sizeof(*old));
+	rc = changes && old ? exchange(h, host, old) : -ENOMEM;
+	for (i = 0; i < 2 * h->n_paths && rc == 0; i++) {
+		if (!compare(changes, i % 2, i / 2, &old[i], &h->paths[i / 2].faces[i % 2]))
+			rc = 1;
+	}
+	if (rc == 0)
+		rc = follow_sets(h, changes);
+	for (i = 0; old && i < 2 * h->n_paths; i++)
+		hf_faces_fini(&old[i]);
+	free(old);
+	free(changes);
+	return rc;
+}
