@@ -561,6 +561,12 @@ void hf_daemon_tick(struct hf_daemon *d)
 	hf_enforce_reclaim(d);
 }
 
+bool hf_daemon_settle(struct hf_daemon *d)
+{
+	hf_enforce_reclaim(d);
+	return hf_soft_is_settled(d->soft);
+}
+
 void hf_daemon_stop(struct hf_daemon *d)
 {
 	size_t i;

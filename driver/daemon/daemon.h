@@ -117,6 +117,8 @@ struct hf_daemon {
 	bool exiting;
 	void (*on_exit)(void *arg); /* asked for by a command */
 	void *on_exit_arg;
+	void (*on_enforced)(void *arg); /* hf_daemon_settle() has something to do */
+	void *on_enforced_arg;
 };
 
 /*
@@ -157,6 +159,8 @@ int hf_daemon_confirm(struct hf_daemon *d, struct hf_err *err);
 int hf_daemon_rollback(struct hf_daemon *d, unsigned int number, struct hf_err *err);
 /* Once a second: counters of the NICs, rules that nobody uses any more, the state on disk. */
 void hf_daemon_tick(struct hf_daemon *d);
+/* What a change has left to be done behind the packets. False: there is more, soon. */
+bool hf_daemon_settle(struct hf_daemon *d);
 
 /* What the worker that has a wire of the daemon keeps of it. */
 struct hf_worker_wire *hf_daemon_wire(const struct hf_daemon *d, size_t wire);

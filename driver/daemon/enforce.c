@@ -220,6 +220,8 @@ int hf_enforce(struct hf_daemon *d, struct hf_generation *take_next, struct hf_e
 	hf_ledger_read(d, &old);
 	rc = hf_txn_run(&txn, err);
 	note_places(d, &txn);
+	if (d->on_enforced)
+		d->on_enforced(d->on_enforced_arg);
 	if (rc == 0) {
 		hf_enforce_remember(d, d->now);
 		d->now = take_next;

@@ -56,6 +56,7 @@ static const struct hf_opt options[] = {
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
 
 #define N_SIGNALS 3
+#define SETTLE_US 2000 /* a table of 10000 rules takes some 50 ms to build */
 
 struct loop {
 	struct hf_daemon *d;
@@ -63,6 +64,7 @@ struct loop {
 	struct event *signals[N_SIGNALS];
 	struct event *tick;
 	struct event *handover;
+	struct event *settle;
 	struct hf_rpc rpc;
 	struct hf_ctl *ctl;
 	struct hf_feed *feed;
@@ -114,6 +116,21 @@ static void on_handover(evutil_socket_t, short, void *arg)
 	hf_handover_poll(((struct loop *)arg)->d);
 }
 
+/* Tables that are built aside are looked for until they are there, and not only once a second. */
+static void settle_soon(void *arg)
+{
+	static const struct timeval soon = {.tv_usec = SETTLE_US};
+	struct loop *loop = arg;
+
+	(void)event_add(loop->settle, &soon); /* else the next tick does it */
+}
+
+static void on_settle(evutil_socket_t, short, void *arg)
+{
+	if (!hf_daemon_settle(((struct loop *)arg)->d))
+		settle_soon(arg);
+}
+
 static int open_loop(struct loop *loop, struct hf_err *err)
 {
 	static const int signals[N_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
@@ -129,7 +146,8 @@ static int open_loop(struct loop *loop, struct hf_err *err)
 			return hf_fail(err, -ENOMEM, "event loop: cannot catch signals");
 	}
 	loop->tick = event_new(loop->base, -1, EV_PERSIST, on_tick, loop);
-	if (!loop->tick || event_add(loop->tick, &second) < 0)
+	loop->settle = event_new(loop->base, -1, 0, on_settle, loop);
+	if (!loop->tick || !loop->settle || event_add(loop->tick, &second) < 0)
 		return hf_fail(err, -ENOMEM, "event loop: out of memory");
 	return 0;
 }
@@ -146,6 +164,8 @@ static void close_loop(struct loop *loop)
 		event_free(loop->tick);
 	if (loop->handover)
 		event_free(loop->handover);
+	if (loop->settle)
+		event_free(loop->settle);
 	if (loop->base)
 		event_base_free(loop->base);
 }
@@ -263,6 +283,8 @@ static int run_loop(struct loop *loop, const struct hf_config *config, struct hf
 	*first = NULL; /* the daemon's, whatever became of it */
 	loop->d->on_exit = leave;
 	loop->d->on_exit_arg = loop->base;
+	loop->d->on_enforced = settle_soon;
+	loop->d->on_enforced_arg = loop;
 	if (rc == 0)
 		rc = wait_for_end(loop, rundir, err);
 	hf_ctl_close(loop->ctl);

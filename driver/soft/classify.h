@@ -82,6 +82,7 @@ struct hf_classifier {
 	uint32_t n_bits;
 	struct hf_at *at; /* by bit */
 	struct hf_at_block *blocks;
+	struct hf_users users; /* for deltas */
 	struct hf_rows rows;
 	bool has[HF_N_DIMS]; /* some rule asks for it; always HF_DIM_META */
 	uint32_t n_classes[HF_N_DIMS];

@@ -363,6 +363,8 @@ int hf_classifier_new(const struct hf_rules *rules, uint32_t lanes_from, struct 
 	if (rc == 0)
 		rc = build_fields(&b);
 	if (rc == 0)
+		rc = hf_users_build(rules, b.c->blocks, &b.c->users);
+	if (rc == 0)
 		rc = pack(b.c);
 	if (rc < 0 && b.c->rows.full)
 		rc = -E2BIG;
@@ -399,6 +401,7 @@ void hf_classifier_free(struct hf_classifier *c)
 		free(c->memory);
 	else
 		free_pieces(c);
+	hf_users_fini(&c->users);
 	free(c->blocks);
 	free(c);
 }

@@ -148,9 +148,9 @@ struct hf_soft_count hf_gen_count(const struct hf_gen *gen, size_t i)
 
 struct hf_soft_count hf_soft_count_origin(const struct hf_soft *soft, size_t i)
 {
-	const struct hf_gen *gen = soft->gen;
+	struct hf_gen *gen = soft->gen;
 
-	if (!gen || i >= gen->n_origins)
+	if (!gen || i >= gen->n_origins || !hf_gens_link(gen))
 		return (struct hf_soft_count){0};
 	return hf_gen_count(gen, i);
 }

@@ -25,6 +25,7 @@ struct diff {
 	uint32_t *pair; /* by set of from: the one of to that is the same or nearly, or NONE */
 	uint32_t *miss; /* the one that it was found to be another than last */
 	bool *differs;	/* nearly */
+	bool *dirty;	/* by hf_at_block.first and place: one of its sets is not what it was */
 	uint32_t n_gone;
 	int rc;
 };
@@ -93,6 +94,10 @@ static bool sets_alike(struct diff *x, uint32_t a, uint32_t b)
 		return true;
 	if (x->pair[a] != NONE || x->miss[a] == b)
 		return false;
+	if (hf_rules_set_id(x->from, a) == hf_rules_set_id(x->to, b)) {
+		x->pair[a] = b;
+		return true;
+	}
 	fetch_sets(x->from, a);
 	fetch_sets(x->to, b);
 	if (sa->n_nets >= NEAR_MIN && sb->n_nets >= NEAR_MIN)
@@ -174,10 +179,69 @@ static bool is_shaky(const struct diff *x, const struct hf_match *older)
 /* A pair of blocks, and how far both have been gone through. */
 struct blocks {
 	const struct hf_block *a, *b;
-	uint32_t i, n_a; /* of a */
-	uint32_t k, n_b; /* of b */
-	uint32_t *moved; /* of a */
+	uint32_t i, n_a;   /* of a */
+	uint32_t k, n_b;   /* of b */
+	uint32_t a_piece;  /* that i has come to */
+	uint32_t b_piece;  /* that k has come to */
+	uint32_t *moved;   /* of a */
+	const bool *dirty; /* of a */
 };
+
+static uint32_t next_piece(const struct hf_block *b, uint32_t piece, uint32_t at)
+{
+	while (piece < b->n_pieces && b->pieces[piece].first < at)
+		piece++;
+	return piece;
+}
+
+static bool is_clean(const struct blocks *p, const struct hf_piece *a)
+{
+	return !memchr(p->dirty + a->first, true, a->n);
+}
+
+static void keep_piece(struct blocks *p, const struct hf_piece *a, const struct hf_piece *b)
+{
+	uint32_t i;
+
+	for (i = 0; i < a->n; i++)
+		p->moved[a->first + i] = b->first + i;
+}
+
+/* Where both have come to a piece that has not changed. */
+static bool take_piece(struct blocks *p)
+{
+	const struct hf_piece *a, *b;
+
+	p->a_piece = next_piece(p->a, p->a_piece, p->i);
+	p->b_piece = next_piece(p->b, p->b_piece, p->k);
+	if (p->a_piece == p->a->n_pieces || p->b_piece == p->b->n_pieces)
+		return false;
+	a = &p->a->pieces[p->a_piece];
+	b = &p->b->pieces[p->b_piece];
+	if (a->first != p->i || b->first != p->k || a->id != b->id || a->n > p->n_a - p->i ||
+		b->n > p->n_b - p->k || !is_clean(p, a))
+		return false;
+	keep_piece(p, a, b);
+	p->i += a->n;
+	p->k += b->n;
+	return true;
+}
+
+/* The same from the ends. */
+static void take_end(struct blocks *p)
+{
+	uint32_t na = p->a->n_pieces, nb = p->b->n_pieces;
+
+	while (na > 0 && nb > 0) {
+		const struct hf_piece *a = &p->a->pieces[--na], *b = &p->b->pieces[--nb];
+
+		if (a->first < p->i || b->first < p->k || a->id != b->id || !is_clean(p, a))
+			return;
+		keep_piece(p, a, b);
+		p->n_a = a->first;
+		p->n_b = b->first;
+	}
+}
 
 static void keep(struct diff *x, struct blocks *p, uint32_t i, uint32_t k)
 {
@@ -264,22 +328,30 @@ static void diff_block(struct diff *x, uint32_t older, uint32_t block)
 		.a = hf_rules_block(x->from, older),
 		.b = hf_rules_block(x->to, block),
 		.moved = x->d->moved + x->c->blocks[older].first,
+		.dirty = x->dirty + x->c->blocks[older].first,
 	};
 	uint32_t n_end = 0;
 
 	p.n_a = p.a->n_rules;
 	p.n_b = p.b->n_rules;
-	for (; alike_at(x, &p, p.i, p.k); p.i++, p.k++) {
+	for (;;) {
+		if (take_piece(&p))
+			continue;
+		if (!alike_at(x, &p, p.i, p.k))
+			break;
 		fetch(p.a, p.i, 1);
 		fetch(p.b, p.k, 1);
-		keep(x, &p, p.i, p.k);
+		keep(x, &p, p.i++, p.k++);
 	}
+	take_end(&p);
 	while (p.n_a > p.i && p.n_b > p.k && alike_at(x, &p, p.n_a - 1, p.n_b - 1)) {
 		fetch(p.a, --p.n_a, -1);
 		fetch(p.b, --p.n_b, -1);
 		n_end++;
 	}
 	while (x->rc == 0 && (p.i < p.n_a || p.k < p.n_b)) {
+		if (take_piece(&p))
+			continue;
 		if (alike_at(x, &p, p.i, p.k)) {
 			keep(x, &p, p.i, p.k);
 			p.i++;
@@ -355,6 +427,8 @@ static bool same_ifaces(const struct hf_rules *a, const struct hf_rules *b)
 {
 	size_t i, n = hf_rules_n_ifaces(a);
 
+	if (hf_rules_facts_id(a) == hf_rules_facts_id(b))
+		return true;
 	if (n != hf_rules_n_ifaces(b))
 		return false;
 	for (i = 0; i < n; i++) {
@@ -362,6 +436,77 @@ static bool same_ifaces(const struct hf_rules *a, const struct hf_rules *b)
 			return false;
 	}
 	return true;
+}
+
+int hf_users_build(
+	const struct hf_rules *rules, const struct hf_at_block *blocks, struct hf_users *ret)
+{
+	size_t n_sets = hf_rules_n_sets(rules), n_blocks = hf_rules_n_blocks(rules), i;
+	uint32_t k, n = 0;
+	uint16_t a;
+
+	ret->from = calloc(n_sets + 2, sizeof(*ret->from));
+	if (!ret->from)
+		return -ENOMEM;
+	for (i = 0; i < n_blocks; i++) {
+		const struct hf_block *b = hf_rules_block(rules, i);
+
+		for (k = 0; k < b->n_rules; k++) {
+			for (a = 0; a < b->rules[k].match.n_addr; a++)
+				ret->from[b->rules[k].match.addr[a].set + 2]++;
+			n += b->rules[k].match.n_addr;
+		}
+	}
+	ret->rules = malloc((n + 1) * sizeof(*ret->rules));
+	if (!ret->rules)
+		return -ENOMEM;
+	for (i = 0; i < n_sets; i++)
+		ret->from[i + 1] += ret->from[i];
+	/* from[i + 1] is where set i goes on, and in the end where it ends. */
+	for (i = 0; i < n_blocks; i++) {
+		const struct hf_block *b = hf_rules_block(rules, i);
+
+		for (k = 0; k < b->n_rules; k++) {
+			for (a = 0; a < b->rules[k].match.n_addr; a++)
+				ret->rules[ret->from[b->rules[k].match.addr[a].set + 1]++] =
+					blocks[i].first + k;
+		}
+	}
+	return 0;
+}
+
+void hf_users_fini(struct hf_users *users)
+{
+	free(users->from);
+	free(users->rules);
+}
+
+void hf_pieces_differ(
+	const struct hf_block *a, const struct hf_block *b, uint32_t *ret_lo, uint32_t *ret_hi)
+{
+	uint32_t i = 0, na = a->n_pieces, nb = b->n_pieces;
+
+	for (; i < na && i < nb && a->pieces[i].id == b->pieces[i].id; i++)
+		;
+	for (; na > i && nb > i && a->pieces[na - 1].id == b->pieces[nb - 1].id; na--, nb--)
+		;
+	*ret_lo = i < b->n_pieces ? b->pieces[i].first : b->n_rules;
+	*ret_hi = nb < b->n_pieces ? b->pieces[nb].first : b->n_rules;
+}
+
+/* Rules that ask for a set that is another one now. */
+static void mark_dirty(struct diff *x)
+{
+	size_t i, n = hf_rules_n_sets(x->from), n_to = hf_rules_n_sets(x->to);
+	const struct hf_users *users = &x->c->users;
+	uint32_t u;
+
+	for (i = 0; i < n; i++) {
+		if (i < n_to && hf_rules_set_id(x->from, i) == hf_rules_set_id(x->to, i))
+			continue;
+		for (u = users->from[i]; u < users->from[i + 1]; u++)
+			x->dirty[users->rules[u]] = true;
+	}
 }
 
 static int diff_init(struct diff *x)
@@ -375,7 +520,9 @@ static int diff_init(struct diff *x)
 	x->pair = malloc(n_sets * sizeof(*x->pair));
 	x->miss = malloc(n_sets * sizeof(*x->miss));
 	x->differs = calloc(n_sets, sizeof(*x->differs));
-	if (!d->blocks || !d->moved || !d->fresh || !x->pair || !x->miss || !x->differs)
+	x->dirty = calloc(x->c->n_bits + 1, sizeof(*x->dirty));
+	if (!d->blocks || !d->moved || !d->fresh || !x->pair || !x->miss || !x->differs ||
+		!x->dirty)
 		return -ENOMEM;
 	memset(d->moved, 0xff, (x->c->n_bits + 1) * sizeof(*d->moved)); /* HF_DELTA_GONE */
 	memset(x->pair, 0xff, n_sets * sizeof(*x->pair));
@@ -395,13 +542,16 @@ int hf_delta_new(
 	x.rc = diff_init(&x);
 	if (x.rc == 0 && !same_ifaces(x.from, rules))
 		x.rc = -E2BIG;
-	if (x.rc == 0)
+	if (x.rc == 0) {
+		mark_dirty(&x);
 		diff_blocks(&x);
+	}
 	d->shaky = x.shaky.v;
 	d->n_shaky = x.shaky.n;
 	free(x.pair);
 	free(x.miss);
 	free(x.differs);
+	free(x.dirty);
 	if (x.rc < 0) {
 		hf_delta_free(d);
 		return x.rc;

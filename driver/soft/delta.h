@@ -8,6 +8,9 @@
  * learns its new place; what it does with them is read from the new rules. Rules that are gone are
  * passed over when their bit is met, and the new ones (fresh) are tried one by one.
  *
+ * What the rules say of themselves is believed: pieces of the same id are not looked into, unless
+ * one of their sets has another id than before (hepflow/rules.h).
+ *
  * A large set with a few other nets than before counts as the same set, and rules that ask for it
  * are shaky: for packets with an address in one of these nets their bits do not count, and they are
  * tried one by one too. All others see no difference between the two sets.
@@ -25,6 +28,7 @@
 #include <stdint.h>
 
 struct hf_classifier;
+struct hf_at_block;
 
 /* Bounds for what a packet may cost until the classifier is built. */
 #define HF_DELTA_FRESH_MAX 256	/* tried one by one */
@@ -56,6 +60,21 @@ struct hf_delta {
 	size_t n_nets; /* that sets have lost or gained */
 	struct hf_prefix nets[HF_DELTA_NETS_MAX];
 };
+
+/* Which rules ask for a set, by hf_at_block.first and place. */
+struct hf_users {
+	uint32_t *from; /* by set, in rules; one more */
+	uint32_t *rules;
+};
+
+/* blocks are the classifier's. 0 or -ENOMEM. */
+int hf_users_build(
+	const struct hf_rules *rules, const struct hf_at_block *blocks, struct hf_users *ret);
+void hf_users_fini(struct hf_users *users);
+
+/* Rules of b from *ret_lo to *ret_hi are not in pieces that begin, or end, block a as well. */
+void hf_pieces_differ(
+	const struct hf_block *a, const struct hf_block *b, uint32_t *ret_lo, uint32_t *ret_hi);
 
 /* 0, -ENOMEM, or -E2BIG: too much is different. */
 int hf_delta_new(const struct hf_classifier *classifier, const struct hf_rules *rules,

@@ -72,6 +72,8 @@ bool hf_dests_same(const struct hf_rules *a, const struct hf_rules *b)
 {
 	size_t i, n = hf_rules_n_dests(a), n_dnats = hf_rules_n_dnats(a);
 
+	if (hf_rules_facts_id(a) == hf_rules_facts_id(b))
+		return true;
 	if (n != hf_rules_n_dests(b) || n_dnats != hf_rules_n_dnats(b))
 		return false;
 	for (i = 0; i < n; i++) {

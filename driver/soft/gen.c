@@ -379,7 +379,7 @@ int hf_gen_new(const struct hf_soft *soft, const struct hf_rules *rules, struct 
 	if (rc == 0)
 		rc = fill_backends(gen);
 	if (rc == 0)
-		rc = hf_logs_build(rules, &gen->logs);
+		rc = hf_logs_build(rules, soft->gen, &gen->logs);
 	if (rc == 0)
 		rc = hf_rejudge_build(soft, gen);
 	if (rc == 0)

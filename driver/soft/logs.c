@@ -11,11 +11,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static bool block_logs(const struct hf_block *b, const bool *logs)
+static bool block_logs(const struct hf_block *b, uint32_t lo, uint32_t hi, const bool *logs)
 {
 	uint32_t i;
 
-	for (i = 0; i < b->n_rules; i++) {
+	for (i = lo; i < hi; i++) {
 		const struct hf_rule *r = &b->rules[i];
 
 		if (r->op == HF_OP_LOG || (r->op == HF_OP_GOTO && logs[r->target]))
@@ -24,8 +24,9 @@ static bool block_logs(const struct hf_block *b, const bool *logs)
 	return false;
 }
 
-int hf_logs_build(const struct hf_rules *rules, bool **ret)
+int hf_logs_build(const struct hf_rules *rules, const struct hf_gen *older, bool **ret)
 {
+	bool quiet = older && !older->logs;
 	size_t i = hf_rules_n_blocks(rules);
 	bool *logs = calloc(i + 1, sizeof(*logs)), any = false;
 
@@ -33,7 +34,13 @@ int hf_logs_build(const struct hf_rules *rules, bool **ret)
 		return -ENOMEM;
 	/* Jumps lead forward, so the last block is looked at first. */
 	while (i-- > 0) {
-		logs[i] = block_logs(hf_rules_block(rules, i), logs);
+		const struct hf_block *b = hf_rules_block(rules, i);
+		uint32_t lo = 0, hi = b->n_rules;
+
+		/* As long as nothing is found, what is as before needs no look. */
+		if (quiet && !any && i < hf_rules_n_blocks(older->rules))
+			hf_pieces_differ(hf_rules_block(older->rules, i), b, &lo, &hi);
+		logs[i] = block_logs(b, lo, hi, logs);
 		any = any || logs[i];
 	}
 	if (!any) {

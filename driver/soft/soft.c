@@ -240,17 +240,22 @@ static void fetch_origin(const struct hf_gen *gen, size_t i)
 
 static bool same_origin(const struct hf_gen *a, size_t i, const struct hf_gen *b, size_t k)
 {
-	return strcmp(hf_rules_origin(a->rules, i), hf_rules_origin(b->rules, k)) == 0;
+	const char *ta = hf_rules_origin(a->rules, i), *tb = hf_rules_origin(b->rules, k);
+
+	return ta == tb || strcmp(ta, tb) == 0;
 }
 
 /*
  * Finds for every origin the one of the same text in the generation before, which counts once.
- * Mostly all but a few stand in the same order. room is for as many as the older one has.
+ * Mostly all but a few stand in the same order. False: out of memory, for now.
  */
-static void link_origins(struct hf_gen *gen, const struct hf_gen *older, uint32_t *room)
+static bool link_origins(struct hf_gen *gen, const struct hf_gen *older)
 {
 	size_t i, k, n = gen->n_origins, n_older = older->n_origins, n_sorted = 0;
+	uint32_t *room = calloc(n_older + 1, sizeof(*room));
 
+	if (!room)
+		return false;
 	for (i = 0; i < n && i < n_older && same_origin(gen, i, older, i); i++) {
 		fetch_origin(gen, i + 8);
 		fetch_origin(older, i + 8);
@@ -267,34 +272,38 @@ static void link_origins(struct hf_gen *gen, const struct hf_gen *older, uint32_
 	for (; i < n; i++)
 		gen->from_older[i] =
 			take_origin(older->rules, room, n_sorted, hf_rules_origin(gen->rules, i));
+	free(room);
+	return true;
+}
+
+bool hf_gens_link(struct hf_gen *gen)
+{
+	bool all = true;
+
+	for (; gen && gen->older; gen = gen->older) {
+		if (!gen->linked)
+			gen->linked = link_origins(gen, gen->older);
+		all = all && gen->linked;
+	}
+	return all;
 }
 
 int hf_soft_publish(struct hf_soft *soft, const struct hf_rules *rules, struct hf_err *err)
 {
 	struct hf_gen *gen = NULL;
-	uint32_t *room;
 	int rc;
 
 	hf_tables_take(soft);
 	rc = hf_gen_new(soft, rules, &gen, err);
 	if (rc < 0)
 		return rc;
-	room = calloc(soft->gen ? soft->gen->n_origins + 1 : 1, sizeof(*room));
-	if (!room) {
-		hf_gen_free(gen);
-		return hf_fail(err, -ENOMEM, "software path: out of memory for new rules");
-	}
 	gen->number = soft->reclassify ? ++soft->last_number : 0;
 	soft->conn_mark = gen->conn_mark = hf_offers_mark(gen, soft->conn_mark);
 	gen->older = soft->gen;
 	__atomic_store_n(&soft->gen, gen, __ATOMIC_RELEASE);
-	/* The rules hold; what follows is for those who read counts. */
-	if (gen->older) {
+	/* The rules hold; what is left to do is done when somebody asks for it. */
+	if (gen->older)
 		gen->older->token = rte_rcu_qsbr_start(soft->qsbr);
-		link_origins(gen, gen->older, room);
-	}
-	free(room);
-	hf_tables_build(soft);
 	return 0;
 }
 
@@ -365,6 +374,8 @@ const struct hf_rules *hf_soft_reclaim(struct hf_soft *soft)
 	struct hf_gen *newer;
 
 	hf_tables_take(soft);
+	if (!hf_gens_link(soft->gen))
+		return NULL;
 	while ((newer = last_but_one(soft->gen)) &&
 		rte_rcu_qsbr_check(soft->qsbr, newer->older->token, false))
 		drop_oldest(soft, newer);

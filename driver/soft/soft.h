@@ -24,8 +24,8 @@
  * lets established ones go on whatever the new policy says (docs/semantics.md 7), unless asked for
  * otherwise (enum hf_soft_reclassify). Of many rules
  * only the difference to those before is worked out at once (delta.h); a thread of the library's
- * own builds the whole table meanwhile, which a later hf_soft_publish() or hf_soft_reclaim() puts
- * in force. Packets are judged by the newest rules all the time.
+ * own builds the whole table meanwhile: hf_soft_reclaim(), or a later hf_soft_publish(), starts it
+ * and puts in force what it has built. Packets are judged by the newest rules all the time.
  *
  * Threads: hf_soft_burst(), hf_soft_poll() and the worker functions are for the worker's own
  * thread; they neither allocate, lock, log nor call the system (start and stop aside). Everything
@@ -183,8 +183,9 @@ void hf_soft_del_wire(struct hf_soft *soft, unsigned int wire);
 int hf_soft_publish(struct hf_soft *soft, const struct hf_rules *rules, struct hf_err *err);
 /*
  * Rules that were replaced and that nothing uses any more, for the caller to free; NULL if there
- * are none for now. Does not wait. To be called now and then, also when there is nothing to give
- * back, as it puts in force what was built aside.
+ * are none for now. Does not wait. To be called soon after hf_soft_publish(), which leaves to it
+ * what packets need not wait for, and now and then until hf_soft_is_settled(), also when there is
+ * nothing to give back.
  */
 const struct hf_rules *hf_soft_reclaim(struct hf_soft *soft);
 /* Nothing is built aside any more: the current rules have a table of their own. */

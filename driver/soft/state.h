@@ -138,6 +138,7 @@ struct hf_gen {
 	struct hf_held *held;	       /* for when it is gone */
 	struct hf_soft_count *carried; /* from generations that are gone */
 	struct hf_gen *older;	       /* replaced, and perhaps still in use */
+	bool linked;		       /* from_older is right */
 	uint32_t *from_older;	       /* index of an origin there, or HF_NO_ORIGIN */
 	uint64_t token;		       /* workers that have reported since then do not use it */
 };
@@ -240,11 +241,17 @@ static inline const struct hf_dest *hf_find_dest(
 	return i ? hf_rules_dest(gen->rules, i - 1) : &nowhere;
 }
 
+/*
+ * soft.c. Finds the origins of all generations in those before them, whose counts go on. False: out
+ * of memory.
+ */
+bool hf_gens_link(struct hf_gen *gen);
+
 /* count.c. Origin i of the generation, with what older ones have counted for it. */
 struct hf_soft_count hf_gen_count(const struct hf_gen *gen, size_t i);
 
 /* logs.c. *ret is NULL if no rule logs. 0 or -ENOMEM. */
-int hf_logs_build(const struct hf_rules *rules, bool **ret);
+int hf_logs_build(const struct hf_rules *rules, const struct hf_gen *older, bool **ret);
 /* judge.c */
 
 /*

@@ -89,7 +89,7 @@ static struct hf_rules *build_rules(void)
 	if (hf_policy_new(&objects, &e) < 0 ||
 		hf_policy_read_text(objects, "bench.yaml", text, strlen(text), &e) < 0 ||
 		hf_model_build(objects, &opts, &model, &e) < 0 ||
-		hf_rules_build(model, &rules, &e) < 0)
+		hf_rules_follow(model, (struct hf_rules *)(uintptr_t)run.rules, &rules, &e) < 0)
 		errx(1, "%s", e.text);
 	hf_model_free(model);
 	hf_policy_free(objects);

@@ -81,7 +81,7 @@ static struct hf_prefix *join(const struct hf_set *set, const bool *crowd, size_
 	return nets;
 }
 
-static struct hf_rules *make_rules(struct place *p)
+static struct hf_rules *make_rules(struct place *p, struct hf_rules *previous)
 {
 	struct hf_model_opts opts = {.node = HF_WORLD_NODE, .calico = p->world.calico};
 	struct hf_policy *policy = NULL;
@@ -114,7 +114,7 @@ static struct hf_rules *make_rules(struct place *p)
 		cr_assert_not_null(set->nets);
 		free(nets);
 	}
-	rc = hf_rules_build(model, &rules, &err);
+	rc = hf_rules_follow(model, previous, &rules, &err);
 	cr_assert_eq(rc, 0, "%s", err.text);
 	hf_model_free(model);
 	hf_policy_free(policy);
@@ -256,7 +256,7 @@ static struct hf_classifier *make_classifier(const struct hf_rules *rules, size_
 
 static void check_world(size_t world, struct tally *t)
 {
-	struct hf_rules *base, *rules;
+	struct hf_rules *base, *rules, *last;
 	struct hf_classifier *c;
 	struct place p = {0};
 	size_t i, k;
@@ -268,22 +268,25 @@ static void check_world(size_t world, struct tally *t)
 		for (k = 0; k < CROWD; k++)
 			p.crowds[i][k] = hf_rand_below(&p.rand, 2);
 	}
-	base = make_rules(&p);
+	base = last = make_rules(&p, NULL);
 	c = make_classifier(base, world);
 	for (i = 0; i < UPDATES; i++) {
 		update(&p);
-		rules = make_rules(&p);
+		rules = make_rules(&p, last);
+		if (last != base)
+			hf_rules_free(last);
+		last = rules;
 		check_delta(&p, world, c, rules, t);
-		if (hf_rand_below(&p.rand, 3)) {
-			hf_rules_free(rules);
+		if (hf_rand_below(&p.rand, 3))
 			continue;
-		}
 		hf_classifier_free(c);
 		hf_rules_free(base);
 		base = rules;
 		c = make_classifier(base, world);
 	}
 	hf_classifier_free(c);
+	if (last != base)
+		hf_rules_free(last);
 	hf_rules_free(base);
 	hf_world_fini(&p.world);
 }

@@ -69,7 +69,8 @@ struct tally {
 	size_t pass, drop, kept, untracked, updates;
 };
 
-static void build(const struct hf_world *world, struct hf_model **model, struct hf_rules **rules)
+static void build(const struct hf_world *world, struct hf_rules *previous, struct hf_model **model,
+	struct hf_rules **rules)
 {
 	struct hf_model_opts opts = {.node = HF_WORLD_NODE, .calico = world->calico};
 	char *text = hf_world_text(world);
@@ -82,7 +83,7 @@ static void build(const struct hf_world *world, struct hf_model **model, struct 
 	if (rc == 0)
 		rc = hf_model_build(policy, &opts, model, &err);
 	if (rc == 0)
-		rc = hf_rules_build(*model, rules, &err);
+		rc = hf_rules_follow(*model, previous, rules, &err);
 	cr_assert_eq(rc, 0, "%s", err.text);
 	hf_policy_free(policy);
 	free(text);
@@ -142,7 +143,7 @@ static bool place_init(struct place *p, struct hf_rand *rand, bool aside)
 
 	*p = (struct place){.now = HZ};
 	hf_world_init(&p->world, rand);
-	build(&p->world, &p->model, &p->rules);
+	build(&p->world, NULL, &p->model, &p->rules);
 	iface = hf_rules_find_iface(p->rules, UPLINK);
 	if (iface < 0 || hf_rules_iface(p->rules, (size_t)iface)->from != HF_FROM_UPLINK)
 		return false;
@@ -198,7 +199,7 @@ static void update(struct place *p, struct hf_rand *rand)
 		for (k = 0; k < doc->rules.n; k++)
 			doc->rules.v[k].dropped = hf_rand_chance(rand, 1, 3);
 	}
-	build(&p->world, &model, &rules);
+	build(&p->world, p->rules, &model, &rules);
 	cr_assert_eq(hf_soft_publish(p->soft, rules, NULL), 0);
 	hf_soft_poll(p->soft, 0, p->now);
 	cr_assert_eq(hf_vec_push(&p->lent, p->rules), 0);
@@ -485,7 +486,7 @@ static bool services_init(struct place *p, struct hf_rand *rand, bool translate,
 	*p = (struct place){.now = HZ};
 	hf_world_init(&p->world, rand);
 	add_services(&p->world);
-	build(&p->world, &p->model, &p->rules);
+	build(&p->world, NULL, &p->model, &p->rules);
 	n = hf_rules_n_ifaces(p->rules);
 	cr_assert_leq(n, 64);
 	cr_assert_eq(hf_soft_new(&opts, &p->soft, NULL), 0);
