@@ -159,8 +159,8 @@ static int print_check(
 
 static int check_plan(const struct cli_built *built, const struct hf_plan *plan)
 {
-	size_t n = hf_plan_n_entries(plan), i;
-	struct hf_entry *entries = calloc(n + 1, sizeof(*entries));
+	size_t n = hf_plan_n_entries(plan);
+	struct hf_entry *entries = hf_plan_copy_entries(plan);
 	struct hf_check_view view = {.nic = built->nic,
 		.iface = hf_plan_iface(plan),
 		.n_tables = hf_plan_n_tables(plan),
@@ -175,8 +175,6 @@ static int check_plan(const struct cli_built *built, const struct hf_plan *plan)
 
 	if (!entries)
 		return cli_fail(-ENOMEM, &err);
-	for (i = 0; i < n; i++)
-		entries[i] = *hf_plan_entry(plan, i);
 	rc = hf_check_plan(built->model, &view, &opts, &check, &err);
 	free(entries);
 	if (rc == -EPROTO) {

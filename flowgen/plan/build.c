@@ -446,6 +446,19 @@ const struct hf_entry *hf_plan_entry(const struct hf_plan *plan, size_t i)
 	return hf_plan_at(plan, i);
 }
 
+struct hf_entry *hf_plan_copy_entries(const struct hf_plan *plan)
+{
+	struct hf_entry *v = calloc(hf_plan_n_entries(plan) + 1, sizeof(*v));
+	size_t r;
+
+	for (r = 0; v && r < plan->runs.n; r++) {
+		const struct entry_run *run = &plan->runs.v[r];
+
+		memcpy(&v[run->first], run->v, run->n * sizeof(*v));
+	}
+	return v;
+}
+
 size_t hf_plan_n_accounts(const struct hf_plan *plan)
 {
 	return plan->n_accounts;

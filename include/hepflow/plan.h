@@ -213,6 +213,8 @@ const struct hf_table *hf_plan_table(const struct hf_plan *plan, size_t i);
  */
 size_t hf_plan_n_entries(const struct hf_plan *plan);
 const struct hf_entry *hf_plan_entry(const struct hf_plan *plan, size_t i);
+/* All of them in one piece, to be freed; NULL: out of memory. */
+struct hf_entry *hf_plan_copy_entries(const struct hf_plan *plan);
 size_t hf_plan_n_accounts(const struct hf_plan *plan);
 const struct hf_account *hf_plan_account(const struct hf_plan *plan, size_t i);
 /* Text of an origin, as in the rules; indexes are those of the rules the plan was built from. */

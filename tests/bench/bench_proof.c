@@ -68,6 +68,7 @@ struct built {
 	struct hf_model *model;
 	struct hf_rules *rules;
 	struct hf_plan *plan;
+	struct hf_entry *entries;
 };
 
 static void build(const char *name, const struct hf_acl *acl, const struct hf_nic *nic,
@@ -84,10 +85,14 @@ static void build(const char *name, const struct hf_acl *acl, const struct hf_ni
 	need(hf_rules_build(ret->model, &ret->rules, &err), &err);
 	need(hf_plan_build(ret->rules, nic, &plan_opts, &ret->plan, &err), &err);
 	free(text);
+	ret->entries = hf_plan_copy_entries(ret->plan);
+	if (!ret->entries)
+		abort();
 }
 
 static void built_free(struct built *b)
 {
+	free(b->entries);
 	hf_plan_free(b->plan);
 	hf_rules_free(b->rules);
 	hf_model_free(b->model);
@@ -103,7 +108,7 @@ static void prove(const struct built *b, const struct hf_nic *nic, const struct 
 		.iface = "eth0",
 		.n_tables = hf_plan_n_tables(b->plan),
 		.n_entries = hf_plan_n_entries(b->plan),
-		.entries = hf_plan_n_entries(b->plan) ? hf_plan_entry(b->plan, 0) : NULL,
+		.entries = b->entries,
 	};
 	struct hf_check_rules rules_check;
 	struct hf_check check;

@@ -170,6 +170,7 @@ static void try_plan(const struct world_run *w, const struct hf_nic *nic, const 
 		.nic = nic, .iface = iface, .drops_only = fallback == HF_FALLBACK_KERNEL};
 	struct hf_check check;
 	struct hf_err err = {0};
+	struct hf_entry *entries;
 	struct hf_plan *plan;
 	char line[512];
 	int rc;
@@ -180,7 +181,9 @@ static void try_plan(const struct world_run *w, const struct hf_nic *nic, const 
 	cr_assert_eq(hf_plan_build(w->rules, nic, &opts, &plan, NULL), 0);
 	view.n_tables = hf_plan_n_tables(plan);
 	view.n_entries = hf_plan_n_entries(plan);
-	view.entries = view.n_entries ? hf_plan_entry(plan, 0) : NULL;
+	entries = hf_plan_copy_entries(plan);
+	cr_assert_not_null(entries);
+	view.entries = entries;
 	rc = hf_check_plan(w->model, &view, &none, &check, &err);
 	if (rc < 0)
 		fprintf(stderr, "%s", w->text);
@@ -195,6 +198,7 @@ static void try_plan(const struct world_run *w, const struct hf_nic *nic, const 
 	*w->decided += check.family[0].share[HF_CLASS_HOST].any &&
 		       check.family[0].share[HF_CLASS_HOST].punted < 1;
 	hf_check_fini(&check);
+	free(entries);
 	hf_plan_free(plan);
 }
 

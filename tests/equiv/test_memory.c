@@ -34,6 +34,7 @@ struct state {
 	struct hf_model *model;
 	struct hf_rules *rules;
 	struct hf_plan *plan;
+	struct hf_entry *entries;
 	struct hf_entry *mutants[MUTANTS]; /* as many entries as the plan */
 };
 
@@ -92,10 +93,9 @@ static void change(struct chain *c)
 static struct hf_entry *mutate(struct chain *c, const struct hf_plan *plan)
 {
 	size_t n = hf_plan_n_entries(plan), bit;
-	struct hf_entry *v = calloc(n + 1, sizeof(*v)), *e;
+	struct hf_entry *v = hf_plan_copy_entries(plan), *e;
 
 	cr_assert_not_null(v);
-	memcpy(v, hf_plan_entry(plan, 0), n * sizeof(*v));
 	e = &v[hf_rand_below(&c->rand, n)];
 	bit = hf_rand_below(&c->rand, 2) ? offsetof(struct hf_hdr, ip_src)
 					 : offsetof(struct hf_hdr, dport);
@@ -121,6 +121,7 @@ static void chain_init(struct chain *c, size_t world, struct hf_nic *nic)
 		if (i > 0)
 			change(c);
 		build(c, s, i > 0 ? c->states[i - 1].plan : NULL);
+		s->entries = s->plan ? hf_plan_copy_entries(s->plan) : NULL;
 		for (k = 0; k < MUTANTS && s->plan && hf_plan_n_entries(s->plan); k++)
 			s->mutants[k] = mutate(c, s->plan);
 	}
@@ -133,6 +134,7 @@ static void chain_fini(struct chain *c)
 	for (i = UPDATES; i-- > 0;) {
 		for (k = 0; k < MUTANTS; k++)
 			free(c->states[i].mutants[k]);
+		free(c->states[i].entries);
 		hf_plan_free(c->states[i].plan);
 		hf_rules_free(c->states[i].rules);
 		hf_model_free(c->states[i].model);
@@ -180,9 +182,9 @@ static struct answers ask(const struct chain *c, const struct state *s, const st
 	size_t k;
 
 	a.rules = ask_rules(s->model, s->rules, iface, opts);
-	a.plan = ask_plan(c, s->model, s->plan, hf_plan_entry(s->plan, 0), opts);
+	a.plan = ask_plan(c, s->model, s->plan, s->entries, opts);
 	a.older_rules = ask_rules(s->model, older->rules, iface, opts);
-	a.older_plan = ask_plan(c, s->model, older->plan, hf_plan_entry(older->plan, 0), opts);
+	a.older_plan = ask_plan(c, s->model, older->plan, older->entries, opts);
 	for (k = 0; k < MUTANTS; k++)
 		a.mutants[k] = ask_plan(c, s->model, s->plan, s->mutants[k], opts);
 	return a;
