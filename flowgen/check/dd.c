@@ -6,8 +6,8 @@
 
 #include <hepflow/err.h>
 
-#include <assert.h>
 #include <errno.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -50,6 +50,23 @@ unsigned int hf_dd_field_bits(const struct dd *dd, enum dd_field f)
 	return bits[f];
 }
 
+static bool is_over(struct dd_budget *b)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	if (b->end_ms && (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 >= b->end_ms)
+		b->out_of_time = true;
+	else if (b->stop && b->stop(b->arg))
+		b->stopped = true;
+	return hf_dd_spent(b);
+}
+
+bool hf_dd_spent(const struct dd_budget *budget)
+{
+	return budget->out_of_time || budget->stopped;
+}
+
 static void on_error(int code)
 {
 	(void)code; /* memory, or the limit of nodes: the answer is the same */
@@ -59,11 +76,20 @@ static void on_error(int code)
 		trouble = true;
 }
 
-/* libbdd prints a line of its own for each collection unless told otherwise. */
+/* Where an operation of libbdd is left that is not worth its time any more. */
+static jmp_buf way_out;
+static bool may_leave;
+
+/*
+ * Before each collection, so at least once in as many new nodes as there are. One operation may
+ * make millions of them, and it has touched nothing yet that the next one would have to put in
+ * order.
+ */
 static void on_collect(int pre, bddGbcStat *stat)
 {
-	(void)pre;
 	(void)stat;
+	if (pre && may_leave && opened && opened->budget && is_over(opened->budget))
+		longjmp(way_out, 1);
 }
 
 static int layout(struct dd *dd, enum dd_order order)
@@ -247,23 +273,6 @@ void hf_dd_unpin(struct dd *dd, BDD set)
 		bdd_delref(set);
 }
 
-static bool is_over(struct dd_budget *b)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	if (b->end_ms && (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 >= b->end_ms)
-		b->out_of_time = true;
-	else if (b->stop && b->stop(b->arg))
-		b->stopped = true;
-	return hf_dd_spent(b);
-}
-
-bool hf_dd_spent(const struct dd_budget *budget)
-{
-	return budget->out_of_time || budget->stopped;
-}
-
 /* Whether there is no need to work it out: it is known, or there is no time. */
 static bool is_settled(struct dd *dd, unsigned int op, BDD a, BDD b, BDD *ret)
 {
@@ -284,45 +293,62 @@ static BDD settle(struct dd *dd, unsigned int op, uint32_t a, uint32_t b, BDD se
 	return keep(dd, set);
 }
 
-static BDD apply(struct dd *dd, BDD a, BDD b, unsigned int op, int bdd_op)
+static BDD work_out(struct dd *dd, unsigned int op, BDD a, BDD b)
+{
+	static const int ops[] = {
+		[MEMORY_AND] = bddop_and, [MEMORY_OR] = bddop_or, [MEMORY_MINUS] = bddop_diff};
+	BDD set;
+
+	if (setjmp(way_out)) {
+		may_leave = false;
+		dd->failed = true;
+		return bddfalse;
+	}
+	may_leave = true;
+	set = op == MEMORY_NOT	    ? bdd_not(a)
+	      : op == MEMORY_PUT    ? bdd_restrict(a, b)
+	      : op == MEMORY_FORGET ? bdd_exist(a, b)
+				    : bdd_apply(a, b, ops[op]);
+	may_leave = false;
+	return set;
+}
+
+static BDD apply(struct dd *dd, BDD a, BDD b, unsigned int op)
 {
 	BDD set;
 
-	return is_settled(dd, op, a, b, &set)
-		       ? set
-		       : settle(dd, op, (uint32_t)a, (uint32_t)b, bdd_apply(a, b, bdd_op));
+	if (is_settled(dd, op, a, b, &set))
+		return set;
+	set = work_out(dd, op, a, b);
+	return settle(dd, op, (uint32_t)a, (uint32_t)b, set);
 }
 
 BDD hf_dd_and(struct dd *dd, BDD a, BDD b)
 {
 	if (dd->record)
 		return a == bddfalse ? a : b;
-	return apply(dd, a, b, MEMORY_AND, bddop_and);
+	return apply(dd, a, b, MEMORY_AND);
 }
 
 BDD hf_dd_or(struct dd *dd, BDD a, BDD b)
 {
 	if (dd->record)
 		return a == bddfalse ? b : a;
-	return apply(dd, a, b, MEMORY_OR, bddop_or);
+	return apply(dd, a, b, MEMORY_OR);
 }
 
 BDD hf_dd_minus(struct dd *dd, BDD a, BDD b)
 {
 	if (dd->record)
 		return a;
-	return apply(dd, a, b, MEMORY_MINUS, bddop_diff);
+	return apply(dd, a, b, MEMORY_MINUS);
 }
 
 BDD hf_dd_not(struct dd *dd, BDD a)
 {
-	BDD set;
-
 	if (dd->record)
 		return bddtrue;
-	return is_settled(dd, MEMORY_NOT, a, bddtrue, &set)
-		       ? set
-		       : settle(dd, MEMORY_NOT, (uint32_t)a, (uint32_t)bddtrue, bdd_not(a));
+	return apply(dd, a, bddtrue, MEMORY_NOT);
 }
 
 BDD hf_dd_forget(struct dd *dd, BDD set, unsigned int fields)
@@ -331,16 +357,13 @@ BDD hf_dd_forget(struct dd *dd, BDD set, unsigned int fields)
 	BDD vars = bddtrue;
 	int f, i;
 
-	assert(!dd->memory); /* no proof in a memory asks for it */
 	if (dd->record || fields == 0)
 		return set;
 	for (f = 0; f < DD_FIELDS; f++) {
 		for (i = 0; fields & 1u << f && i < (int)dd->bits[f]; i++)
 			vars = hf_dd_and(dd, vars, bdd_ithvar(dd->at[f] + i));
 	}
-	if (!dd->failed)
-		set = keep(dd, bdd_exist(set, vars));
-	return hf_dd_release(dd, mark, set);
+	return hf_dd_release(dd, mark, apply(dd, set, vars, MEMORY_FORGET));
 }
 
 BDD hf_dd_all(void)
@@ -559,14 +582,12 @@ static BDD value_is(struct dd *dd, enum dd_field f, const uint8_t *value)
 BDD hf_dd_put(struct dd *dd, BDD set, enum dd_field f, const uint8_t *value)
 {
 	size_t mark = hf_dd_mark(dd);
-	BDD is, put;
+	BDD is;
 
 	if (dd->record)
 		return set;
 	is = value_is(dd, f, value);
-	if (!is_settled(dd, MEMORY_PUT, set, is, &put))
-		put = settle(dd, MEMORY_PUT, (uint32_t)set, (uint32_t)is, bdd_restrict(set, is));
-	return hf_dd_release(dd, mark, put);
+	return hf_dd_release(dd, mark, apply(dd, set, is, MEMORY_PUT));
 }
 
 BDD hf_dd_nets(struct dd *dd, enum dd_field f, const struct hf_prefix *nets, size_t n)

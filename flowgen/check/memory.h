@@ -21,6 +21,7 @@ enum hf_memory_op {
 	MEMORY_MINUS,
 	MEMORY_NOT, /* of the first */
 	MEMORY_PUT,
+	MEMORY_FORGET,
 	/* Behind these: of a field and two numbers. */
 	MEMORY_RANGE,
 	MEMORY_MASKED = MEMORY_RANGE + DD_FIELDS,
