@@ -2,6 +2,7 @@
 
 /* What runs, in which state, and where: status, port/list, explain. */
 
+#include "apply.h"
 #include "commands.h"
 #include "daemon.h"
 #include "enforce.h"
@@ -192,7 +193,12 @@ static void print_proof(const struct hf_daemon *d, FILE *out)
 		[HF_CHECK_REFUTED] = "WRONG",
 	};
 	const struct hf_proof *p = &d->proof;
+	unsigned int number;
+	uint64_t ms;
 
+	if (hf_apply_is_proving(d, &number, &ms))
+		fprintf(out, "proof: generation %u is being proven, for %" PRIu64 " ms now\n",
+			number, ms);
 	fprintf(out, "proof: generation %u, %zu rules: ", d->proven_no, p->n_rules);
 	if (p->too_large)
 		fprintf(out, "not asked (%s)\n", p->text);
@@ -215,6 +221,16 @@ static json_t *proof_json(const struct hf_daemon *d)
 		"ms", (int)p->ms, "text", p->text[0] ? p->text : NULL);
 }
 
+static json_t *proving_json(const struct hf_daemon *d)
+{
+	unsigned int number;
+	uint64_t ms;
+
+	if (!hf_apply_is_proving(d, &number, &ms))
+		return json_null();
+	return json_pack("{s:i, s:I}", "generation", (int)number, "ms", (json_int_t)ms);
+}
+
 static int status_json(
 	const struct hf_daemon *d, const struct hf_rpc_call *call, struct hf_err *err)
 {
@@ -229,14 +245,15 @@ static int status_json(
 			warnings, json_string(hf_model_warning(d->now->model, i)));
 	return commands_print_json(call,
 		json_pack("{s:i, s:s, s:i, s:s, s:i, s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:b, s:b, "
-			  "s:o}",
+			  "s:o, s:o}",
 			"schema", 1, "version", HF_VERSION, "pid", (int)getpid(), "node",
 			hf_model_node(d->now->model), "generation", (int)d->now->number, "applied",
 			stamp(d->now->built, at), "fallback", fallback_name(d), "error",
 			d->error[0] ? d->error : NULL, "ports", wires, "warnings", warnings,
 			"felix", felix_json(d), "unconfirmed",
 			d->confirm_by ? json_pack("{s:i}", "backTo", (int)d->back_to) : json_null(),
-			"held", d->held, "changeWaits", d->missed, "proof", proof_json(d)),
+			"held", d->held, "changeWaits", d->missed, "proof", proof_json(d),
+			"proving", proving_json(d)),
 		err);
 }
 

@@ -4,10 +4,11 @@
  * Is it right, and can I still get in: verify, failsafe/check, profile/show, port/restart.
  */
 
+#include "apply.h"
 #include "commands.h"
 #include "daemon.h"
 #include "device.h"
-#include "proof.h"
+#include "prover.h"
 
 #include <hepflow/err.h>
 
@@ -16,27 +17,59 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A verify whose reply comes when the proof is there. */
+struct verified {
+	struct hf_daemon *d;
+	struct hf_rpc_later *later;
+};
+
 /* What is not proven is an error, so that scripts notice. */
-int cmd_verify(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
+static int verify(
+	struct hf_daemon *d, const struct hf_answer *answer, FILE *out, struct hf_err *err)
 {
-	struct hf_daemon *d = arg;
-	struct hf_inputs in = {.config = d->config, .profiles = &d->profiles};
-	struct hf_proof proof;
 	char *text = NULL;
 	size_t size;
-	FILE *out = open_memstream(&text, &size);
-	int rc = out ? hf_proof_run(d->now, &in, 0, out, &proof, err)
-		     : hf_fail(err, -ENOMEM, "out of memory");
+	FILE *more = open_memstream(&text, &size);
+	int rc = more ? hf_device_verify(d, more, err) : hf_fail(err, -ENOMEM, "out of memory");
+
+	if (more && fclose(more) && rc == 0)
+		rc = hf_fail(err, -ENOMEM, "out of memory");
+	if (rc == 0 && answer->proof.answer == HF_CHECK_PROVEN)
+		fprintf(out, "%s%s", answer->text, text);
+	else if (rc == 0)
+		rc = hf_fail(err, -EPROTO, "%s%s", answer->text, text);
+	free(text);
+	return rc;
+}
+
+static void on_verified(void *arg, int rc, const struct hf_err *err, const struct hf_answer *answer)
+{
+	struct verified *v = arg;
+	struct hf_err why = *err;
 
 	if (rc == 0)
-		rc = hf_device_verify(d, out, err);
-	if (out && fclose(out) && rc == 0)
-		rc = hf_fail(err, -ENOMEM, "out of memory");
-	if (rc == 0 && proof.answer == HF_CHECK_PROVEN)
-		fputs(text, call->out);
-	else if (rc == 0)
-		rc = hf_fail(err, -EPROTO, "%s", text);
-	free(text);
+		rc = verify(v->d, answer, v->later->out, &why);
+	hf_rpc_finish(v->later, rc, &why);
+	free(v);
+}
+
+int cmd_verify(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	struct verified *v = calloc(1, sizeof(*v));
+	struct hf_waiter waiter = {on_verified, v};
+	int rc;
+
+	if (!v)
+		return hf_fail(err, -ENOMEM, "out of memory");
+	v->d = arg;
+	rc = hf_rpc_defer(call, &v->later, err);
+	if (rc == 0) {
+		rc = hf_apply_verify(arg, &waiter, err);
+		if (rc == 0)
+			return HF_RPC_LATER;
+		hf_rpc_finish(v->later, rc, err); /* nobody listens to it yet */
+	}
+	free(v);
 	return rc;
 }
 
@@ -44,11 +77,12 @@ int cmd_failsafe_check(void *arg, const struct hf_rpc_call *call, struct hf_err 
 {
 	const struct hf_daemon *d = arg;
 	struct hf_inputs in = {.config = d->config, .profiles = &d->profiles};
+	const struct hf_failsafe_opts opts = {0};
 	struct hf_failsafe_try tried;
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
-	int rc = out ? hf_failsafe_run(d->now, &in, 0, out, &tried, err)
+	int rc = out ? hf_failsafe_run(d->now, &in, &opts, out, &tried, err)
 		     : hf_fail(err, -ENOMEM, "out of memory");
 
 	if (out && fclose(out) && rc == 0)

@@ -2,6 +2,7 @@
 
 #include "commands.h"
 
+#include "apply.h"
 #include "daemon.h"
 
 #include <errno.h>
@@ -53,38 +54,76 @@ static int read_number(const char *text, unsigned int min, unsigned int max, con
 	return 0;
 }
 
+/* An apply whose reply comes when it is decided. */
+struct applied {
+	struct hf_daemon *d;
+	struct hf_rpc_later *later;
+	unsigned int confirm_s;
+};
+
+static void on_applied(void *arg, int rc, const struct hf_err *err, const struct hf_answer *)
+{
+	struct applied *a = arg;
+	struct hf_err why = {0};
+
+	if (rc < 0) {
+		why = *err;
+		(void)hf_err_prefix(&why, rc, "generation %u stays in force: ", a->d->now->number);
+	} else {
+		print_force(a->d, a->later->out);
+		if (a->confirm_s)
+			fprintf(a->later->out, "confirm it within %u s, or generation %u is back\n",
+				a->confirm_s, a->d->back_to);
+	}
+	hf_rpc_finish(a->later, rc, &why);
+	free(a);
+}
+
+static int apply(struct hf_daemon *d, unsigned int confirm_s, const struct hf_rpc_call *call,
+	struct hf_err *err)
+{
+	struct applied *a = calloc(1, sizeof(*a));
+	struct hf_waiter waiter = {on_applied, a};
+	int rc;
+
+	if (!a)
+		return hf_fail(err, -ENOMEM, "out of memory");
+	*a = (struct applied){.d = d, .confirm_s = confirm_s};
+	rc = hf_rpc_defer(call, &a->later, err);
+	if (rc == 0) {
+		rc = hf_apply(d, confirm_s, &waiter, err);
+		if (rc == 0)
+			return HF_RPC_LATER;
+		hf_rpc_finish(a->later, rc, err); /* nobody listens to it yet */
+	}
+	free(a);
+	return hf_err_prefix(err, rc, "generation %u stays in force: ", d->now->number);
+}
+
 /* "apply", "apply --confirm=30" and "apply --confirm 30". */
 static int cmd_apply(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 {
 	static const char word[] = "--confirm";
 	const char *seconds = call->n_args == 2 ? call->args[1] : NULL;
-	struct hf_daemon *d = arg;
-	unsigned int n;
-	int rc;
+	unsigned int n = 0;
 
 	if (call->n_args == 1 && strncmp(call->args[0], "--confirm=", sizeof(word)) == 0)
 		seconds = call->args[0] + sizeof(word);
 	else if (call->n_args && (!seconds || strcmp(call->args[0], word) != 0))
 		return hf_fail(err, -EINVAL, "apply: unknown argument '%.80s'", call->args[0]);
 	if (seconds) {
-		rc = read_number(seconds, 1, HF_CONFIRM_MAX_S, "--confirm", &n, err);
+		int rc = read_number(seconds, 1, HF_CONFIRM_MAX_S, "--confirm", &n, err);
+
 		if (rc < 0)
 			return rc;
 	}
-	rc = seconds ? hf_daemon_apply_confirm(d, n, err) : hf_daemon_apply(d, err);
-	if (rc < 0)
-		return hf_err_prefix(err, rc, "generation %u stays in force: ", d->now->number);
-	print_force(d, call->out);
-	if (seconds)
-		fprintf(call->out, "confirm it within %u s, or generation %u is back\n", n,
-			d->back_to);
-	return 0;
+	return apply(arg, n, call, err);
 }
 
 static int cmd_confirm(void *arg, const struct hf_rpc_call *call, struct hf_err *err)
 {
 	struct hf_daemon *d = arg;
-	int rc = hf_daemon_confirm(d, err);
+	int rc = hf_apply_confirm(d, err);
 
 	if (rc == 0)
 		fprintf(call->out, "generation %u is confirmed\n", d->now->number);
@@ -100,7 +139,7 @@ static int cmd_rollback(void *arg, const struct hf_rpc_call *call, struct hf_err
 	if (call->n_args)
 		rc = read_number(call->args[0], 1, UINT_MAX, "a generation", &n, err);
 	if (rc == 0)
-		rc = hf_daemon_rollback(d, n, err);
+		rc = hf_apply_rollback(d, n, err);
 	if (rc < 0)
 		return rc;
 	print_force(d, call->out);

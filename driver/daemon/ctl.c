@@ -43,26 +43,61 @@ struct hf_ctl {
 
 static void conn_free(struct conn *c)
 {
+	if (c->session.later)
+		c->session.later->send = NULL;
 	DL_DELETE(c->ctl->conns, c);
 	c->ctl->n_conns--;
 	bufferevent_free(c->bev);
 	free(c);
 }
 
+/* A client that waits for us is not idle. */
+static void set_idle(struct conn *c, bool limit)
+{
+	static const struct timeval idle = {.tv_sec = HF_CTL_IDLE_SEC};
+
+	(void)bufferevent_set_timeouts(c->bev, limit ? &idle : NULL, limit ? &idle : NULL);
+}
+
+static void disconnect(struct conn *c, int error)
+{
+	hf_log(HF_LOG_WARN, "ctl", "a client is disconnected: %s", strerror(error));
+	conn_free(c);
+}
+
+/* The reply that a client has waited for; what it has asked since comes next. */
+static void send_later(void *arg, const char *reply, size_t size)
+{
+	struct conn *c = arg;
+
+	c->session.later = NULL;
+	set_idle(c, true);
+	if (bufferevent_write(c->bev, reply, size) < 0)
+		disconnect(c, ENOMEM);
+	else
+		bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
+}
+
 /* Answers the first request of the buffer, n bytes of it. */
 static int answer(struct conn *c, struct evbuffer *in, size_t n)
 {
 	const char *text = (const char *)evbuffer_pullup(in, (ev_ssize_t)n);
-	char *reply;
+	char *reply = NULL;
 	size_t size;
 	int rc = text ? hf_rpc_answer(c->ctl->rpc, &c->session, text, n, &reply, &size) : -ENOMEM;
 
 	if (rc < 0)
 		return rc;
-	rc = bufferevent_write(c->bev, reply, size) < 0 ? -ENOMEM : 0;
+	if (reply)
+		rc = bufferevent_write(c->bev, reply, size) < 0 ? -ENOMEM : 0;
 	free(reply);
 	(void)evbuffer_drain(in, n); /* it is there, we just looked at it */
 	c->scan = (struct hf_rpc_scan){0};
+	if (c->session.later) {
+		c->session.later->send = send_later;
+		c->session.later->arg = c;
+		set_idle(c, false);
+	}
 	return rc;
 }
 
@@ -71,7 +106,7 @@ static void on_read(struct bufferevent *bev, void *arg)
 	struct evbuffer *in = bufferevent_get_input(bev), *out = bufferevent_get_output(bev);
 	struct conn *c = arg;
 
-	while (evbuffer_get_length(out) < OUT_MAX) {
+	while (evbuffer_get_length(out) < OUT_MAX && !c->session.later) {
 		size_t have = evbuffer_get_length(in);
 		const char *text;
 		long n;
@@ -87,13 +122,12 @@ static void on_read(struct bufferevent *bev, void *arg)
 		if (n > 0)
 			n = answer(c, in, (size_t)n);
 		if (n < 0) {
-			hf_log(HF_LOG_WARN, "ctl", "a client is disconnected: %s",
-				strerror((int)-n));
-			conn_free(c);
+			disconnect(c, (int)-n);
 			return;
 		}
 	}
-	(void)bufferevent_disable(bev, EV_READ); /* on_write() goes on */
+	if (!c->session.later)
+		(void)bufferevent_disable(bev, EV_READ); /* on_write() goes on */
 }
 
 static void on_write(struct bufferevent *bev, void *arg)
@@ -120,7 +154,6 @@ static bool is_trusted(int fd)
 static void on_accept(
 	struct evconnlistener *, evutil_socket_t fd, struct sockaddr *, int, void *arg)
 {
-	static const struct timeval idle = {.tv_sec = HF_CTL_IDLE_SEC};
 	struct hf_ctl *ctl = arg;
 	bool trusted = is_trusted(fd);
 	struct conn *c = trusted && ctl->n_conns < HF_CTL_CONNS ? calloc(1, sizeof(*c)) : NULL;
@@ -140,7 +173,9 @@ static void on_accept(
 	DL_APPEND(ctl->conns, c);
 	ctl->n_conns++;
 	bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
-	(void)bufferevent_set_timeouts(c->bev, &idle, &idle);
+	set_idle(c, true);
+	/* What waits behind a request is as much as one may be. */
+	bufferevent_setwatermark(c->bev, EV_READ, 0, HF_RPC_SIZE_MAX + 1);
 	(void)bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 }
 

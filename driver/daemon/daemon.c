@@ -2,6 +2,7 @@
 
 #include "daemon.h"
 
+#include "apply.h"
 #include "device.h"
 #include "enforce.h"
 #include "feed.h"
@@ -246,32 +247,10 @@ static int start_workers(struct hf_daemon *d, struct hf_err *err)
 	return 0;
 }
 
-/* Before it is put in force. At the start nothing is there to stay with: undecided is enough. */
-static int prove(struct hf_daemon *d, const struct hf_generation *next, const struct hf_inputs *in,
-	struct hf_err *err)
-{
-	int rc = hf_proof_before(next, in, &d->proof, err);
-
-	d->proven_no = next->number;
-	if (rc == -EAGAIN && !d->now)
-		rc = 0;
-	if (rc < 0)
-		return rc;
-	if (d->proof.answer == HF_CHECK_PROVEN)
-		hf_log(HF_LOG_INFO, "proof", "generation %u: proven in %u ms", next->number,
-			d->proof.ms);
-	else
-		hf_log(d->proof.too_large ? HF_LOG_INFO : HF_LOG_WARN, "proof",
-			"generation %u is put in force without a proof: %s", next->number,
-			d->proof.text);
-	return 0;
-}
-
 static int start_all(struct hf_daemon *d, struct hf_generation **first, struct hf_err *err)
 {
-	struct hf_inputs in = {.config = d->config, .profiles = &d->profiles};
 	size_t i;
-	int rc = prove(d, *first, &in, err);
+	int rc = hf_apply_first(d, *first, err);
 
 	if (rc == 0)
 		rc = start_eal(d, err);
@@ -322,165 +301,6 @@ void hf_daemon_set_feed(struct hf_daemon *d, struct hf_feed *feed)
 void hf_daemon_set_kernel(struct hf_daemon *d, struct hf_kernel *kernel)
 {
 	d->kernel = kernel;
-}
-
-/* Felix hears of every host endpoint after every apply: it keeps the last word itself. */
-static void report(struct hf_daemon *d)
-{
-	static const enum hf_felix_status of[] = {
-		[HF_ENDPOINT_ERROR] = HF_FELIX_STATUS_ERROR,
-		[HF_ENDPOINT_DOWN] = HF_FELIX_STATUS_DOWN,
-		[HF_ENDPOINT_UP] = HF_FELIX_STATUS_UP,
-	};
-	enum hf_endpoint_status status;
-	const char *name;
-	size_t i;
-
-	for (i = 0; d->feed && i < hf_model_n_host_endpoints(d->now->model); i++) {
-		name = hf_model_host_endpoint(d->now->model, i, &status);
-		hf_feed_report(d->feed, name, of[status]);
-	}
-}
-
-/* Errors are kept for "status". */
-static int fail_apply(struct hf_daemon *d, const struct hf_err *err, int rc)
-{
-	(void)snprintf(d->error, sizeof(d->error), "%s", err->text); /* the same size */
-	d->error_time = time(NULL);
-	if (!d->refused) {
-		d->retry_at = 0;
-	} else {
-		d->retry_s = d->retry_at ? 2 * d->retry_s : HF_RETRY_FIRST_S;
-		if (d->retry_s > HF_RETRY_MAX_S)
-			d->retry_s = HF_RETRY_MAX_S;
-		d->retry_at = hf_clock_ms() + 1000ull * d->retry_s;
-	}
-	d->refused = false;
-	hf_log(HF_LOG_ERROR, "engine", "generation %u stays in force: %s",
-		d->now ? d->now->number : 0, err->text);
-	return rc;
-}
-
-static void succeed(struct hf_daemon *d, const struct hf_felix *felix)
-{
-	d->error[0] = '\0';
-	d->held = d->missed = false;
-	d->retry_at = 0;
-	d->save = felix && d->config->statedir;
-	report(d);
-}
-
-int hf_daemon_apply(struct hf_daemon *d, struct hf_err *err)
-{
-	struct hf_inputs in = {
-		.config = d->config,
-		.profiles = &d->profiles,
-		.felix = d->feed ? hf_feed_state(d->feed) : NULL,
-		.host = d->kernel ? hf_kernel_host(d->kernel) : NULL,
-	};
-	struct hf_generation *next;
-	int rc;
-
-	if (d->confirm_by)
-		return hf_fail(err, -EBUSY, "generation %u waits to be confirmed", d->now->number);
-	rc = hf_generation_build(&in, d->last_number + 1, d->now, &next, err);
-	if (rc < 0)
-		return fail_apply(d, err, rc);
-	rc = prove(d, next, &in, err);
-	if (rc == 0)
-		rc = hf_enforce(d, next, err);
-	if (rc < 0) {
-		hf_enforce_drop(d, next);
-		return fail_apply(d, err, rc);
-	}
-	d->last_number = next->number;
-	succeed(d, in.felix);
-	return 0;
-}
-
-void hf_daemon_changed(struct hf_daemon *d)
-{
-	if (d->confirm_by || d->held) {
-		if (!d->missed)
-			hf_log(HF_LOG_WARN, "engine", "a change waits: generation %u %s",
-				d->now->number,
-				d->held ? "was rolled back to" : "is not confirmed yet");
-		d->missed = true;
-		return;
-	}
-	(void)hf_daemon_apply(d, &(struct hf_err){0}); /* logged and kept there */
-}
-
-int hf_daemon_apply_confirm(struct hf_daemon *d, unsigned int seconds, struct hf_err *err)
-{
-	unsigned int back_to = d->now->number;
-	int rc = hf_daemon_apply(d, err);
-
-	if (rc < 0) {
-		d->retry_at = 0; /* nobody would be there to confirm it */
-		return rc;
-	}
-	d->back_to = back_to;
-	d->confirm_by = hf_clock_ms() + 1000ull * seconds;
-	hf_log(HF_LOG_WARN, "engine", "generation %u is undone in %u s unless it is confirmed",
-		d->now->number, seconds);
-	return 0;
-}
-
-int hf_daemon_confirm(struct hf_daemon *d, struct hf_err *err)
-{
-	if (!d->confirm_by)
-		return hf_fail(err, -ENOENT, "nothing waits to be confirmed");
-	d->confirm_by = 0;
-	hf_log(HF_LOG_INFO, "engine", "generation %u is confirmed", d->now->number);
-	if (d->missed)
-		hf_daemon_changed(d);
-	return 0;
-}
-
-int hf_daemon_rollback(struct hf_daemon *d, unsigned int number, struct hf_err *err)
-{
-	struct hf_generation *g;
-	size_t i;
-	int rc;
-
-	for (i = 0; i < d->n_old && number && d->old[i]->number != number; i++)
-		;
-	if (i == d->n_old)
-		return number ? hf_fail(err, -ENOENT, "generation %u is not kept", number)
-			      : hf_fail(err, -ENOENT, "there is no generation before %u",
-					d->now->number);
-	g = d->old[i];
-	d->n_old--;
-	memmove(&d->old[i], &d->old[i + 1], (d->n_old - i) * sizeof(d->old[0]));
-	rc = hf_enforce(d, g, err);
-	if (rc < 0) {
-		d->refused = false;
-		hf_enforce_remember(d, g); /* there is room: it just left */
-		return rc;
-	}
-	d->confirm_by = 0;
-	d->held = true;
-	report(d);
-	return 0;
-}
-
-/* Nobody has confirmed: whoever applied may have locked himself out. */
-static void check_confirm(struct hf_daemon *d)
-{
-	unsigned int number = d->now->number;
-	struct hf_err err;
-
-	if (!d->confirm_by || hf_clock_ms() < d->confirm_by)
-		return;
-	if (hf_daemon_rollback(d, d->back_to, &err) < 0) {
-		hf_log(HF_LOG_ERROR, "engine", "generation %u is not confirmed and stays: %s",
-			number, err.text);
-		d->confirm_by = 0;
-		return;
-	}
-	hf_log(HF_LOG_WARN, "engine", "generation %u was not confirmed: back to %u", number,
-		d->now->number);
 }
 
 static void stop_workers(struct hf_daemon *d)
@@ -552,12 +372,10 @@ void hf_daemon_tick(struct hf_daemon *d)
 	check_workers(d);
 	check_moving(d);
 	hf_packets_poll(d);
-	check_confirm(d);
+	hf_apply_tick(d);
 	save(d);
 	hf_device_tick(d);
 	hf_enforce_tick(d);
-	if (d->retry_at && hf_clock_ms() >= d->retry_at)
-		hf_daemon_changed(d);
 	hf_enforce_reclaim(d);
 }
 
@@ -571,6 +389,7 @@ void hf_daemon_stop(struct hf_daemon *d)
 {
 	size_t i;
 
+	hf_apply_close(d);
 	d->save_at = 0;
 	save(d);
 	for (i = 0; i < d->n_wires; i++)

@@ -35,6 +35,7 @@
 #define HF_GONE_MAX	 64
 #define HF_CONFIRM_MAX_S 3600
 
+struct hf_apply;
 struct hf_felix;
 struct hf_conns;
 struct hf_feed;
@@ -92,6 +93,7 @@ struct hf_daemon {
 	char save_error[HF_ERR_SIZE]; /* "": it is, or will be */
 	struct hf_packets packets;
 	struct hf_ledger *ledger; /* NULL: nothing has changed yet */
+	struct hf_apply *apply;	  /* what is under way; apply.h */
 	struct hf_generation *now;
 	/*
 	 * Those that were in force before, newest first, to go back to; and those that only wait
@@ -132,31 +134,12 @@ void hf_daemon_stop(struct hf_daemon *d);
 
 /*
  * What Felix says is asked of feed from now on; NULL: of nobody. The feed's changed() is to call
- * hf_daemon_apply().
+ * hf_apply_changed().
  */
 void hf_daemon_set_feed(struct hf_daemon *d, struct hf_feed *feed);
 /* The same for what the kernel says of the host. */
 void hf_daemon_set_kernel(struct hf_daemon *d, struct hf_kernel *kernel);
 
-/* Reads everything anew and puts it in force, or says why not. */
-int hf_daemon_apply(struct hf_daemon *d, struct hf_err *err);
-/*
- * The same because files, Felix or the host have changed: waits while an apply is unconfirmed or
- * after a rollback, and is made up for later.
- */
-void hf_daemon_changed(struct hf_daemon *d);
-/*
- * An apply that is undone when hf_daemon_confirm() is not called within so many seconds. -EBUSY
- * while another one waits; -ENOENT when there is nothing to go back to.
- */
-int hf_daemon_apply_confirm(struct hf_daemon *d, unsigned int seconds, struct hf_err *err);
-/* -ENOENT: nothing waits. */
-int hf_daemon_confirm(struct hf_daemon *d, struct hf_err *err);
-/*
- * Puts an earlier generation back in force, 0: the one before; what files and Felix say from then
- * on waits for hf_daemon_apply(). -ENOENT when it is not kept.
- */
-int hf_daemon_rollback(struct hf_daemon *d, unsigned int number, struct hf_err *err);
 /* Once a second: counters of the NICs, rules that nobody uses any more, the state on disk. */
 void hf_daemon_tick(struct hf_daemon *d);
 /* What a change has left to be done behind the packets. False: there is more, soon. */

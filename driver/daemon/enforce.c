@@ -34,13 +34,13 @@ static void log_generation(const struct hf_daemon *d)
 	}
 }
 
-/* Frees what only waited for the packet path; the rest stays for later. */
+/* Frees what only waited for the packet path or the prover; the rest stays for later. */
 static void sweep(struct hf_daemon *d)
 {
 	size_t i, n = 0;
 
 	for (i = 0; i < d->n_gone; i++) {
-		if (d->gone[i]->lent)
+		if (d->gone[i]->lent || d->gone[i]->lent_to_prover)
 			d->gone[n++] = d->gone[i];
 		else
 			hf_generation_free(d->gone[i]);
@@ -71,7 +71,7 @@ void hf_enforce_reclaim(struct hf_daemon *d)
 
 void hf_enforce_drop(struct hf_daemon *d, struct hf_generation *take_g)
 {
-	if (take_g->lent)
+	if (take_g->lent || take_g->lent_to_prover)
 		d->gone[d->n_gone++] = take_g; /* hf_enforce() made sure of room */
 	else
 		hf_generation_free(take_g);

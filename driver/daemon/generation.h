@@ -38,7 +38,9 @@ struct hf_inputs {
 
 struct hf_generation {
 	unsigned int number; /* from 1 */
-	bool lent;	     /* the software path may still use the rules; the daemon's business */
+	/* The daemon's business. */
+	bool lent;	     /* the software path may still use the rules */
+	bool lent_to_prover; /* it is being verified */
 	time_t built;
 	struct hf_model *model;
 	struct hf_rules *rules;

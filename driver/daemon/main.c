@@ -2,6 +2,7 @@
 
 /* hepflowd: reads its configuration, starts everything, and waits for signals and commands. */
 
+#include "apply.h"
 #include "commands.h"
 #include "config.h"
 #include "ctl.h"
@@ -95,7 +96,7 @@ static void on_signal(evutil_socket_t sig, short, void *arg)
 
 	if (sig == SIGHUP) {
 		hf_log(HF_LOG_INFO, "engine", "SIGHUP: everything is read anew");
-		(void)hf_daemon_apply(loop->d, &(struct hf_err){0}); /* logged and kept there */
+		(void)hf_apply(loop->d, 0, NULL, &(struct hf_err){0}); /* logged and kept there */
 		return;
 	}
 	hf_log(HF_LOG_INFO, "main", "%s: ending", sig == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -172,7 +173,7 @@ static void close_loop(struct loop *loop)
 
 static void on_change(void *arg)
 {
-	hf_daemon_changed(arg);
+	hf_apply_changed(arg);
 }
 
 static int open_feed(struct loop *loop, const struct hf_rundir *rundir, struct hf_err *err)
@@ -218,7 +219,7 @@ static int open_kernel(struct loop *loop, struct hf_err *err)
 	if (rc < 0)
 		return rc;
 	hf_daemon_set_kernel(loop->d, loop->kernel);
-	hf_daemon_changed(loop->d); /* since the first look */
+	hf_apply_changed(loop->d); /* since the first look */
 	return 0;
 }
 
@@ -248,7 +249,9 @@ static int wait_for_end(struct loop *loop, const struct hf_rundir *rundir, struc
 	int rc;
 
 	commands_init(&loop->rpc, loop->d);
-	rc = hf_ctl_open(loop->base, hf_rundir_socket(rundir), &loop->rpc, &loop->ctl, err);
+	rc = hf_apply_open(loop->d, loop->base, err);
+	if (rc == 0)
+		rc = hf_ctl_open(loop->base, hf_rundir_socket(rundir), &loop->rpc, &loop->ctl, err);
 	if (rc == 0)
 		rc = open_feed(loop, rundir, err);
 	if (rc == 0)

@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_SIZE      512     /* longer than any packet line */
-#define NODES_MAX      4000000 /* 200 MB */
-#define SOURCES_MAX    1024    /* other ends that a failsafe port is tried from */
-#define SOURCES_BEFORE 16      /* before a change, which waits for it: some milliseconds */
-#define TOLD_MAX       10      /* closed ways in */
+#define LINE_SIZE      512  /* longer than any packet line */
+#define SOURCES_MAX    1024 /* other ends that a failsafe port is tried from */
+#define SOURCES_BEFORE 16   /* before a change, which waits for it: some milliseconds, */
+#define FAILSAFE_MS    1000 /* or with very many rules so long */
+#define TOLD_MAX       10   /* closed ways in */
 
 static size_t count_rules(const struct hf_rules *rules)
 {
@@ -39,7 +39,6 @@ static void budget(struct prover *p)
 {
 	uint64_t now = hf_clock_ms();
 
-	p->opts.max_nodes = NODES_MAX;
 	p->opts.max_ms = !p->end ? 0 : now < p->end ? (uint32_t)(p->end - now) : 1;
 }
 
@@ -85,8 +84,8 @@ static int prove_rules(struct prover *p, const char *iface, struct hf_err *err)
 static int prove_plan(
 	struct prover *p, const struct hf_plan *plan, const struct hf_nic *nic, struct hf_err *err)
 {
-	size_t n = hf_plan_n_entries(plan), i;
-	struct hf_entry *entries = calloc(n + 1, sizeof(*entries));
+	size_t n = hf_plan_n_entries(plan);
+	struct hf_entry *entries = hf_plan_copy_entries(plan);
 	struct hf_check_view view = {
 		.nic = nic,
 		.iface = hf_plan_iface(plan),
@@ -101,8 +100,6 @@ static int prove_plan(
 
 	if (!entries)
 		return hf_fail(err, -ENOMEM, "out of memory");
-	for (i = 0; i < n; i++)
-		entries[i] = *hf_plan_entry(plan, i);
 	budget(p);
 	rc = hf_check_plan(p->g->model, &view, &p->opts, &check, err);
 	free(entries);
@@ -114,12 +111,21 @@ static int prove_plan(
 	return 0;
 }
 
-int hf_proof_run(const struct hf_generation *g, const struct hf_inputs *in, uint32_t max_ms,
-	FILE *out, struct hf_proof *ret, struct hf_err *err)
+int hf_proof_run(const struct hf_generation *g, const struct hf_inputs *in,
+	const struct hf_proof_opts *opts, FILE *out, struct hf_proof *ret, struct hf_err *err)
 {
 	uint64_t start = hf_clock_ms();
 	struct prover p = {
-		.g = g, .in = in, .end = max_ms ? start + max_ms : 0, .out = out, .ret = ret};
+		.g = g,
+		.in = in,
+		.opts = {.max_nodes = HF_PROOF_NODES,
+			.stop = opts->stop,
+			.stop_arg = opts->stop_arg,
+			.memory = opts->memory},
+		.end = opts->max_ms ? start + opts->max_ms : 0,
+		.out = out,
+		.ret = ret,
+	};
 	size_t i;
 	int rc = 0;
 
@@ -182,9 +188,17 @@ struct tried {
 	const struct hf_generation *g;
 	size_t wire;
 	const char *iface;
+	const struct hf_failsafe_opts *opts;
+	uint64_t end; /* hf_clock_ms(); 0: never */
 	FILE *out;
 	struct hf_failsafe_try *ret;
 };
+
+static bool is_enough(const struct tried *t)
+{
+	return (t->opts->stop && t->opts->stop(t->opts->stop_arg)) ||
+	       (t->end && hf_clock_ms() >= t->end);
+}
 
 /* A new connection from src to one of our addresses, by the law and by the NIC. */
 static void try_one(struct tried *t, const struct hf_failsafe_port *port, const struct hf_addr *src,
@@ -209,7 +223,8 @@ static void try_one(struct tried *t, const struct hf_failsafe_port *port, const 
 	if (hf_ref_eval(t->g->model, &pkt, NULL, NULL, &r, NULL) < 0)
 		return;
 	t->ret->n++;
-	if (r.verdict != HF_VERDICT_DENY && hf_plan_judge(plan, &pkt, &entry) != HF_FATE_DENY)
+	if (r.verdict != HF_VERDICT_DENY &&
+		(t->opts->policy_only || hf_plan_judge(plan, &pkt, &entry) != HF_FATE_DENY))
 		return;
 	(void)hf_packet_print(&pkt, line, sizeof(line)); /* fits */
 	if (t->ret->bad++ < TOLD_MAX)
@@ -233,7 +248,7 @@ static void try_wire(struct tried *t, const struct sources *src)
 			if (dst->class != HF_CLASS_HOST ||
 				dst->net.len != hf_addr_bits(&dst->net.addr))
 				continue;
-			for (k = 0; k < src->n; k++) {
+			for (k = 0; k < src->n && !is_enough(t); k++) {
 				if (src->v[k].family == dst->net.addr.family)
 					try_one(t, &port, &src->v[k], &dst->net.addr);
 			}
@@ -241,9 +256,11 @@ static void try_wire(struct tried *t, const struct sources *src)
 	}
 }
 
-int hf_failsafe_run(const struct hf_generation *g, const struct hf_inputs *in, size_t max_sources,
-	FILE *out, struct hf_failsafe_try *ret, struct hf_err *err)
+int hf_failsafe_run(const struct hf_generation *g, const struct hf_inputs *in,
+	const struct hf_failsafe_opts *opts, FILE *out, struct hf_failsafe_try *ret,
+	struct hf_err *err)
 {
+	uint64_t end = opts->max_ms ? hf_clock_ms() + opts->max_ms : 0;
 	struct sources *src = malloc(sizeof(*src));
 	size_t i;
 
@@ -251,13 +268,15 @@ int hf_failsafe_run(const struct hf_generation *g, const struct hf_inputs *in, s
 		return hf_fail(err, -ENOMEM, "out of memory");
 	*ret = (struct hf_failsafe_try){.n_ports = hf_model_n_failsafes(g->model, false)};
 	find_sources(g->rules, src);
-	if (max_sources)
-		thin_out(src, max_sources);
+	if (opts->max_sources)
+		thin_out(src, opts->max_sources);
 	for (i = 0; i < g->n_plans; i++) {
 		const struct hf_config *c = in->config;
 		struct tried t = {.g = g,
 			.wire = i,
 			.iface = c->ports[c->wires[i].outer].name,
+			.opts = opts,
+			.end = end,
 			.out = out,
 			.ret = ret};
 
@@ -268,14 +287,21 @@ int hf_failsafe_run(const struct hf_generation *g, const struct hf_inputs *in, s
 	return 0;
 }
 
-static int failsafe_before(
-	const struct hf_generation *g, const struct hf_inputs *in, struct hf_err *err)
+static int failsafe_before(const struct hf_generation *g, const struct hf_inputs *in,
+	const struct hf_proof_opts *opts, bool policy_only, struct hf_err *err)
 {
+	const struct hf_failsafe_opts failsafe = {
+		.max_sources = SOURCES_BEFORE,
+		.policy_only = policy_only,
+		.max_ms = FAILSAFE_MS,
+		.stop = opts->stop,
+		.stop_arg = opts->stop_arg,
+	};
 	struct hf_failsafe_try tried;
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
-	int rc = out ? hf_failsafe_run(g, in, SOURCES_BEFORE, out, &tried, err)
+	int rc = out ? hf_failsafe_run(g, in, &failsafe, out, &tried, err)
 		     : hf_fail(err, -ENOMEM, "out of memory");
 
 	if (out && fclose(out) && rc == 0)
@@ -288,16 +314,14 @@ static int failsafe_before(
 	return rc;
 }
 
-int hf_proof_before(const struct hf_generation *g, const struct hf_inputs *in, struct hf_proof *ret,
-	struct hf_err *err)
+/* What the proof says, if it is asked for. */
+static int prove_before(const struct hf_generation *g, const struct hf_inputs *in,
+	const struct hf_proof_opts *opts, struct hf_proof *ret, struct hf_err *err)
 {
 	const struct hf_config *c = in->config;
+	struct hf_proof_opts with = *opts;
 	int rc;
 
-	*ret = (struct hf_proof){.n_rules = count_rules(g->rules)};
-	rc = failsafe_before(g, in, err);
-	if (rc < 0)
-		return rc;
 	ret->too_large = c->proof_budget_ms == 0 || ret->n_rules > c->proof_rules;
 	if (ret->too_large) {
 		if (c->proof_budget_ms == 0)
@@ -308,7 +332,8 @@ int hf_proof_before(const struct hf_generation *g, const struct hf_inputs *in, s
 				c->proof_rules);
 		return 0;
 	}
-	rc = hf_proof_run(g, in, c->proof_budget_ms, NULL, ret, err);
+	with.max_ms = c->proof_budget_ms;
+	rc = hf_proof_run(g, in, &with, NULL, ret, err);
 	if (rc < 0)
 		return rc;
 	if (ret->answer == HF_CHECK_REFUTED)
@@ -316,4 +341,19 @@ int hf_proof_before(const struct hf_generation *g, const struct hf_inputs *in, s
 	if (ret->answer == HF_CHECK_UNDECIDED && c->proof_must)
 		return hf_fail(err, -EAGAIN, "not proven, so not put in force: %s", ret->text);
 	return 0;
+}
+
+/* A plan that is proven drops nothing that policy lets in: its entries need not be walked then. */
+int hf_proof_before(const struct hf_generation *g, const struct hf_inputs *in,
+	const struct hf_proof_opts *opts, struct hf_proof *ret, struct hf_err *err)
+{
+	int rc;
+
+	*ret = (struct hf_proof){.n_rules = count_rules(g->rules)};
+	rc = failsafe_before(g, in, opts, true, err);
+	if (rc == 0)
+		rc = prove_before(g, in, opts, ret, err);
+	if (rc == 0 && ret->answer != HF_CHECK_PROVEN)
+		rc = failsafe_before(g, in, opts, false, err);
+	return rc;
 }

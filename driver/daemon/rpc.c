@@ -136,14 +136,20 @@ static json_t *printed(json_t *take_value)
 	return v;
 }
 
-static json_t *result_value(const struct hf_rpc_command *cmd, const struct hf_rpc_call *call,
-	const char *text, size_t len)
+/* How a result is to be said. */
+struct form {
+	bool json;    /* asked for */
+	bool session; /* by the connection: as a value, no text */
+	bool has;     /* the command has a JSON form */
+};
+
+static json_t *result_value(const struct form *f, const char *text, size_t len)
 {
-	if (!call->json)
+	if (!f->json)
 		return text_value(text, len);
-	if (call->session->json)
-		return cmd->json ? json_loadb(text, len, 0, NULL) : plain_value(text, len);
-	return cmd->json ? text_value(text, len) : printed(plain_value(text, len));
+	if (f->session)
+		return f->has ? json_loadb(text, len, 0, NULL) : plain_value(text, len);
+	return f->has ? text_value(text, len) : printed(plain_value(text, len));
 }
 
 static int reply(
@@ -161,14 +167,67 @@ static int reply(
 	return 0;
 }
 
-static int answer(const struct hf_rpc *rpc, struct hf_rpc_session *session, const json_t *request,
+/* All of a reply that is not there yet. */
+struct owed {
+	struct hf_rpc_later later; /* first */
+	json_t *id;
+	struct form form;
+	char *text;
+	size_t len;
+};
+
+static int say(const json_t *id, const struct form *form, const char *text, size_t len, int rc,
+	const struct hf_err *err, char **ret, size_t *ret_size)
+{
+	if (rc < 0)
+		return reply(id, "error", text_value(err->text, strlen(err->text)), ret, ret_size);
+	return reply(id, "result", result_value(form, text, len), ret, ret_size);
+}
+
+int hf_rpc_defer(const struct hf_rpc_call *call, struct hf_rpc_later **ret, struct hf_err *err)
+{
+	struct owed *o = calloc(1, sizeof(*o));
+
+	if (o)
+		o->later.out = open_memstream(&o->text, &o->len);
+	if (!o || !o->later.out) {
+		free(o);
+		return hf_fail(err, -ENOMEM, "out of memory");
+	}
+	*ret = *call->later = &o->later;
+	return 0;
+}
+
+void hf_rpc_finish(struct hf_rpc_later *take_later, int rc, const struct hf_err *err)
+{
+	struct owed *o = (struct owed *)take_later;
+	static const struct hf_err no_memory = {.text = "out of memory"};
+	char *text = NULL;
+	size_t size;
+
+	if (fclose(o->later.out) != 0 && rc == 0) {
+		rc = -ENOMEM;
+		err = &no_memory;
+	}
+	if (o->later.send &&
+		say(o->id, &o->form, o->text ? o->text : "", o->len, rc, err, &text, &size) == 0)
+		o->later.send(o->later.arg, text, size);
+	free(text);
+	free(o->text);
+	json_decref(o->id);
+	free(o);
+}
+
+static int answer(const struct hf_rpc *rpc, struct hf_rpc_session *session, json_t *request,
 	char **ret, size_t *ret_size)
 {
-	const json_t *id = json_object_get(request, "id");
+	json_t *id = json_object_get(request, "id");
 	const char *method = json_string_value(json_object_get(request, "method"));
 	const json_t *params = json_object_get(request, "params");
-	struct hf_rpc_call call = {.session = session, .json = session->json};
+	struct hf_rpc_later *later = NULL;
+	struct hf_rpc_call call = {.session = session, .json = session->json, .later = &later};
 	const struct hf_rpc_command *cmd;
+	struct form form = {.session = session->json};
 	struct hf_err err = {0};
 	char *text = NULL;
 	size_t len = 0;
@@ -189,10 +248,20 @@ static int answer(const struct hf_rpc *rpc, struct hf_rpc_session *session, cons
 			method);
 	if (fclose(call.out) != 0)
 		rc = hf_fail(&err, -ENOMEM, "out of memory");
-	if (rc < 0)
-		rc = reply(id, "error", text_value(err.text, strlen(err.text)), ret, ret_size);
-	else
-		rc = reply(id, "result", result_value(cmd, &call, text, len), ret, ret_size);
+	form.json = call.json;
+	form.has = cmd && cmd->json;
+	form.session = session->json; /* set-options answers as it says */
+	if (rc == HF_RPC_LATER) {
+		struct owed *o = (struct owed *)later;
+
+		o->id = json_incref(id);
+		o->form = form;
+		session->later = later;
+		*ret = NULL;
+		rc = 0;
+	} else {
+		rc = say(id, &form, text, len, rc, &err, ret, ret_size);
+	}
 	free(text);
 	return rc;
 }

@@ -28,6 +28,7 @@ struct hf_err;
 /* What a client has asked of its connection. Starts as {0}. */
 struct hf_rpc_session {
 	bool json;
+	struct hf_rpc_later *later; /* the reply it waits for; struct hf_rpc_later */
 };
 
 struct hf_rpc_call {
@@ -35,7 +36,8 @@ struct hf_rpc_call {
 	size_t n_args;
 	const char *const *args;
 	bool json;
-	FILE *out; /* in memory; becomes the result */
+	FILE *out;		     /* in memory; becomes the result */
+	struct hf_rpc_later **later; /* for hf_rpc_defer() */
 };
 
 struct hf_rpc_command {
@@ -44,7 +46,7 @@ struct hf_rpc_command {
 	size_t min; /* arguments */
 	size_t max;
 	bool json; /* has a JSON form */
-	/* 0, or a negative errno with the text of the error reply in err. */
+	/* 0, or a negative errno with the text of the error reply in err; HF_RPC_LATER. */
 	int (*run)(void *arg, const struct hf_rpc_call *call, struct hf_err *err);
 };
 
@@ -74,6 +76,25 @@ long hf_rpc_find_end(struct hf_rpc_scan *scan, const char *buf, size_t n);
  */
 int hf_rpc_answer(const struct hf_rpc *rpc, struct hf_rpc_session *session, const char *text,
 	size_t size, char **ret, size_t *ret_size);
+
+/*
+ * A reply that comes later. A command that takes its time calls hf_rpc_defer() and returns
+ * HF_RPC_LATER; whoever has the answer writes to out and calls hf_rpc_finish(), which ends it.
+ *
+ * hf_rpc_answer() gives no reply then (*ret is NULL) but session->later, and the peer waits: its
+ * next request is not looked at. send is for who has the connection, and is called once, with
+ * bytes that are lent. Should the connection end before, it sets send to NULL and forgets it.
+ */
+#define HF_RPC_LATER 1
+struct hf_rpc_later {
+	FILE *out;
+	void (*send)(void *arg, const char *reply, size_t size);
+	void *arg;
+};
+/* -ENOMEM. */
+int hf_rpc_defer(const struct hf_rpc_call *call, struct hf_rpc_later **ret, struct hf_err *err);
+/* rc and err as of hf_rpc_command.run(). */
+void hf_rpc_finish(struct hf_rpc_later *take_later, int rc, const struct hf_err *err);
 
 /* The commands set-options and list-commands, for tables. */
 int hf_rpc_set_options(void *arg, const struct hf_rpc_call *call, struct hf_err *err);

@@ -35,15 +35,23 @@ static int cmd_fail(void *, const struct hf_rpc_call *call, struct hf_err *err)
 	return hf_fail(err, -EIO, "it \"failed\"");
 }
 
+static struct hf_rpc_later *later;
+
+static int cmd_later(void *, const struct hf_rpc_call *call, struct hf_err *err)
+{
+	return hf_rpc_defer(call, &later, err) < 0 ? -ENOMEM : HF_RPC_LATER;
+}
+
 static const struct hf_rpc_command commands[] = {
 	{"echo", "[ARG...]", 1, 3, true, cmd_echo},
 	{"fail", "", 0, 0, false, cmd_fail},
 	{"json", "", 0, 0, true, cmd_json},
+	{"later", "", 0, 0, false, cmd_later},
 	{"quiet", "", 0, 2, false, cmd_echo},
 	{"set-options", "", 1, 2, false, hf_rpc_set_options},
 };
 
-static const struct hf_rpc rpc = {.n = 5, .commands = commands};
+static const struct hf_rpc rpc = {.n = 6, .commands = commands};
 
 static struct hf_rpc_session session;
 
@@ -67,6 +75,39 @@ Test(rpc, results_end_with_a_newline)
 		"{\"id\":7,\"result\":\"x\\n\",\"error\":null}");
 	answers("{\"id\":\"s\",\"method\":\"quiet\",\"params\":[]}",
 		"{\"id\":\"s\",\"result\":\"\",\"error\":null}");
+}
+
+static void put_reply(void *arg, const char *reply, size_t size)
+{
+	cr_assert_eq(strlen(reply), size);
+	(void)snprintf(arg, 256, "%s", reply);
+}
+
+Test(rpc, reply_may_come_later)
+{
+	static const char request[] = "{\"id\":7,\"method\":\"later\",\"params\":[]}";
+	const struct hf_err err = {.text = "no"};
+	char *reply, text[256];
+	size_t size;
+	int rc;
+
+	for (rc = 0; rc > -2; rc--) {
+		cr_assert_eq(
+			hf_rpc_answer(&rpc, &session, request, strlen(request), &reply, &size), 0);
+		cr_assert_null(reply);
+		cr_assert_eq(session.later, later);
+		session.later = NULL;
+		later->send = put_reply;
+		later->arg = text;
+		fputs("done", later->out);
+		hf_rpc_finish(later, rc, &err);
+		cr_assert_str_eq(text, rc ? "{\"id\":7,\"result\":null,\"error\":\"no\\n\"}"
+					  : "{\"id\":7,\"result\":\"done\\n\",\"error\":null}");
+	}
+	/* Whoever asked is gone. */
+	cr_assert_eq(hf_rpc_answer(&rpc, &session, request, strlen(request), &reply, &size), 0);
+	session.later = NULL;
+	hf_rpc_finish(later, 0, &err);
 }
 
 Test(rpc, error_texts_are_those_of_ovs)
@@ -197,6 +238,7 @@ Test(rpc, list_has_the_form_of_ovs)
 			       "  echo                    [ARG...]\n"
 			       "  fail                    \n"
 			       "  json                    \n"
+			       "  later                   \n"
 			       "  quiet                   \n"
 			       "  set-options             \n");
 	free(text);
