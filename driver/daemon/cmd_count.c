@@ -146,7 +146,8 @@ static void counters_text(const struct hf_daemon *d, FILE *out)
 		"fragments: %" PRIu64 ", waiting %" PRIu64 ", completed %" PRIu64
 		", expired %" PRIu64 ", evicted %" PRIu64 "\n",
 		t.frags, t.frags_held, t.frags_completed, t.frags_expired, t.frags_evicted);
-	fprintf(out, "memo: asked %" PRIu64 ", known %" PRIu64 "\n", t.memo_asked, t.memo_known);
+	fprintf(out, "lists: decided %" PRIu64 "; memo: asked %" PRIu64 ", known %" PRIu64 "\n",
+		t.listed, t.memo_asked, t.memo_known);
 	fprintf(out,
 		"logged: %" PRIu64 ", suppressed %" PRIu64 ", lost %" PRIu64 "\n"
 		"captured: %" PRIu64 ", lost %" PRIu64 "\n",
@@ -207,8 +208,8 @@ static json_t *counters_json(const struct hf_daemon *d)
 	frags = json_pack("{s:I, s:I, s:I, s:I, s:I}", "used", (json_int_t)t.frags, "waiting",
 		(json_int_t)t.frags_held, "completed", (json_int_t)t.frags_completed, "expired",
 		(json_int_t)t.frags_expired, "evicted", (json_int_t)t.frags_evicted);
-	memo = json_pack(
-		"{s:I, s:I}", "asked", (json_int_t)t.memo_asked, "known", (json_int_t)t.memo_known);
+	memo = json_pack("{s:I, s:I, s:I}", "listed", (json_int_t)t.listed, "asked",
+		(json_int_t)t.memo_asked, "known", (json_int_t)t.memo_known);
 	logs = json_pack("{s:I, s:I, s:I, s:I, s:I}", "logged", (json_int_t)d->packets.logged,
 		"suppressed", (json_int_t)d->packets.suppressed, "logLost",
 		(json_int_t)hf_soft_count_lost(d->soft, HF_TAP_LOG), "captured",

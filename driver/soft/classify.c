@@ -180,11 +180,6 @@ INLINE void keep(struct hf_walk *w, const struct hf_classifier *c, uint32_t said
 		hf_memo_keep(w->set, c->serial, w->number, said);
 }
 
-INLINE struct hf_decision decision_at(const struct hf_at *at)
-{
-	return (struct hf_decision){at->verdict, at->to, at->block, at->rule};
-}
-
 INLINE uint32_t later(uint32_t a, uint32_t b)
 {
 	return a > b ? a : b;
@@ -215,7 +210,7 @@ INLINE bool walk(struct hf_walk *w, const struct hf_classifier *c, const struct 
 			return false;
 		}
 		if (at->op == HF_OP_VERDICT) {
-			*ret = decision_at(at);
+			*ret = hf_classify_at(at);
 			keep(w, c, HF_MEMO_BIT + (uint32_t)(at - c->at));
 			return true;
 		}
@@ -425,21 +420,6 @@ void hf_classify_fetch_spans(
 		hf_spans_fetch(&c->addrs[HF_DIM_WIRE_DST], dst);
 }
 
-/* What of the rows is looked at first. */
-static void fetch_rows(const struct hf_classifier *c, const struct hf_delta *delta,
-	const struct hf_key *key, struct hf_walk *w)
-{
-	const struct hf_at_block *b = first_block(c, delta, key);
-	unsigned int i;
-
-	begin(w, c);
-	for (i = 0; b && i < w->n; i++) {
-		rte_prefetch0(&w->row[i][b->first / HF_CHUNK_BITS]);
-		if (b->split < b->end)
-			rte_prefetch0(&w->row[i][b->split / HF_CHUNK_BITS]);
-	}
-}
-
 void hf_classify_aim(const struct hf_classifier *c, const struct hf_delta *delta,
 	struct hf_memo *memo, const struct hf_key *key, const struct hf_addr *src,
 	const struct hf_addr *dst, struct hf_walk *ret)
@@ -459,18 +439,28 @@ void hf_classify_aim(const struct hf_classifier *c, const struct hf_delta *delta
 	rte_prefetch0(ret->set);
 }
 
-bool hf_classify_recall(const struct hf_classifier *c, const struct hf_delta *delta,
-	const struct hf_key *key, struct hf_walk *w)
+bool hf_classify_recall(const struct hf_classifier *c, struct hf_walk *w)
 {
 	if (w->set)
 		w->said = hf_memo_find(w->set, c->serial, w->number);
-	if (w->said == HF_MEMO_NONE) {
-		fetch_rows(c, delta, key, w);
-		return false;
-	}
 	if (w->said >= HF_MEMO_BIT)
 		rte_prefetch0(&c->at[w->said - HF_MEMO_BIT]);
-	return true;
+	return w->said != HF_MEMO_NONE;
+}
+
+/* What of the rows is looked at first is sent for. */
+void hf_classify_lead(const struct hf_classifier *c, const struct hf_delta *delta,
+	const struct hf_key *key, struct hf_walk *w)
+{
+	const struct hf_at_block *b = first_block(c, delta, key);
+	unsigned int i;
+
+	begin(w, c);
+	for (i = 0; b && i < w->n; i++) {
+		rte_prefetch0(&w->row[i][b->first / HF_CHUNK_BITS]);
+		if (b->split < b->end)
+			rte_prefetch0(&w->row[i][b->split / HF_CHUNK_BITS]);
+	}
 }
 
 /* The first chunk of a lane in which not all bits are 0, and its memory. */
@@ -503,13 +493,8 @@ void hf_classify_fetch(const struct hf_classifier *c, const struct hf_delta *del
 	w->begin[1] = fetch_lane(c, w, b->split, b->end);
 }
 
-bool hf_classify_blind(const struct hf_classifier *c, const struct hf_delta *delta,
+bool hf_classify_walk(const struct hf_classifier *c, const struct hf_delta *delta,
 	const struct hf_key *key, struct hf_walk *w, struct hf_decision *ret)
 {
-	if (w->said == HF_MEMO_NONE)
-		return run(c, delta, key, true, w, ret);
-	if (w->said == HF_MEMO_STATE)
-		return false;
-	*ret = decision_at(&c->at[w->said - HF_MEMO_BIT]);
-	return true;
+	return run(c, delta, key, true, w, ret);
 }

@@ -141,8 +141,8 @@ struct hf_decision hf_classify(const struct hf_classifier *classifier, const str
  *
  *     hf_classify_fetch_roots(), hf_classify_fetch_spans(): any key that begins like this;
  *     hf_classify_aim(): src and dst are those of the key, which need not have them yet;
- *     hf_classify_recall(): what it finds needs no rows;
- *     hf_classify_fetch(); hf_classify_blind().
+ *     hf_classify_recall(), and hf_classify_lead() if that finds nothing;
+ *     hf_classify_fetch(), for these; hf_classify_blind().
  *
  * The first two and hf_classify_fetch() may be left out, and cost more than they save unless it is
  * large. memo may be NULL; with a delta it is not asked.
@@ -155,10 +155,29 @@ void hf_classify_aim(const struct hf_classifier *classifier, const struct hf_del
 	struct hf_memo *memo, const struct hf_key *key, const struct hf_addr *src,
 	const struct hf_addr *dst, struct hf_walk *ret);
 /* True if the memo knows it. */
-bool hf_classify_recall(const struct hf_classifier *classifier, const struct hf_delta *delta,
+bool hf_classify_recall(const struct hf_classifier *classifier, struct hf_walk *walk);
+void hf_classify_lead(const struct hf_classifier *classifier, const struct hf_delta *delta,
 	const struct hf_key *key, struct hf_walk *walk);
 void hf_classify_fetch(const struct hf_classifier *classifier, const struct hf_delta *delta,
 	const struct hf_key *key, struct hf_walk *walk);
-/* False if the connection's state matters. */
-bool hf_classify_blind(const struct hf_classifier *classifier, const struct hf_delta *delta,
+/* hf_classify_blind() for what neither the memo nor a list has said. */
+bool hf_classify_walk(const struct hf_classifier *classifier, const struct hf_delta *delta,
 	const struct hf_key *key, struct hf_walk *walk, struct hf_decision *ret);
+
+static inline struct hf_decision hf_classify_at(const struct hf_at *at)
+{
+	return (struct hf_decision){at->verdict, at->to, at->block, at->rule};
+}
+
+/* False if the connection's state matters. */
+static inline bool hf_classify_blind(const struct hf_classifier *classifier,
+	const struct hf_delta *delta, const struct hf_key *key, struct hf_walk *walk,
+	struct hf_decision *ret)
+{
+	if (walk->said == HF_MEMO_NONE)
+		return hf_classify_walk(classifier, delta, key, walk, ret);
+	if (walk->said == HF_MEMO_STATE)
+		return false;
+	*ret = hf_classify_at(&classifier->at[walk->said - HF_MEMO_BIT]);
+	return true;
+}

@@ -125,6 +125,7 @@ void hf_soft_count_tables(const struct hf_soft *soft, struct hf_soft_table_count
 		sum.frags_completed += frags.completed;
 		sum.frags_expired += frags.expired;
 		sum.frags_evicted += frags.evicted;
+		sum.listed += HF_GET(worker->listed);
 		sum.memo_asked += HF_GET(worker->memo->asked);
 		sum.memo_known += HF_GET(worker->memo->known);
 	}

@@ -405,6 +405,17 @@ void hf_judge_fetch_spans(
 	hf_classify_fetch_spans(classifier, &pkt->src, &pkt->dst);
 }
 
+/* The list that decides, or HF_FLAT_NO_LIST. */
+static unsigned int list_of(const struct hf_case *c, const struct hf_key *key)
+{
+	const struct hf_path *path;
+
+	if (!c->tables->flat || c->pkt->src.family != 4)
+		return HF_FLAT_NO_LIST;
+	path = hf_rules_find_path(c->gen->rules, key->in, key->class);
+	return path ? hf_flat_list_of(c->tables->flat, path->block) : HF_FLAT_NO_LIST;
+}
+
 bool hf_judge_aim(const struct hf_case *c, struct hf_memo *memo, struct hf_blind *blind)
 {
 	const struct hf_dest *dest;
@@ -417,19 +428,27 @@ bool hf_judge_aim(const struct hf_case *c, struct hf_memo *memo, struct hf_blind
 		return false;
 	base_ports(c, c->iface, &blind->key);
 	leave_by(&blind->key, dest->out, dest->class);
-	hf_classify_aim(c->tables->classifier, c->tables->delta, memo, &blind->key, &c->pkt->src,
-		&c->pkt->dst, &blind->walk);
+	blind->list = list_of(c, &blind->key);
+	if (blind->list == HF_FLAT_NO_LIST)
+		hf_classify_aim(c->tables->classifier, c->tables->delta, memo, &blind->key,
+			&c->pkt->src, &c->pkt->dst, &blind->walk);
 	return true;
 }
 
-bool hf_judge_recall(const struct hf_case *c, struct hf_blind *blind)
+bool hf_judge_recall(const struct hf_case *c, struct hf_memo *memo, struct hf_blind *blind)
 {
-	bool known = hf_classify_recall(
-		c->tables->classifier, c->tables->delta, &blind->key, &blind->walk);
+	const struct hf_tables *t = c->tables;
+	bool known;
 
+	if (blind->list != HF_FLAT_NO_LIST && blind->walk.said == HF_MEMO_NONE)
+		hf_classify_aim(t->classifier, t->delta, memo, &blind->key, &c->pkt->src,
+			&c->pkt->dst, &blind->walk);
+	known = hf_classify_recall(t->classifier, &blind->walk);
 	/* Addresses are looked up where they are, and mostly need not be copied. */
 	if (!known || c->gen->logs)
 		base_addrs(c, &blind->key);
+	if (!known)
+		hf_classify_lead(t->classifier, t->delta, &blind->key, &blind->walk);
 	return known;
 }
 

@@ -376,6 +376,41 @@ static void fetch_untracked(const struct burst *b, const struct slot *slots, uin
 			&slots[(unsigned int)__builtin_ctz(left)].pkt);
 }
 
+/* Asks the lists that the packets have; mostly all the same one. Returns how many that decides. */
+static unsigned int ask_lists(
+	const struct burst *b, const struct slot *slots, struct hf_blind *blind, uint32_t aimed)
+{
+	struct hf_flat_key keys[BATCH];
+	uint32_t said[BATCH], left;
+	unsigned int n_said = 0;
+	uint8_t place[BATCH];
+
+	while (aimed) {
+		unsigned int list = blind[__builtin_ctz(aimed)].list, n = 0, k;
+
+		for (left = aimed; left; left &= left - 1) {
+			unsigned int i = (unsigned int)__builtin_ctz(left);
+			const struct hf_key *key = &blind[i].key;
+
+			if (blind[i].list != list)
+				continue;
+			aimed &= ~(UINT32_C(1) << i);
+			place[n] = (uint8_t)i;
+			hf_flat_fill(&keys[n++], &slots[i].pkt.src, &slots[i].pkt.dst, key->proto,
+				key->sport, key->dport);
+		}
+		if (list == HF_FLAT_NO_LIST)
+			continue;
+		hf_flat_ask(b->tables->flat, list, keys, n, said);
+		for (k = 0; k < n; k++) {
+			blind[place[k]].walk.set = NULL;
+			blind[place[k]].walk.said = said[k];
+			n_said += said[k] != HF_MEMO_NONE;
+		}
+	}
+	return n_said;
+}
+
 /* Second stage: what untracked policy decides needs no connection table. */
 static void judge_untracked(const struct burst *b, struct slot *slots, unsigned int n)
 {
@@ -384,8 +419,8 @@ static void judge_untracked(const struct burst *b, struct slot *slots, unsigned 
 	uint32_t asked = 0, aimed = 0, known = 0, left;
 	struct hf_memo *memo = b->worker->memo;
 	struct hf_judged j;
+	unsigned int i, n_listed = 0;
 	struct hf_case c;
-	unsigned int i;
 
 	if (b->dir != HF_SOFT_IN || !classifier)
 		return;
@@ -398,17 +433,20 @@ static void judge_untracked(const struct burst *b, struct slot *slots, unsigned 
 		make_case(b, &slots[i], &c);
 		aimed |= (uint32_t)hf_judge_aim(&c, memo, &blind[i]) << i;
 	}
+	if (b->tables->flat)
+		n_listed = ask_lists(b, slots, blind, aimed);
 	for (left = aimed; left; left &= left - 1) {
 		i = (unsigned int)__builtin_ctz(left);
 		make_case(b, &slots[i], &c);
-		known |= (uint32_t)hf_judge_recall(&c, &blind[i]) << i;
+		known |= (uint32_t)hf_judge_recall(&c, memo, &blind[i]) << i;
 	}
 	for (left = classifier->large ? aimed & ~known : 0; left; left &= left - 1) {
 		i = (unsigned int)__builtin_ctz(left);
 		hf_classify_fetch(classifier, b->tables->delta, &blind[i].key, &blind[i].walk);
 	}
-	HF_SET(memo->asked, memo->asked + (uint64_t)__builtin_popcount(aimed));
-	HF_SET(memo->known, memo->known + (uint64_t)__builtin_popcount(known));
+	HF_SET(b->worker->listed, b->worker->listed + n_listed);
+	HF_SET(memo->asked, memo->asked + (unsigned int)__builtin_popcount(aimed) - n_listed);
+	HF_SET(memo->known, memo->known + (unsigned int)__builtin_popcount(known) - n_listed);
 	for (left = aimed; left; left &= left - 1) {
 		i = (unsigned int)__builtin_ctz(left);
 		make_case(b, &slots[i], &c);

@@ -92,6 +92,7 @@ int hf_soft_new(const struct hf_soft_opts *opts, struct hf_soft **ret, struct hf
 	soft->reclassify = opts->reclassify;
 	soft->ambiguous = opts->ambiguous;
 	soft->hz = opts->hz ? opts->hz : rte_get_tsc_hz();
+	soft->lists = opts->any_list ? HF_FLAT_ANY : HF_FLAT_FASTER;
 	soft->aside_from = opts->aside_from ? opts->aside_from : HF_SOFT_ASIDE_FROM;
 	while (rc == 0 && soft->n_workers < opts->n_workers) {
 		rc = worker_new(opts, soft->hz, &soft->workers[soft->n_workers], err);
@@ -384,7 +385,15 @@ const struct hf_rules *hf_soft_reclaim(struct hf_soft *soft)
 
 bool hf_soft_is_settled(const struct hf_soft *soft)
 {
-	return !soft->behind.running && !(soft->gen && soft->gen->tables->delta);
+	return !(soft->behind.running && !soft->behind.base) &&
+	       !(soft->gen && soft->gen->tables->delta);
+}
+
+bool hf_soft_is_idle(const struct hf_soft *soft)
+{
+	const struct hf_tables *t = soft->gen ? soft->gen->tables : NULL;
+
+	return !soft->behind.running && (!t || !t->classifier || (!t->delta && t->flat_tried));
 }
 
 int hf_soft_worker_start(struct hf_soft *soft, unsigned int worker)

@@ -142,6 +142,7 @@ struct hf_soft_opts {
 	uint64_t hz;	   /* cycles a second; 0: those of the TSC */
 	int socket;	   /* NUMA node for the tables, or SOCKET_ID_ANY */
 	size_t aside_from; /* rules and nets; 0: HF_SOFT_ASIDE_FROM */
+	bool any_list;	   /* for tests: use lists though they be slower (flat.h) */
 };
 
 /*
@@ -188,8 +189,10 @@ int hf_soft_publish(struct hf_soft *soft, const struct hf_rules *rules, struct h
  * nothing to give back.
  */
 const struct hf_rules *hf_soft_reclaim(struct hf_soft *soft);
-/* Nothing is built aside any more: the current rules have a table of their own. */
+/* The current rules have a table of their own. Lists, which are only faster, may come later. */
 bool hf_soft_is_settled(const struct hf_soft *soft);
+/* Nothing is built aside any more, nor left to build, lists included. */
+bool hf_soft_is_idle(const struct hf_soft *soft);
 
 /* A thread becomes, and ceases to be, worker number worker. */
 int hf_soft_worker_start(struct hf_soft *soft, unsigned int worker);
@@ -308,6 +311,7 @@ struct hf_soft_table_counts {
 	uint64_t frags_completed;
 	uint64_t frags_expired;
 	uint64_t frags_evicted;
+	uint64_t listed;     /* packets that a list has decided; docs/software-path.md */
 	uint64_t memo_asked; /* packets judged without their connection's state;
 				docs/software-path.md */
 	uint64_t memo_known; /* of these: others of their classes had been judged before */

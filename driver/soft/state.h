@@ -11,6 +11,7 @@
 
 #include "classify.h"
 #include "ct.h"
+#include "flat.h"
 #include "frag.h"
 #include "key.h"
 #include "nat.h"
@@ -104,6 +105,8 @@ struct hf_backend {
 struct hf_tables {
 	struct hf_classifier *classifier; /* NULL: too large, the rules are walked */
 	struct hf_delta *delta;		  /* NULL: the classifier is of the rules themselves */
+	struct hf_flat *flat;		  /* NULL: there is none, or not yet, or a delta */
+	bool flat_tried;
 	/* The control thread's, once replaced: */
 	struct hf_tables *older;
 	uint64_t token;
@@ -149,6 +152,7 @@ struct hf_worker {
 	struct hf_frag_table *frag;
 	struct hf_tap *tap;
 	struct hf_memo *memo;
+	uint64_t listed;	 /* atomic: packets that a list has decided */
 	struct rte_ring *offers; /* tickets (ct.h) */
 	uint64_t offers_lost;
 	struct rte_ring *touches; /* tickets, of connections that live in a NIC */
@@ -167,13 +171,16 @@ struct hf_wire {
 	struct hf_soft_wire_counts base[HF_SOFT_N_DIRS];
 };
 
-/* A classifier that a thread builds aside. */
+/* What a thread builds aside: a classifier, or, over one that there is, lists. */
 struct hf_behind {
 	bool running;
 	bool done; /* atomic */
 	pthread_t thread;
 	const struct hf_rules *rules;
+	struct hf_classifier *base; /* of the lists; a reference */
+	enum hf_flat_choice lists;
 	struct hf_classifier *classifier; /* once done, if rc is 0 */
+	struct hf_flat *flat;		  /* the same */
 	int rc;
 };
 
@@ -184,6 +191,7 @@ struct hf_soft {
 	struct hf_held *held;	   /* the oldest first */
 	struct hf_behind behind;
 	size_t aside_from; /* hf_soft_opts.aside_from */
+	enum hf_flat_choice lists;
 	struct rte_rcu_qsbr *qsbr;
 	struct hf_worker *workers[HF_SOFT_WORKERS_MAX];
 	unsigned int n_workers;
@@ -315,6 +323,7 @@ void hf_logs_walk(const struct hf_case *c, const struct hf_key *key);
  */
 struct hf_blind {
 	struct hf_key key;
+	unsigned int list; /* to be asked first: walk.said; or HF_FLAT_NO_LIST */
 	struct hf_walk walk;
 };
 
@@ -325,8 +334,8 @@ void hf_judge_fetch_spans(
 	const struct hf_gen *gen, const struct hf_classifier *classifier, const struct hf_pkt *pkt);
 /* False: not possible for this packet. */
 bool hf_judge_aim(const struct hf_case *c, struct hf_memo *memo, struct hf_blind *blind);
-/* True if it is known by the memo. */
-bool hf_judge_recall(const struct hf_case *c, struct hf_blind *blind);
+/* True if it is known, by a list or by the memo. */
+bool hf_judge_recall(const struct hf_case *c, struct hf_memo *memo, struct hf_blind *blind);
 /* True: denied or allowed untracked, and *ret says by what. */
 bool hf_judge_blind(const struct hf_case *c, struct hf_blind *blind, struct hf_judged *ret);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * What rules are looked up in, and building it aside.
+ * What rules are looked up in, and building it aside: the classifier, and then lists for it.
  *
  * A delta holds only until the thread has built the new rules' own classifier. If rules change
  * again meanwhile, what it has built becomes the one that deltas are made over, and the thread
@@ -18,9 +18,21 @@ void hf_tables_free(struct hf_tables *t)
 {
 	if (!t)
 		return;
+	hf_flat_free(t->flat);
 	hf_classifier_free(t->classifier);
 	hf_delta_free(t->delta);
 	free(t);
+}
+
+/* What older tables over the same classifier have found out about lists. */
+static void share_flat(struct hf_tables *t, const struct hf_tables *older)
+{
+	if (t->delta || older->classifier != t->classifier)
+		return;
+	t->flat_tried = older->flat_tried;
+	t->flat = older->flat;
+	if (t->flat)
+		t->flat->refs++;
 }
 
 /* Over a classifier, which gets a reference more. -E2BIG: too much is different. */
@@ -68,6 +80,8 @@ int hf_tables_new(const struct hf_soft *soft, const struct hf_rules *rules, stru
 
 	if (c && (rules == c->rules || takes_long(soft, c)))
 		rc = tables_over(c, rules, ret);
+	if (c && rc == 0)
+		share_flat(*ret, soft->gen->tables);
 	if (rc != -E2BIG)
 		return rc;
 	t = calloc(1, sizeof(*t));
@@ -82,24 +96,30 @@ int hf_tables_new(const struct hf_soft *soft, const struct hf_rules *rules, stru
 	return 0;
 }
 
+/* Lets go of what the thread has looked at, or made. */
+static void forget(struct hf_behind *b)
+{
+	hf_flat_free(b->flat);
+	hf_classifier_free(b->classifier);
+	hf_classifier_free(b->base);
+	*b = (struct hf_behind){0};
+}
+
 static void *build_aside(void *arg)
 {
 	struct hf_behind *b = arg;
 
-	b->rc = build(b->rules, &b->classifier);
+	b->rc = b->base ? hf_flat_new(b->base, b->lists, &b->flat)
+			: build(b->rules, &b->classifier);
 	__atomic_store_n(&b->done, true, __ATOMIC_RELEASE);
 	return NULL;
 }
 
-/* Without a thread the delta stays until there is one. */
-void hf_tables_build(struct hf_soft *soft)
+/* Without a thread it is tried again later. */
+static void start(struct hf_behind *b)
 {
-	struct hf_behind *b = &soft->behind;
 	sigset_t all, mine;
 
-	if (b->running || !soft->gen || !soft->gen->tables->delta)
-		return;
-	*b = (struct hf_behind){.rules = soft->gen->rules};
 	/* Signals are for the threads that wait for them. */
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &mine);
@@ -107,6 +127,27 @@ void hf_tables_build(struct hf_soft *soft)
 	(void)pthread_sigmask(SIG_SETMASK, &mine, NULL);
 	if (b->running)
 		(void)pthread_setname_np(b->thread, "hf-rules");
+}
+
+void hf_tables_build(struct hf_soft *soft)
+{
+	struct hf_behind *b = &soft->behind;
+	struct hf_tables *t = soft->gen ? soft->gen->tables : NULL;
+
+	if (b->running || !t || !t->classifier || (!t->delta && t->flat_tried))
+		return;
+	*b = (struct hf_behind){.rules = soft->gen->rules};
+	if (!t->delta) {
+		t->flat_tried = true;
+		if (soft->lists == HF_FLAT_FASTER && !hf_flat_is_for(t->classifier))
+			return;
+		b->lists = soft->lists;
+		b->base = t->classifier;
+		b->base->refs++;
+	}
+	start(b);
+	if (!b->running)
+		forget(b);
 }
 
 static void replace(struct hf_soft *soft, struct hf_tables *t)
@@ -133,13 +174,34 @@ static void free_retired(struct hf_soft *soft)
 	}
 }
 
+/* The classifier of now with the lists that the thread has built. */
+static int tables_listed(struct hf_soft *soft, struct hf_tables **ret)
+{
+	struct hf_behind *b = &soft->behind;
+	int rc;
+
+	if (soft->gen->tables->classifier != b->base || soft->gen->tables->delta)
+		return -ENOENT;
+	rc = tables_over(b->base, b->base->rules, ret);
+	if (rc == 0) {
+		(*ret)->flat = b->flat;
+		(*ret)->flat_tried = true;
+		b->flat = NULL;
+	}
+	return rc;
+}
+
 /* What the thread has built, for the rules of now. */
-static int tables_built(const struct hf_soft *soft, struct hf_tables **ret)
+static int tables_built(struct hf_soft *soft, struct hf_tables **ret)
 {
 	const struct hf_behind *b = &soft->behind;
 
 	if (b->rc < 0)
 		return b->rc;
+	if (b->base)
+		return tables_listed(soft, ret);
+	if (!soft->gen->tables->delta)
+		return -ENOENT;
 	if (b->classifier)
 		return tables_over(b->classifier, soft->gen->rules, ret);
 	if (b->rules != soft->gen->rules)
@@ -157,10 +219,9 @@ void hf_tables_take(struct hf_soft *soft)
 	if (b->running && __atomic_load_n(&b->done, __ATOMIC_ACQUIRE)) {
 		(void)pthread_join(b->thread, NULL);
 		b->running = false;
-		if (soft->gen->tables->delta && tables_built(soft, &t) == 0)
+		if (tables_built(soft, &t) == 0)
 			replace(soft, t);
-		hf_classifier_free(b->classifier);
-		b->classifier = NULL;
+		forget(b);
 	}
 	hf_tables_build(soft);
 }
@@ -194,7 +255,7 @@ void hf_tables_end(struct hf_soft *soft)
 
 	if (soft->behind.running) {
 		(void)pthread_join(soft->behind.thread, NULL);
-		hf_classifier_free(soft->behind.classifier);
+		forget(&soft->behind);
 	}
 	while ((t = soft->retired)) {
 		soft->retired = t->older;

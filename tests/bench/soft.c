@@ -347,6 +347,10 @@ static void start_soft(void)
 	if (hf_soft_publish(run.soft, run.rules, &e) < 0)
 		errx(1, "%s", e.text);
 	run.publish = cpu_now() - t0;
+	while (!hf_soft_is_idle(run.soft)) {
+		(void)usleep(1000);
+		(void)hf_soft_reclaim(run.soft);
+	}
 	t0 = cpu_now();
 	if (hf_classifier_new(run.rules, HF_LANES_FROM, &classifier) == 0)
 		run.classifier_size = hf_classifier_size(classifier);
@@ -367,13 +371,15 @@ static double rate(double at)
 	return sum / 1e6;
 }
 
-/* Of the packets that were looked up by their classes, those whose had been seen before. */
-static double known(void)
+/* Of the packets that untracked policy may decide, those that a list, or the memo, has decided. */
+static double known(bool by_list)
 {
 	struct hf_soft_table_counts t;
+	uint64_t n;
 
 	hf_soft_count_tables(run.soft, &t);
-	return t.memo_asked ? (double)t.memo_known / (double)t.memo_asked : 0;
+	n = t.memo_asked + t.listed;
+	return n ? (double)(by_list ? t.listed : t.memo_known) / (double)n : 0;
 }
 
 static void print(void)
@@ -382,11 +388,11 @@ static void print(void)
 	       "\"family\": %d, \"workers\": %u, \"mpps\": %.3f, \"min\": %.3f, \"max\": %.3f, "
 	       "\"verdicts\": \"%016llx\", \"allowed\": %u, \"wrong\": %zu, "
 	       "\"load_s\": %.4f, \"publish_s\": %.4f, \"classifier_s\": %.4f, "
-	       "\"classifier_bytes\": %zu, \"known\": %.3f, \"data\": \"%s\"}\n",
+	       "\"classifier_bytes\": %zu, \"listed\": %.3f, \"known\": %.3f, \"data\": \"%s\"}\n",
 		kinds[opt.kind], opt.n_rules, run.frames.n, opt.ip6 ? 6 : 4, opt.n_workers,
 		rate(0.5), rate(0), rate(1), (unsigned long long)run.hash, run.passed[run.frames.n],
-		run.wrong, run.load, run.publish, run.build, run.classifier_size, known(),
-		opt.peers ? "peers" : "own");
+		run.wrong, run.load, run.publish, run.build, run.classifier_size, known(true),
+		known(false), opt.peers ? "peers" : "own");
 }
 
 static enum kind kind_of(const char *text)

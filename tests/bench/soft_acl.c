@@ -5,12 +5,13 @@
  *
  *	bench-soft-acl [--reps N] [--rules N] [-- EAL ARGUMENTS]
  *
- * A line of JSON for each set: cycles a packet of both, medians and least, and the medians' ratio;
- * row_cycles are those without the memo (memo.h), and known how many packets it knew: all, as they
- * are the same each time. Sets shaped like ClassBench's are made by acl.c, or read from the
- *unpacked files in the folder HEPFLOW_CLASSBENCH; those of Calico's shape are soft_data.c's.
- *rte_acl knows no sets of addresses, so there each rule is multiplied out for it; the classifier
- *gets them as policy has them. rte_acl runs with the widest vectors that EAL allows
+ * A line of JSON for each set: cycles a packet, medians, by the memo (memo.h), which knows them all
+ * as they are the same each time, by rows alone, by a list (flat.h) where there is one, and by
+ * rte_acl alone. "cycles" are those of the way that the path would go. Sets shaped like
+ *ClassBench's are made by acl.c, or read from the unpacked files in the folder HEPFLOW_CLASSBENCH;
+ *those of Calico's shape are soft_data.c's. rte_acl knows no sets of addresses, so there each rule
+ *is multiplied out for it; the classifier gets them as policy has them. rte_acl runs with the
+ *widest vectors that EAL allows
  *(--force-max-simd-bitwidth=512).
  *
  * Packets are taken 32 at a time, as the path takes them, nine of ten aimed at a rule. Every
@@ -25,6 +26,7 @@
 #include <hepflow/policy.h>
 #include <hepflow/rules.h>
 #include <soft/classify.h>
+#include <soft/flat.h>
 
 #include <hf_test_rand.h>
 
@@ -88,6 +90,10 @@ struct set {
 	struct hf_key *keys;
 	struct flat *flats;
 	const uint8_t **data;
+	struct hf_flat *flat; /* NULL: no list for them */
+	unsigned int list;
+	bool wins; /* the list is faster than the classifier */
+	double list_build;
 	bool *ours, *theirs;
 	size_t known; /* by the memo */
 	size_t wrong;
@@ -176,6 +182,27 @@ static void build_acl(struct set *s)
 	free(rules);
 }
 
+/* Whether it is any good is found out as the path does. */
+static void build_list(struct set *s)
+{
+	uint16_t in = (uint16_t)hf_rules_find_iface(s->rules, "eth0");
+	uint32_t block = hf_rules_find_path(s->rules, in, HF_CLASS_HOST)->block;
+	struct hf_flat *flat = NULL;
+	double t0 = cycles_now();
+
+	if (hf_flat_new(s->classifier, HF_FLAT_FASTER, &flat) == 0)
+		s->wins = hf_flat_list_of(flat, block) != HF_FLAT_NO_LIST;
+	s->list_build = seconds_since(t0);
+	hf_flat_free(flat);
+	if (hf_flat_new(s->classifier, HF_FLAT_ANY, &s->flat) < 0)
+		return;
+	s->list = hf_flat_list_of(s->flat, block);
+	if (s->list == HF_FLAT_NO_LIST) {
+		hf_flat_free(s->flat);
+		s->flat = NULL;
+	}
+}
+
 static void build_ours(struct set *s)
 {
 	struct hf_model_opts opts = {.node = "n0"};
@@ -195,6 +222,7 @@ static void build_ours(struct set *s)
 	if (hf_classifier_new(s->rules, HF_LANES_FROM, &s->classifier) < 0)
 		errx(1, "%s: no classifier", s->name);
 	s->build = seconds_since(t0);
+	build_list(s);
 }
 
 static void put_addr(uint32_t addr, struct hf_addr *ret)
@@ -277,12 +305,49 @@ static void run_ours(struct set *s, struct hf_memo *memo)
 		for (k = 0; k < BATCH; k++)
 			hf_classify_aim(
 				c, NULL, memo, &keys[k], &keys[k].src, &keys[k].dst, &walks[k]);
-		for (k = 0; k < BATCH; k++)
-			s->known += hf_classify_recall(c, NULL, &keys[k], &walks[k]);
+		for (k = 0; k < BATCH; k++) {
+			if (hf_classify_recall(c, &walks[k]))
+				s->known++;
+			else
+				hf_classify_lead(c, NULL, &keys[k], &walks[k]);
+		}
 		for (k = 0; k < BATCH && c->large; k++)
 			hf_classify_fetch(c, NULL, &keys[k], &walks[k]);
 		for (k = 0; k < BATCH; k++) {
 			if (!hf_classify_blind(c, NULL, &keys[k], &walks[k], &d))
+				d = hf_classify(c, NULL, &keys[k]);
+			s->ours[i + k] = d.verdict != HF_VERDICT_DENY;
+		}
+	}
+}
+
+/* By the list, as the path does where there is one. */
+static void run_list(struct set *s, struct hf_memo *memo)
+{
+	struct hf_flat_key flats[BATCH];
+	const struct hf_classifier *c = s->classifier;
+	uint32_t said[BATCH];
+	struct hf_walk w;
+	struct hf_decision d;
+	size_t i, k;
+
+	for (i = 0; i < KEYS; i += BATCH) {
+		const struct hf_key *keys = &s->keys[i];
+
+		for (k = 0; k < BATCH; k++)
+			hf_flat_fill(&flats[k], &keys[k].src, &keys[k].dst, keys[k].proto,
+				keys[k].sport, keys[k].dport);
+		hf_flat_ask(s->flat, s->list, flats, BATCH, said);
+		for (k = 0; k < BATCH; k++) {
+			w.set = NULL;
+			w.said = said[k];
+			if (said[k] == HF_MEMO_NONE) {
+				hf_classify_aim(
+					c, NULL, memo, &keys[k], &keys[k].src, &keys[k].dst, &w);
+				if (!hf_classify_recall(c, &w))
+					hf_classify_lead(c, NULL, &keys[k], &w);
+			}
+			if (!hf_classify_blind(c, NULL, &keys[k], &w, &d))
 				d = hf_classify(c, NULL, &keys[k]);
 			s->ours[i + k] = d.verdict != HF_VERDICT_DENY;
 		}
@@ -309,45 +374,68 @@ static int cycles_cmp(const void *pa, const void *pb)
 	return (a > b) - (a < b);
 }
 
-static void measure(struct set *s)
+enum { BY_MEMO, BY_ROWS, BY_LIST, BY_ACL, N_WAYS };
+
+static void run(struct set *s, int way, struct hf_memo *memo)
 {
-	double ours[REPS_MAX], rows[REPS_MAX], theirs[REPS_MAX], t[4];
-	struct hf_memo *memo = need(hf_memo_new(SOCKET_ID_ANY));
-	unsigned int i;
+	switch (way) {
+	case BY_LIST:
+		if (!s->flat)
+			return;
+		run_list(s, memo);
+		break;
+	case BY_ACL:
+		run_theirs(s);
+		return;
+	default:
+		run_ours(s, way == BY_MEMO ? memo : NULL);
+	}
+}
+
+/* Every answer of the way just gone. */
+static void check(struct set *s)
+{
 	size_t k;
 
-	run_ours(s, memo);
-	run_ours(s, NULL);
-	run_theirs(s);
-	s->known = 0;
-	for (i = 0; i < opt.reps; i++) {
-		t[0] = cycles_now();
-		run_ours(s, memo);
-		t[1] = cycles_now();
-		run_theirs(s);
-		t[2] = cycles_now();
-		run_ours(s, NULL);
-		t[3] = cycles_now();
-		ours[i] = (t[1] - t[0]) / KEYS;
-		theirs[i] = (t[2] - t[1]) / KEYS;
-		rows[i] = (t[3] - t[2]) / KEYS;
-	}
-	hf_memo_free(memo);
 	for (k = 0; k < KEYS; k++)
 		s->wrong += s->ours[k] != s->theirs[k] ||
 			    s->ours[k] != (hf_rules_lookup(s->rules, &s->keys[k]).verdict !=
 						  HF_VERDICT_DENY);
-	qsort(ours, opt.reps, sizeof(ours[0]), cycles_cmp);
-	qsort(rows, opt.reps, sizeof(rows[0]), cycles_cmp);
-	qsort(theirs, opt.reps, sizeof(theirs[0]), cycles_cmp);
-	printf("{\"bench\": \"soft-acl\", \"set\": \"%s\", \"acl_rules\": %zu, \"cycles\": %.0f, "
-	       "\"acl_cycles\": %.0f, \"min\": %.0f, \"acl_min\": %.0f, "
-	       "\"ratio\": %.2f, \"row_cycles\": %.0f, \"known\": %.3f, \"build_s\": %.3f, "
-	       "\"acl_build_s\": %.3f, "
-	       "\"bytes\": %zu, \"wrong\": %zu}\n",
-		s->name, s->acl.n, ours[opt.reps / 2], theirs[opt.reps / 2], ours[0], theirs[0],
-		ours[opt.reps / 2] / theirs[opt.reps / 2], rows[opt.reps / 2],
-		(double)s->known / opt.reps / KEYS, s->build, s->acl_build,
+}
+
+static void measure(struct set *s)
+{
+	double cycles[N_WAYS][REPS_MAX], ours, t;
+	struct hf_memo *memo = need(hf_memo_new(SOCKET_ID_ANY));
+	unsigned int i, half = opt.reps / 2;
+	int way;
+
+	run_theirs(s);
+	for (way = 0; way < BY_ACL; way++) {
+		run(s, way, memo);
+		check(s);
+	}
+	s->known = 0;
+	for (i = 0; i < opt.reps; i++) {
+		for (way = 0; way < N_WAYS; way++) {
+			t = cycles_now();
+			run(s, way, memo);
+			cycles[way][i] = (cycles_now() - t) / KEYS;
+		}
+	}
+	hf_memo_free(memo);
+	for (way = 0; way < N_WAYS; way++)
+		qsort(cycles[way], opt.reps, sizeof(cycles[way][0]), cycles_cmp);
+	ours = cycles[s->wins ? BY_LIST : BY_MEMO][half];
+	printf("{\"bench\": \"soft-acl\", \"set\": \"%s\", \"acl_rules\": %zu, \"by\": \"%s\", "
+	       "\"cycles\": %.0f, \"memo_cycles\": %.0f, \"known\": %.3f, "
+	       "\"row_cycles\": %.0f, \"list_cycles\": %.0f, \"acl_cycles\": %.0f, "
+	       "\"ratio\": %.2f, \"build_s\": %.3f, \"list_build_s\": %.3f, "
+	       "\"acl_build_s\": %.3f, \"bytes\": %zu, \"wrong\": %zu}\n",
+		s->name, s->acl.n, s->wins ? "list" : "memo", ours, cycles[BY_MEMO][half],
+		(double)s->known / opt.reps / KEYS, cycles[BY_ROWS][half],
+		s->flat ? cycles[BY_LIST][half] : 0, cycles[BY_ACL][half],
+		ours / cycles[BY_ACL][half], s->build, s->list_build, s->acl_build,
 		hf_classifier_size(s->classifier), s->wrong);
 	(void)fflush(stdout);
 }
@@ -362,6 +450,7 @@ static bool run_set(const char *name, struct hf_acl take_acl, char *take_text)
 	make_keys(&s);
 	measure(&s);
 	rte_acl_free(s.ctx);
+	hf_flat_free(s.flat);
 	hf_classifier_free(s.classifier);
 	hf_rules_free(s.rules);
 	hf_acl_fini(&s.acl);

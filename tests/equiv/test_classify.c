@@ -15,17 +15,21 @@
 #include <hepflow/policy.h>
 #include <hepflow/rules.h>
 #include <soft/classify.h>
+#include <soft/flat.h>
 
-#include <hf_test.h>
+#include <hf_test_eal.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define WORLDS	       1500 /* by default: a few seconds */
+#define FLAT_WORLDS    150
 #define KEYS_PER_WORLD 400
 #define TWISTED_OF     3 /* worlds, one has rules that only Felix sends */
 
 HF_SUITE(classify, .timeout = 3600);
+HF_EAL_SUITE(flat, .timeout = 3600);
 
 static struct hf_rules *make_rules(struct hf_rand *rand, bool twisted, uint64_t seed)
 {
@@ -74,6 +78,7 @@ struct tally {
 	size_t blind;
 	size_t needs_ct;
 	size_t known;
+	size_t listed, list_decides, left;
 };
 
 /*
@@ -88,7 +93,10 @@ static void check_blind(const struct hf_rules *rules, const struct hf_classifier
 	int ct;
 
 	hf_classify_aim(c, NULL, memo, &key, &key.src, &key.dst, &walk);
-	t->known += hf_classify_recall(c, NULL, &key, &walk);
+	if (hf_classify_recall(c, &walk))
+		t->known++;
+	else
+		hf_classify_lead(c, NULL, &key, &walk);
 	/* May be left out. */
 	if (t->blind % 2)
 		hf_classify_fetch(c, NULL, &key, &walk);
@@ -133,6 +141,95 @@ static void check_world(uint64_t seed, size_t world, struct hf_memo *memo, struc
 	}
 	hf_classifier_free(c);
 	hf_rules_free(rules);
+}
+
+/* What lists say, or leave to the classifier. */
+static void check_lists(const struct hf_rules *rules, const struct hf_flat *flat,
+	const struct hf_classifier *c, struct hf_key *keys, unsigned int n, struct tally *t)
+{
+	struct hf_flat_key flats[HF_FLAT_BURST];
+	uint32_t said[HF_FLAT_BURST];
+	unsigned int list, i;
+
+	for (list = 0; list < flat->n_lists; list++) {
+		for (i = 0; i < n; i++)
+			hf_flat_fill(&flats[i], &keys[i].src, &keys[i].dst, keys[i].proto,
+				keys[i].sport, keys[i].dport);
+		hf_flat_ask(flat, list, flats, n, said);
+		for (i = 0; i < n; i++) {
+			const struct hf_path *path =
+				hf_rules_find_path(rules, keys[i].in, keys[i].class);
+			struct hf_decision blind, d;
+			struct hf_walk walk;
+			bool decided;
+
+			if (!path || hf_flat_list_of(flat, path->block) != list)
+				continue;
+			if (said[i] == HF_MEMO_NONE) {
+				t->left++;
+				continue;
+			}
+			hf_classify_aim(c, NULL, NULL, &keys[i], &keys[i].src, &keys[i].dst, &walk);
+			hf_classify_lead(c, NULL, &keys[i], &walk);
+			decided = hf_classify_blind(c, NULL, &keys[i], &walk, &blind);
+			cr_assert_eq(decided, said[i] >= HF_MEMO_BIT);
+			t->listed++;
+			if (!decided)
+				continue;
+			t->list_decides++;
+			walk.said = said[i];
+			cr_assert(hf_classify_blind(c, NULL, &keys[i], &walk, &d));
+			cr_assert(same(&d, &blind));
+			d = hf_rules_lookup(rules, &keys[i]);
+			cr_assert(same(&d, &blind));
+		}
+	}
+}
+
+/* As the path asks: IPv4, not rewritten; protocols without ports have none. */
+static void check_flat(uint64_t seed, size_t world, struct tally *t)
+{
+	struct hf_key keys[HF_FLAT_BURST];
+	struct hf_classifier *c = NULL;
+	struct hf_flat *flat = NULL;
+	struct hf_rules *rules;
+	struct hf_rand rand;
+	unsigned int n = 0;
+	int k, rc;
+
+	hf_rand_init(&rand, seed, world);
+	rules = make_rules(&rand, world % TWISTED_OF == 0, seed ^ world);
+	cr_assert_eq(hf_classifier_new(rules, world % 4 < 2 ? 2 : HF_LANES_FROM, &c), 0);
+	rc = hf_flat_new(c, HF_FLAT_ANY, &flat);
+	cr_assert(rc == 0 || rc == -ENOENT, "%d", rc);
+	for (k = 0; rc == 0 && k < 4 * KEYS_PER_WORLD; k++) {
+		keys[n] = hf_edge_key(&rand, rules);
+		if (keys[n].src.family != 4 || keys[n].dnated)
+			continue;
+		if (!hf_proto_has_ports(keys[n].proto))
+			keys[n].sport = keys[n].dport = keys[n].wire_dport = 0;
+		if (++n < HF_FLAT_BURST)
+			continue;
+		check_lists(rules, flat, c, keys, n, t);
+		n = 0;
+	}
+	hf_flat_free(flat);
+	hf_classifier_free(c);
+	hf_rules_free(rules);
+}
+
+Test(flat, agrees_with_the_walk_on_random_worlds)
+{
+	const char *text = getenv("HF_SEEDS");
+	size_t i, n = text ? strtoul(text, NULL, 10) : FLAT_WORLDS;
+	uint64_t seed = hf_test_seed();
+	struct tally t = {0};
+
+	for (i = 0; i < n; i++)
+		check_flat(seed, i, &t);
+	fprintf(stderr, "# HF_SEED=%llu: %zu worlds: lists decide %zu of %zu, and leave %zu\n",
+		(unsigned long long)seed, n, t.list_decides, t.listed, t.left);
+	cr_expect(n < FLAT_WORLDS || (t.list_decides > 0 && t.left > 0));
 }
 
 Test(classify, agrees_with_the_walk_on_random_worlds)

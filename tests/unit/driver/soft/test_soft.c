@@ -42,6 +42,7 @@ static void make_soft(size_t aside_from)
 		.hz = HZ,
 		.socket = SOCKET_ID_ANY,
 		.aside_from = aside_from,
+		.any_list = aside_from,
 	};
 
 	hf_soft_free(soft);
@@ -160,45 +161,6 @@ Test(soft, new_rules_are_for_the_next_burst)
 	cr_expect(send_to(82));
 }
 
-/* Untracked: each packet is judged, and most of them by the memo. */
-Test(soft, new_rules_find_the_memo_empty)
-{
-	static const char *const hosts[] = {"198.51.100.7", "198.51.100.8"};
-	struct hf_rules *rules[2];
-	struct hf_soft_table_counts t;
-	char line[128];
-	int i, k;
-
-	for (i = 0; i < 2; i++) {
-		char text[1024];
-
-		(void)snprintf(text, sizeof(text),
-			FACTS "---\napiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\n"
-			      "metadata: {name: raw}\nspec:\n  selector: hep == 'x'\n"
-			      "  types: [Ingress]\n  doNotTrack: true\n  applyOnForward: true\n"
-			      "  ingress:\n    - {action: Allow, protocol: TCP, "
-			      "source: {nets: [%s/32]}}\n    - {action: Deny}\n",
-			hosts[i]);
-		rules[i] = make_rules(text);
-	}
-	for (i = 0; i < 6; i++) {
-		cr_assert_eq(hf_soft_publish(soft, rules[i % 2], NULL), 0);
-		for (k = 0; k < 6; k++) {
-			(void)snprintf(line, sizeof(line),
-				"src=%s dst=192.0.2.10 sport=%d dport=90 proto=tcp", hosts[k % 2],
-				100 * i + k);
-			cr_expect_eq(send_by(0, line), i % 2 == k % 2, "rules %d packet %d", i, k);
-		}
-	}
-	hf_soft_count_tables(soft, &t);
-	cr_expect_eq(t.memo_asked, 36);
-	cr_expect_eq(t.memo_known, 24, "two kinds of packets, and six tables that meet both once");
-	hf_soft_free(soft);
-	soft = NULL;
-	hf_rules_free(rules[0]);
-	hf_rules_free(rules[1]);
-}
-
 #define DEADLINE 20000 /* milliseconds; a table of three rules takes less than one */
 
 /* What the thread has built is put in force by reclaiming. */
@@ -214,6 +176,105 @@ static const struct hf_rules *reclaim_settled(void)
 		hf_soft_poll(soft, 0, now);
 	}
 	return rules ? rules : hf_soft_reclaim(soft);
+}
+
+/* Untracked policy that allows one host, and a few networks that nobody sends from. */
+static struct hf_rules *raw_rules(const char *host, int n)
+{
+	char text[4096];
+	struct hf_rules *rules;
+	int i, at;
+
+	at = snprintf(text, sizeof(text),
+		FACTS "---\napiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\n"
+		      "metadata: {name: raw}\nspec:\n  selector: hep == 'x'\n"
+		      "  types: [Ingress]\n  doNotTrack: true\n  applyOnForward: true\n"
+		      "  ingress:\n    - {action: Allow, protocol: TCP, "
+		      "source: {nets: [%s/32]}}\n",
+		host);
+	for (i = 0; i < n; i++)
+		at += snprintf(text + at, sizeof(text) - (size_t)at,
+			"    - {action: Allow, protocol: UDP, source: {nets: [10.0.%d.0/24]}}\n",
+			i);
+	(void)snprintf(text + at, sizeof(text) - (size_t)at, "    - {action: Deny}\n");
+	rules = make_rules(text);
+	return rules;
+}
+
+static const char *const hosts[] = {"198.51.100.7", "198.51.100.8"};
+
+/* By a worker of its own, that is what the counts are of. */
+static bool send_from(int host, int sport)
+{
+	char line[128];
+
+	(void)snprintf(line, sizeof(line), "src=%s dst=192.0.2.10 sport=%d dport=90 proto=tcp",
+		hosts[host], sport);
+	return send_by(0, line);
+}
+
+Test(soft, new_rules_find_the_memo_empty)
+{
+	struct hf_rules *rules[2] = {raw_rules(hosts[0], 0), raw_rules(hosts[1], 0)};
+	struct hf_soft_table_counts t;
+	int i, k;
+
+	for (i = 0; i < 6; i++) {
+		cr_assert_eq(hf_soft_publish(soft, rules[i % 2], NULL), 0);
+		for (k = 0; k < 6; k++)
+			cr_expect_eq(send_from(k % 2, 100 * i + k), i % 2 == k % 2,
+				"rules %d packet %d", i, k);
+	}
+	hf_soft_count_tables(soft, &t);
+	cr_expect_eq(t.memo_asked, 36);
+	cr_expect_eq(t.memo_known, 24, "two kinds of packets, and six tables that meet both once");
+	hf_soft_free(soft);
+	soft = NULL;
+	hf_rules_free(rules[0]);
+	hf_rules_free(rules[1]);
+}
+
+static void wait_idle(void)
+{
+	const struct timespec ms = {.tv_nsec = 1000000};
+	int i;
+
+	for (i = 0; i < DEADLINE && !hf_soft_is_idle(soft); i++) {
+		(void)nanosleep(&ms, NULL);
+		(void)hf_soft_reclaim(soft);
+		hf_soft_poll(soft, 0, now);
+	}
+	cr_assert(hf_soft_is_idle(soft));
+}
+
+/* Whether lists are used is a matter of time, and must not be one of verdicts. */
+Test(soft, lists_come_and_go_and_change_no_verdict)
+{
+	struct hf_rules *rules[2] = {raw_rules(hosts[0], 30), raw_rules(hosts[1], 29)};
+	struct hf_soft_table_counts t;
+	int i, k;
+
+	make_soft(1);
+	cr_assert_eq(hf_soft_worker_start(soft, 0), 0);
+	for (i = 0; i < 6; i++) {
+		cr_assert_eq(hf_soft_publish(soft, rules[i % 2], NULL), 0);
+		for (k = 0; k < 6; k++) {
+			if (k == 3 && i < 4)
+				wait_idle();
+			cr_expect_eq(send_from(k % 2, 100 * i + k), i % 2 == k % 2,
+				"rules %d packet %d", i, k);
+		}
+	}
+	hf_soft_count_tables(soft, &t);
+	cr_expect_geq(t.listed, 12);
+	/* The same rules on other wires have what there is. */
+	cr_assert_eq(hf_soft_publish(soft, rules[1], NULL), 0);
+	cr_expect(send_from(1, 1) && !send_from(0, 1));
+	hf_soft_worker_stop(soft, 0);
+	hf_soft_free(soft); /* also while something is being built */
+	soft = NULL;
+	hf_rules_free(rules[0]);
+	hf_rules_free(rules[1]);
 }
 
 Test(soft, new_rules_hold_while_their_table_is_built)
