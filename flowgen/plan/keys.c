@@ -224,7 +224,8 @@ static int count_ports(
 }
 
 /* Keys of a span that has come or gone. */
-static int count_dests(struct key_host *h, struct key_set *set, const struct span *span, int more)
+static int count_dests(
+	struct key_host *h, struct key_set *set, const struct key_span *span, int more)
 {
 	const struct key_path *k = &h->paths[span->path];
 	bool v6 = set->family == 6;
@@ -243,17 +244,18 @@ static int count_dests(struct key_host *h, struct key_set *set, const struct spa
 	return rc;
 }
 
-static bool same_span(const struct span *a, const struct span *b)
+static bool same_span(const struct key_span *a, const struct key_span *b)
 {
 	return same_point(&a->point, &b->point) && a->sport.hi == b->sport.hi &&
 	       a->dport.hi == b->dport.hi && a->path == b->path;
 }
 
-static int count_span(struct key_host *h, struct key_set *set, const struct span *want, int more)
+static int count_span(
+	struct key_host *h, struct key_set *set, const struct key_span *want, int more)
 {
 	uint32_t hash = hash_of(&want->point) ^ want->path;
 	struct slot *slot;
-	struct span *span;
+	struct key_span *span;
 	size_t i = hash;
 	int rc = 0;
 
@@ -286,7 +288,7 @@ int hf_key_set_count(
 	struct key_host *h, struct key_set *set, size_t path, const struct face *f, int more)
 {
 	struct hf_ports none = {0, 0};
-	struct span span = {
+	struct key_span span = {
 		.point.src = set->by & BY_SRC ? f->src : NET_NONE,
 		.point.dst = set->by & BY_DST ? f->dst : NET_NONE,
 		.sport = set->by & BY_SPORT ? f->sport : none,
@@ -328,8 +330,11 @@ size_t hf_key_set_most(const struct key_host *h, struct key_set *set)
 	for (path = 0; path < h->n_paths && !set->most_known; path++) {
 		const struct faces *faces = &h->paths[path].faces[set->family == 6];
 
-		for (i = 0; i < faces->n; i++)
-			set->most += hf_key_set_asked(h, set, path, &faces->v[i]);
+		for (i = 0; i < faces->n_of_kind[set->kind]; i++) {
+			const struct face *f = &faces->v[faces->of_kind[set->kind][i]];
+
+			set->most += hf_key_set_asked(h, set, path, f);
+		}
 	}
 	set->most_known = true;
 	return set->most < KEYS_MAX ? set->most : KEYS_MAX;
@@ -342,11 +347,17 @@ int hf_key_set_find(struct key_host *h, struct key_set *set)
 
 	if (set->state != KEYS_UNMADE)
 		return 0;
+	/* With a source they are seldom the same. */
+	if (set->by & BY_SRC)
+		rc = hf_slots_reserve(&set->slots, hf_key_set_most(h, set));
 	for (path = 0; path < h->n_paths; path++) {
 		const struct faces *faces = &h->paths[path].faces[set->family == 6];
 
-		for (i = 0; i < faces->n && rc == 0; i++)
-			rc = hf_key_set_count(h, set, path, &faces->v[i], 1);
+		for (i = 0; i < faces->n_of_kind[set->kind] && rc == 0; i++) {
+			const struct face *f = &faces->v[faces->of_kind[set->kind][i]];
+
+			rc = hf_key_set_count(h, set, path, f, 1);
+		}
 	}
 	set->state = KEYS_FOUND;
 	return rc;
@@ -488,10 +499,10 @@ static bool may_deny(const struct faces *faces, unsigned int kind)
 {
 	size_t i;
 
-	for (i = 0; i < faces->n; i++) {
-		const struct face *f = &faces->v[i];
+	for (i = 0; i < faces->n_of_kind[kind]; i++) {
+		const struct face *f = &faces->v[faces->of_kind[kind][i]];
 
-		if (f->ct & HF_CT_BIT(HF_CT_ESTABLISHED) && f->meets >> kind & 1)
+		if (f->ct & HF_CT_BIT(HF_CT_ESTABLISHED))
 			return f->fate == HF_FATE_DENY || f->any != BY_ALL ||
 			       !(f->whole >> kind & 1);
 	}

@@ -36,7 +36,7 @@ struct key {
 };
 
 /* What items ask for that take several destinations: all that do are counted as one. */
-struct span {
+struct key_span {
 	struct point point; /* dst: the net that holds the destinations */
 	struct hf_ports sport, dport;
 	uint32_t path;
@@ -60,7 +60,7 @@ struct key_set {
 	bool chosen;		     /* likewise: entry of its keys says where they are now */
 	HF_VEC(struct key) keys;
 	struct slots slots;
-	HF_VEC(struct span) spans;
+	HF_VEC(struct key_span) spans;
 	struct slots span_slots;
 };
 

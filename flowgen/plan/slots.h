@@ -21,7 +21,7 @@ struct slot {
 };
 
 struct slots {
-	size_t n, room; /* room: a power of two, or 0; at most half is taken */
+	size_t n, room; /* room: a power of two, or 0; at most three quarters are taken */
 	struct slot *v;
 };
 
@@ -46,14 +46,16 @@ static inline void hf_slots_take(struct slots *slots, struct slot *slot, uint32_
 	slots->n++;
 }
 
-/* Makes room for one more. Returns 0 or -ENOMEM. */
-static inline int hf_slots_grow(struct slots *slots)
+/* Makes room for so many in all. Returns 0 or -ENOMEM. */
+static inline int hf_slots_reserve(struct slots *slots, size_t n)
 {
-	struct slots more = {.room = slots->room ? slots->room * 4 : 64};
+	struct slots more = {.room = slots->room ? slots->room : 64};
 	size_t i, at;
 
-	if (2 * slots->n < slots->room)
+	if (slots->room && 4 * n <= 3 * slots->room)
 		return 0;
+	while (4 * n > 3 * more.room)
+		more.room *= 2;
 	more.v = malloc(more.room * sizeof(*more.v));
 	if (!more.v)
 		return -ENOMEM;
@@ -70,6 +72,12 @@ static inline int hf_slots_grow(struct slots *slots)
 	free(slots->v);
 	*slots = more;
 	return 0;
+}
+
+/* Makes room for one more. Returns 0 or -ENOMEM. */
+static inline int hf_slots_grow(struct slots *slots)
+{
+	return hf_slots_reserve(slots, slots->n + 1);
 }
 
 static inline void hf_slots_fini(struct slots *slots)

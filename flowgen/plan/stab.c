@@ -120,6 +120,29 @@ static int face_init(struct face *f, const struct item *item, const struct cube 
 	return hf_nets_add(nets, &c->dst, &f->dst);
 }
 
+static int sort_by_kind(struct faces *faces, size_t n_kinds)
+{
+	size_t i, k;
+
+	for (i = 0; i < faces->n; i++) {
+		for (k = 0; k < n_kinds; k++)
+			faces->n_of_kind[k] += faces->v[i].meets >> k & 1;
+	}
+	for (k = 0; k < n_kinds; k++) {
+		faces->of_kind[k] = malloc((faces->n_of_kind[k] + 1) * sizeof(uint32_t));
+		if (!faces->of_kind[k])
+			return -ENOMEM;
+		faces->n_of_kind[k] = 0;
+	}
+	for (i = 0; i < faces->n; i++) {
+		for (k = 0; k < n_kinds; k++) {
+			if (faces->v[i].meets >> k & 1)
+				faces->of_kind[k][faces->n_of_kind[k]++] = (uint32_t)i;
+		}
+	}
+	return 0;
+}
+
 int hf_faces_init(struct faces *faces, const struct items *items, const struct cube *kinds,
 	size_t n_kinds, struct nets *nets)
 {
@@ -132,11 +155,15 @@ int hf_faces_init(struct faces *faces, const struct items *items, const struct c
 		return -ENOMEM;
 	for (i = 0; i < items->n && rc == 0; i++)
 		rc = face_init(&faces->v[i], &items->v[i], kinds, n_kinds, nets);
-	return rc;
+	return rc == 0 ? sort_by_kind(faces, n_kinds) : rc;
 }
 
 void hf_faces_fini(struct faces *faces)
 {
+	size_t k;
+
+	for (k = 0; k < STAB_KINDS; k++)
+		free(faces->of_kind[k]);
 	free(faces->v);
 	*faces = (struct faces){0};
 }
@@ -307,6 +334,8 @@ static int add_face(struct stab *s, unsigned int kind, size_t i)
 struct stab *hf_stab_new(const struct faces *faces, const struct nets *nets, struct stab_form form)
 {
 	const unsigned int kind = form.kind, by = form.by;
+	const uint32_t *list = faces->of_kind[kind];
+	size_t n = faces->n_of_kind[kind], expect = by & BY_SRC ? n : 0;
 	struct stab *s = calloc(1, sizeof(*s));
 	size_t i;
 	int rc;
@@ -319,11 +348,10 @@ struct stab *hf_stab_new(const struct faces *faces, const struct nets *nets, str
 	s->src.id = s->dst.id = NET_NONE;
 	s->n_nodes = (by & BY_SRC) && (by & BY_DST) ? 64 : by & (BY_SRC | BY_DST) ? nets->n : 1;
 	s->nodes = calloc(s->n_nodes + 1, sizeof(*s->nodes));
-	rc = s->nodes ? hf_slots_grow(&s->slots) : -ENOMEM;
-	for (i = 0; i < faces->n && rc == 0; i++) {
-		if (faces->v[i].meets >> kind & 1)
-			rc = add_face(s, kind, i);
-	}
+	/* With sources most items are groups of their own. */
+	rc = s->nodes ? hf_slots_reserve(&s->slots, expect + 1) : -ENOMEM;
+	for (i = 0; i < n && rc == 0; i++)
+		rc = add_face(s, kind, list[i]);
 	if (rc == 0)
 		return s;
 	hf_stab_free(s);
@@ -472,11 +500,10 @@ static enum hf_fate walk(const struct faces *faces, struct stab_form form,
 	size_t i;
 
 	*ret_origin = NONE;
-	for (i = 0; i < faces->n && open; i++) {
-		const struct face *f = &faces->v[i];
+	for (i = 0; i < faces->n_of_kind[form.kind] && open; i++) {
+		const struct face *f = &faces->v[faces->of_kind[form.kind][i]];
 
-		if (!(f->ct & open) || !(f->meets >> form.kind & 1) ||
-			!covers_point(f, form.by, point, covers))
+		if (!(f->ct & open) || !covers_point(f, form.by, point, covers))
 			continue;
 		if (f->fate == HF_FATE_PUNT || (fate != HF_FATE_PUNT && f->fate != fate))
 			return HF_FATE_PUNT;

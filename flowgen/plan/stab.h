@@ -44,6 +44,9 @@ struct faces {
 	size_t n;
 	struct face *v; /* of item i of the list */
 	uint8_t seen;	/* as that of the items */
+	/* Those that have packets of a kind, in order. */
+	uint32_t *of_kind[STAB_KINDS];
+	size_t n_of_kind[STAB_KINDS];
 };
 
 /* kinds are regions that name protocols only. Returns 0 or -ENOMEM. */
