@@ -216,13 +216,14 @@ static int best_shape(struct flat *f, const struct kind *kind, struct choice *re
 struct pick {
 	const struct kind *kind;
 	struct key_set *set;
-	uint32_t key;
+	struct named_key key;
+	bool over;	/* no room: stands for all that the key stands for */
 	uint32_t place; /* among those of its kind */
 	uint64_t weight;
 };
 
 struct picks {
-	size_t n;
+	size_t n, cap;
 	struct pick *v;
 };
 
@@ -272,28 +273,38 @@ static bool kept_entry(const struct flat *f, const struct key *key, struct hf_en
 	return true;
 }
 
+/* Entry i is the key's, unless it has more. */
+static void note_entry(const struct flat *f, const struct pick *p, uint32_t i)
+{
+	struct key *key = &p->set->keys.v[p->key.key];
+	bool one = !(p->set->by & BY_SRC) || hf_alike_size(&f->keep->keys.alike, p->key.src) == 1;
+
+	key->entry = one && p->key.src == key->point.src ? i : KEY_NO_ENTRY;
+}
+
 static int emit_pick(struct builder *b, struct flat *f, const struct pick *p)
 {
-	struct key *key = &p->set->keys.v[p->key];
-	bool full = b->entries.n >= b->capacity;
+	struct key key = p->set->keys.v[p->key.key];
+	bool full = p->over || b->entries.n >= b->capacity;
 	struct hf_entry entry;
 
+	key.point.src = p->key.src;
 	if (full && !f->denies_only) {
 		/* Too many for each to be offered to the driver. */
-		if (p->set->taken[key->fate] == KEYS_TAKEN)
-			hf_build_miss(b, key->origin, HF_REASON_CAPACITY, HF_F_MAX_);
-		key->entry = KEY_NO_ENTRY;
+		if (p->set->taken[key.fate] == KEYS_TAKEN)
+			hf_build_miss(b, key.origin, HF_REASON_CAPACITY, HF_F_MAX_);
+		note_entry(f, p, KEY_NO_ENTRY);
 		return 0;
 	}
-	if (!kept_entry(f, key, &entry) && !key_entry(f, p->kind, key, p->set->by, &entry))
+	if (!kept_entry(f, &key, &entry) && !key_entry(f, p->kind, &key, p->set->by, &entry))
 		return 0;
 	if (f->denies_only && is_dropped(b, &entry))
 		return 0;
 	if (full) {
-		hf_build_miss(b, key->origin, HF_REASON_CAPACITY, HF_F_MAX_);
+		hf_build_miss(b, key.origin, HF_REASON_CAPACITY, HF_F_MAX_);
 		return 0;
 	}
-	key->entry = (uint32_t)b->entries.n;
+	note_entry(f, p, (uint32_t)b->entries.n);
 	return hf_build_entry(b, &entry);
 }
 
@@ -310,8 +321,8 @@ static int emit_picks(struct builder *b, struct flat *f, const struct picks *pic
 	return rc;
 }
 
-/* The wanted keys of a set, in order. Of the others none has an entry. */
-static int list_wanted(struct flat *f, struct key_set *set, uint32_t *keys, size_t *ret_n)
+/* The wanted keys of a set. Of the others none has an entry. */
+static size_t list_wanted(const struct flat *f, struct key_set *set, struct named_key *ret)
 {
 	size_t n = 0, i;
 
@@ -319,33 +330,85 @@ static int list_wanted(struct flat *f, struct key_set *set, uint32_t *keys, size
 		struct key *key = &set->keys.v[i];
 
 		if (key->refs && is_wanted(f, (enum hf_fate)key->fate))
-			keys[n++] = (uint32_t)i;
+			ret[n++] = (struct named_key){(uint32_t)i, key->point.src};
 		else
 			key->entry = KEY_NO_ENTRY;
 	}
-	*ret_n = n;
-	return hf_key_set_sort(&f->keep->keys, set, keys, n);
+	return n;
+}
+
+static int push_pick(const struct flat *f, struct pick pick, struct picks *picks)
+{
+	const uint64_t *weights = f->b->weights;
+
+	pick.place = (uint32_t)picks->n;
+	pick.weight = weights ? weights[pick.set->keys.v[pick.key.key].origin] : 0;
+	return hf_vec_push(picks, pick) ? -ENOMEM : 0;
+}
+
+/* Keys for the same destination and port, with all that they stand for, in order. */
+static int push_alike(const struct flat *f, struct pick pick, const uint32_t *ranks,
+	const struct named_key *keys, size_t n, struct picks *picks)
+{
+	const struct alike *alike = &f->keep->keys.alike;
+	HF_VEC(struct named_key) all = {0};
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < n && rc == 0; i++) {
+		struct named_key key = keys[i];
+
+		for (; key.src != NET_NONE && rc == 0; key.src = hf_alike_next(alike, key.src))
+			rc = hf_vec_push(&all, key) ? -ENOMEM : 0;
+	}
+	if (rc == 0)
+		rc = hf_key_set_sort(pick.set, ranks, all.v, all.n);
+	for (i = 0; i < all.n && rc == 0; i++) {
+		pick.key = all.v[i];
+		rc = push_pick(f, pick, picks);
+	}
+	hf_vec_fini(&all);
+	return rc;
+}
+
+static int push_keys(const struct flat *f, struct pick pick, const uint32_t *ranks,
+	const struct named_key *keys, size_t n, struct picks *picks)
+{
+	bool alike = pick.set->by & BY_SRC && f->keep->keys.alike.n,
+	     all = f->b->weights || f->denies_only;
+	const struct key *v = pick.set->keys.v;
+	size_t i, end;
+	int rc = 0;
+
+	for (i = 0; i < n && rc == 0; i = end) {
+		end = i + 1;
+		pick.key = keys[i];
+		pick.over = !all && picks->n >= f->b->capacity;
+		if (!alike || pick.over) {
+			rc = push_pick(f, pick, picks);
+			continue;
+		}
+		while (end < n && v[keys[end].key].point.dst == v[keys[i].key].point.dst &&
+			v[keys[end].key].point.dport == v[keys[i].key].point.dport)
+			end++;
+		rc = push_alike(f, pick, ranks, &keys[i], end - i, picks);
+	}
+	return rc;
 }
 
 static int add_picks(
 	struct flat *f, const struct kind *kind, struct key_set *set, struct picks *picks)
 {
-	uint32_t *keys = malloc((set->keys.n + 1) * sizeof(*keys));
-	const uint64_t *weights = f->b->weights;
-	struct pick *v;
-	size_t n = 0, i;
-	int rc = keys ? list_wanted(f, set, keys, &n) : -ENOMEM;
+	struct named_key *keys = malloc((set->keys.n + 1) * sizeof(*keys));
+	uint32_t *ranks = hf_key_ranks(&f->keep->keys, kind->family);
+	size_t n = keys ? list_wanted(f, set, keys) : 0;
+	int rc = keys && ranks ? hf_key_set_sort(set, ranks, keys, n) : -ENOMEM;
 
-	v = rc == 0 ? reallocarray(picks->v, picks->n + n + 1, sizeof(*v)) : NULL;
-	if (v)
-		picks->v = v;
-	for (i = 0; v && i < n; i++) {
-		uint64_t weight = weights ? weights[set->keys.v[keys[i]].origin] : 0;
-
-		v[picks->n++] = (struct pick){kind, set, keys[i], (uint32_t)i, weight};
-	}
+	if (rc == 0)
+		rc = push_keys(f, (struct pick){.kind = kind, .set = set}, ranks, keys, n, picks);
+	free(ranks);
 	free(keys);
-	return v ? 0 : -ENOMEM;
+	return rc;
 }
 
 /* What keys know of their entries holds as long as their set is chosen. */

@@ -158,23 +158,17 @@ static int follow_sets(struct key_host *h, const struct changes *c)
 	return rc;
 }
 
-/* The lists of the host, instead of those before, which are given back. */
-static int exchange(struct key_host *h, const struct sight_host *host, struct faces *old)
+/* Sizes of keys may have changed without any item of theirs. */
+static void recount(struct key_host *h)
 {
-	struct cube kinds[N_KINDS];
-	size_t v6, i;
-	int rc = 0;
+	size_t v6, kind, by;
 
-	for (v6 = 0; v6 < 2 && rc == 0; v6++) {
-		hf_key_kinds(v6 ? 6 : 4, kinds);
-		for (i = 0; i < h->n_paths && rc == 0; i++) {
-			old[2 * i + v6] = h->paths[i].faces[v6];
-			rc = hf_faces_init(&h->paths[i].faces[v6], &host->paths[i].items[v6], kinds,
-				N_KINDS, &h->nets);
+	for (v6 = 0; v6 < 2; v6++) {
+		for (kind = 0; kind < N_KINDS; kind++) {
+			for (by = 1; by <= BY_ALL; by++)
+				hf_key_set_recount(h, &h->sets[v6][kind][by]);
 		}
 	}
-	h->host = host;
-	return rc;
 }
 
 static bool same_facts(const struct key_host *h, const struct hf_rules *rules)
@@ -213,6 +207,7 @@ static bool same_paths(const struct key_host *h, const struct sight_host *host)
 
 int hf_key_host_follow(struct key_host *h, const struct sight_host *host)
 {
+	struct alike was = h->alike;
 	struct changes *changes;
 	struct faces *old;
 	size_t i;
@@ -222,7 +217,15 @@ int hf_key_host_follow(struct key_host *h, const struct sight_host *host)
 		return 1;
 	changes = calloc(1, sizeof(*changes));
 	old = calloc(2 * h->n_paths + 1, sizeof(*old));
-	rc = changes && old ? exchange(h, host, old) : -ENOMEM;
+	for (i = 0; old && i < 2 * h->n_paths; i++) {
+		old[i] = h->paths[i / 2].faces[i % 2];
+		h->paths[i / 2].faces[i % 2] = (struct faces){0};
+	}
+	h->alike = (struct alike){0};
+	rc = changes && old ? hf_key_host_lists(h, host) : -ENOMEM;
+	if (rc == 0 && (was.n || h->alike.n))
+		recount(h);
+	hf_alike_fini(&was);
 	for (i = 0; i < 2 * h->n_paths && rc == 0; i++) {
 		if (!compare(changes, i % 2, i / 2, &old[i], &h->paths[i / 2].faces[i % 2]))
 			rc = 1;

@@ -76,11 +76,34 @@ static void init_sets(struct key_host *h)
 	}
 }
 
+int hf_key_host_lists(struct key_host *h, const struct sight_host *host)
+{
+	struct faces **lists = calloc(2 * h->n_paths + 1, sizeof(struct faces *));
+	struct cube kinds[N_KINDS];
+	size_t n = 0, i, f;
+	int rc = lists ? 0 : -ENOMEM;
+
+	h->host = host;
+	for (f = 0; f < 2 && rc == 0; f++) {
+		hf_key_kinds(f ? 6 : 4, kinds);
+		for (i = 0; i < h->n_paths && rc == 0; i++) {
+			lists[n++] = &h->paths[i].faces[f];
+			rc = hf_faces_init(&h->paths[i].faces[f], &host->paths[i].items[f], kinds,
+				N_KINDS, &h->nets);
+		}
+	}
+	if (rc == 0)
+		rc = hf_alike_init(&h->alike, lists, n, &h->nets);
+	for (i = 0; i < n && rc == 0; i++)
+		rc = hf_faces_sort(lists[i], N_KINDS);
+	free(lists);
+	return rc;
+}
+
 int hf_key_host_init(struct key_host *h, const struct sight_host *host)
 {
-	struct cube kinds[N_KINDS];
-	size_t i, f;
-	int rc = 0;
+	size_t i;
+	int rc;
 
 	*h = (struct key_host){.host = host};
 	init_sets(h);
@@ -89,17 +112,15 @@ int hf_key_host_init(struct key_host *h, const struct sight_host *host)
 		return -ENOMEM;
 	h->n_paths = host->n_paths;
 	rc = copy_facts(h);
-	for (f = 0; f < 2 && rc == 0; f++) {
-		hf_key_kinds(f ? 6 : 4, kinds);
-		for (i = 0; i < host->n_paths && rc == 0; i++) {
-			h->paths[i].class = host->paths[i].class;
-			h->paths[i].out = host->paths[i].out;
-			rc = hf_faces_init(&h->paths[i].faces[f], &host->paths[i].items[f], kinds,
-				N_KINDS, &h->nets);
-			if (rc == 0)
-				rc = list_dests(h, i, f);
-		}
+	for (i = 0; i < host->n_paths && rc == 0; i++) {
+		h->paths[i].class = host->paths[i].class;
+		h->paths[i].out = host->paths[i].out;
+		rc = list_dests(h, i, 0);
+		if (rc == 0)
+			rc = list_dests(h, i, 1);
 	}
+	if (rc == 0)
+		rc = hf_key_host_lists(h, host);
 	h->n_nets = h->nets.n;
 	return rc;
 }
@@ -129,6 +150,7 @@ void hf_key_host_fini(struct key_host *h)
 	free(h->paths);
 	free(h->dests);
 	free(h->dnats);
+	hf_alike_fini(&h->alike);
 	hf_nets_fini(&h->nets);
 	*h = (struct key_host){0};
 }
@@ -163,16 +185,22 @@ static uint32_t hash_of(const struct point *p)
 	return (uint32_t)hf_hash_mix(addrs, (uint64_t)p->sport << 16 | p->dport);
 }
 
-static void key_gone(struct key_set *set, struct key *key)
+/* How many keys it stands for. */
+static size_t key_size(const struct key_host *h, const struct key_set *set, const struct key *key)
+{
+	return set->by & BY_SRC ? hf_alike_size(&h->alike, key->point.src) : 1;
+}
+
+static void key_gone(const struct key_host *h, struct key_set *set, struct key *key)
 {
 	if (key->fate != HF_FATE_PUNT)
-		set->n_fate[key->fate]--;
+		set->n_fate[key->fate] -= key_size(h, set, key);
 	key->fate = HF_FATE_PUNT;
 	set->n_dead++;
 }
 
 /* One item more, or less, that asks for a key. */
-static int count_key(struct key_set *set, const struct point *p, int more)
+static int count_key(const struct key_host *h, struct key_set *set, const struct point *p, int more)
 {
 	uint32_t hash = hash_of(p);
 	struct slot *slot;
@@ -203,12 +231,12 @@ static int count_key(struct key_set *set, const struct point *p, int more)
 	}
 	key->refs += (uint32_t)more;
 	if (key->refs == 0)
-		key_gone(set, key);
+		key_gone(h, set, key);
 	return 0;
 }
 
-static int count_ports(
-	struct key_set *set, struct point p, struct hf_ports sport, struct hf_ports dport, int more)
+static int count_ports(const struct key_host *h, struct key_set *set, struct point p,
+	struct hf_ports sport, struct hf_ports dport, int more)
 {
 	uint32_t s, d;
 	int rc = 0;
@@ -217,7 +245,7 @@ static int count_ports(
 		for (d = dport.lo; d <= dport.hi && rc == 0; d++) {
 			p.sport = (uint16_t)s;
 			p.dport = (uint16_t)d;
-			rc = count_key(set, &p, more);
+			rc = count_key(h, set, &p, more);
 		}
 	}
 	return rc;
@@ -239,7 +267,7 @@ static int count_dests(
 		if (!hf_prefix_covers(&h->nets.v[span->point.dst], dest))
 			continue;
 		p.dst = k->dests[v6][i];
-		rc = count_ports(set, p, span->sport, span->dport, more);
+		rc = count_ports(h, set, p, span->sport, span->dport, more);
 	}
 	return rc;
 }
@@ -299,7 +327,7 @@ int hf_key_set_count(
 	if (!asks(f, set))
 		return 0;
 	if (!(set->by & BY_DST) || f->few & BY_DST)
-		return count_ports(set, span.point, span.sport, span.dport, more);
+		return count_ports(h, set, span.point, span.sport, span.dport, more);
 	span.point.sport = span.sport.lo;
 	span.point.dport = span.dport.lo;
 	return count_span(h, set, &span, more);
@@ -318,6 +346,19 @@ size_t hf_key_set_asked(
 		n *= f->dport.hi - f->dport.lo + 1u;
 	if (set->by & BY_DST && !(f->few & BY_DST))
 		n *= h->paths[path].n_dests[set->family == 6];
+	if (set->by & BY_SRC)
+		n *= hf_alike_size(&h->alike, f->src);
+	return n;
+}
+
+static size_t count_live(const struct key_host *h, const struct key_set *set)
+{
+	size_t n = 0, i;
+
+	if (!h->alike.n)
+		return set->keys.n - set->n_dead;
+	for (i = 0; i < set->keys.n; i++)
+		n += set->keys.v[i].refs ? key_size(h, set, &set->keys.v[i]) : 0;
 	return n;
 }
 
@@ -326,7 +367,7 @@ size_t hf_key_set_most(const struct key_host *h, struct key_set *set)
 	size_t path, i;
 
 	if (set->state != KEYS_UNMADE)
-		return set->keys.n - set->n_dead;
+		return count_live(h, set);
 	for (path = 0; path < h->n_paths && !set->most_known; path++) {
 		const struct faces *faces = &h->paths[path].faces[set->family == 6];
 
@@ -337,19 +378,36 @@ size_t hf_key_set_most(const struct key_host *h, struct key_set *set)
 		}
 	}
 	set->most_known = true;
-	return set->most < KEYS_MAX ? set->most : KEYS_MAX;
+	return set->most;
+}
+
+void hf_key_set_recount(const struct key_host *h, struct key_set *set)
+{
+	size_t i;
+
+	memset(set->n_fate, 0, sizeof(set->n_fate));
+	for (i = 0; i < set->keys.n; i++) {
+		const struct key *key = &set->keys.v[i];
+
+		if (key->refs && key->fate != HF_FATE_PUNT)
+			set->n_fate[key->fate] += key_size(h, set, key);
+	}
+	set->most = 0;
+	set->most_known = false;
 }
 
 int hf_key_set_find(struct key_host *h, struct key_set *set)
 {
-	size_t path, i;
+	size_t path, i, n = 0;
 	int rc = 0;
 
 	if (set->state != KEYS_UNMADE)
 		return 0;
+	for (path = 0; path < h->n_paths; path++)
+		n += h->paths[path].faces[set->family == 6].n_of_kind[set->kind];
 	/* With a source they are seldom the same. */
 	if (set->by & BY_SRC)
-		rc = hf_slots_reserve(&set->slots, hf_key_set_most(h, set));
+		rc = hf_slots_reserve(&set->slots, n < KEYS_MAX ? n : KEYS_MAX);
 	for (path = 0; path < h->n_paths; path++) {
 		const struct faces *faces = &h->paths[path].faces[set->family == 6];
 
@@ -425,12 +483,14 @@ static enum hf_fate judge(const struct judges *j, const struct point *p, uint32_
 
 static void judge_key(const struct judges *j, struct key_set *set, struct key *key)
 {
+	size_t n = key_size(j->h, set, key);
+
 	if (key->fate != HF_FATE_PUNT)
-		set->n_fate[key->fate]--;
+		set->n_fate[key->fate] -= n;
 	key->fate = (uint8_t)judge(j, &key->point, &key->origin);
 	key->fresh = false;
 	if (key->fate != HF_FATE_PUNT)
-		set->n_fate[key->fate]++;
+		set->n_fate[key->fate] += n;
 }
 
 static int judges_init(struct judges *j, bool stabs)
@@ -524,7 +584,7 @@ bool hf_key_set_may_deny(const struct key_host *h, const struct key_set *set)
 struct place {
 	uint64_t high;
 	uint32_t low;
-	uint32_t key;
+	struct named_key key;
 };
 
 static int place_cmp(const void *a, const void *b)
@@ -548,10 +608,9 @@ static uint32_t word_of(const struct hf_addr *a)
 	return (uint32_t)a->b[0] << 24 | (uint32_t)a->b[1] << 16 | (uint32_t)a->b[2] << 8 | a->b[3];
 }
 
-/* Of each net of a family a number that sorts as its address does. The caller frees it; NULL: out
- * of memory. */
-static uint32_t *rank_nets(const struct nets *nets, uint8_t family)
+uint32_t *hf_key_ranks(const struct key_host *h, uint8_t family)
 {
+	const struct nets *nets = &h->nets;
 	uint32_t *ranks = malloc((nets->n + 1) * sizeof(*ranks));
 	uint32_t *order = malloc((nets->n + 1) * sizeof(*order));
 	size_t n = 0, i;
@@ -574,37 +633,33 @@ static uint32_t *rank_nets(const struct nets *nets, uint8_t family)
 	return ranks;
 }
 
-static struct place place_of(const struct point *p, const uint32_t *ranks)
+static struct place place_of(
+	const struct key_set *set, const uint32_t *ranks, const struct named_key *key)
 {
-	uint32_t src = p->src == NET_NONE ? 0 : ranks[p->src];
+	const struct point *p = &set->keys.v[key->key].point;
+	uint32_t src = key->src == NET_NONE ? 0 : ranks[key->src];
 	uint64_t dst = p->dst == NET_NONE ? 0 : ranks[p->dst];
 
 	return (struct place){
 		.high = dst << 32 | (uint64_t)p->dport << 16 | src >> 16,
 		.low = src << 16 | p->sport,
+		.key = *key,
 	};
 }
 
-int hf_key_set_sort(const struct key_host *h, const struct key_set *set, uint32_t *keys, size_t n)
+int hf_key_set_sort(
+	const struct key_set *set, const uint32_t *ranks, struct named_key *keys, size_t n)
 {
-	struct place *places;
-	uint32_t *ranks;
+	struct place *places = malloc((n + 1) * sizeof(*places));
 	size_t i;
 
-	if (n == 0)
-		return 0;
-	ranks = rank_nets(&h->nets, set->family);
-	places = malloc(n * sizeof(*places));
-	for (i = 0; ranks && places && i < n; i++) {
-		places[i] = place_of(&set->keys.v[keys[i]].point, ranks);
-		places[i].key = keys[i];
-	}
-	if (ranks && places)
-		qsort(places, n, sizeof(*places), place_cmp);
-	for (i = 0; ranks && places && i < n; i++)
+	if (!places)
+		return -ENOMEM;
+	for (i = 0; i < n; i++)
+		places[i] = place_of(set, ranks, &keys[i]);
+	qsort(places, n, sizeof(*places), place_cmp);
+	for (i = 0; i < n; i++)
 		keys[i] = places[i].key;
-	i = ranks && places;
-	free(ranks);
 	free(places);
-	return i ? 0 : -ENOMEM;
+	return 0;
 }

@@ -8,6 +8,8 @@
  * judged by the lists of all paths that a packet of it may take. Sets are made when they are asked
  * for.
  *
+ * Of sources that no list tells apart one stands for all (alike.h): a key of it is as many.
+ *
  * A key is there as long as some item asks for it. So when items change, what is asked for less or
  * more is known without looking at the others, and only keys that meet a changed item are judged
  * again (follow.c).
@@ -15,6 +17,7 @@
 
 #pragma once
 
+#include "alike.h"
 #include "sight.h"
 #include "stab.h"
 
@@ -55,7 +58,7 @@ struct key_set {
 	size_t most; /* keys that items ask for, one by one; once it is known */
 	bool most_known;
 	size_t n_dead;		     /* without refs */
-	size_t n_fate[HF_FATE_JUMP]; /* of those with refs */
+	size_t n_fate[HF_FATE_JUMP]; /* of those with refs, as many as they stand for */
 	uint8_t taken[HF_FATE_JUMP]; /* enum key_taken: for who uses them, by the fate */
 	bool chosen;		     /* likewise: entry of its keys says where they are now */
 	HF_VEC(struct key) keys;
@@ -81,6 +84,7 @@ struct key_host {
 	struct hf_dnat *dnats; /* backends are not looked at */
 	struct nets nets;
 	size_t n_nets; /* when it was new */
+	struct alike alike;
 	size_t n_paths;
 	struct key_path *paths;
 	struct key_set sets[2][N_KINDS][BY_ALL + 1];
@@ -101,20 +105,30 @@ int hf_key_host_follow(struct key_host *h, const struct sight_host *host);
 void hf_key_host_forget_taken(struct key_host *h);
 
 struct key_set *hf_key_set(struct key_host *h, uint8_t family, unsigned int kind, unsigned int by);
-/* At least as many as there are keys in the set, up to KEYS_MAX, without making it. */
+/* At least as many as there are keys in the set, without making it. */
 size_t hf_key_set_most(const struct key_host *h, struct key_set *set);
 /* Finds the keys, and gives them fates and origins. Return 0 or -ENOMEM. */
 int hf_key_set_find(struct key_host *h, struct key_set *set);
 int hf_key_set_judge(struct key_host *h, struct key_set *set);
 /* Whether a key of it may be denied at all. */
 bool hf_key_set_may_deny(const struct key_host *h, const struct key_set *set);
-/*
- * The n keys of these numbers are sorted by destination, its port, source, its port. Returns 0 or
- * -ENOMEM.
- */
-int hf_key_set_sort(const struct key_host *h, const struct key_set *set, uint32_t *keys, size_t n);
+/* A key, for the source that it says or for one that is alike. */
+struct named_key {
+	uint32_t key;
+	uint32_t src;
+};
+/* Of each net of a family a number that sorts as its address does. The caller frees it; NULL: out
+ * of memory. */
+uint32_t *hf_key_ranks(const struct key_host *h, uint8_t family);
+/* Sorts by destination, its port, source, its port. Returns 0 or -ENOMEM. */
+int hf_key_set_sort(
+	const struct key_set *set, const uint32_t *ranks, struct named_key *keys, size_t n);
 
-/* Of follow.c: one item more (1) or less (-1), and judging only some keys, of these numbers. */
+/* Of follow.c: the lists of a host, instead of those before, which are the caller's to free. */
+int hf_key_host_lists(struct key_host *h, const struct sight_host *host);
+/* After sources have become, or are no longer, alike. */
+void hf_key_set_recount(const struct key_host *h, struct key_set *set);
+/* One item more (1) or less (-1), and judging only some keys, of these numbers. */
 int hf_key_set_count(
 	struct key_host *h, struct key_set *set, size_t path, const struct face *f, int more);
 int hf_key_set_judge_some(struct key_host *h, struct key_set *set, const uint32_t *keys, size_t n);

@@ -120,7 +120,22 @@ static int face_init(struct face *f, const struct item *item, const struct cube 
 	return hf_nets_add(nets, &c->dst, &f->dst);
 }
 
-static int sort_by_kind(struct faces *faces, size_t n_kinds)
+int hf_faces_init(struct faces *faces, const struct items *items, const struct cube *kinds,
+	size_t n_kinds, struct nets *nets)
+{
+	size_t i;
+	int rc = 0;
+
+	*faces = (struct faces){.n = items->n, .seen = items->seen};
+	faces->v = malloc((items->n + 1) * sizeof(*faces->v));
+	if (!faces->v)
+		return -ENOMEM;
+	for (i = 0; i < items->n && rc == 0; i++)
+		rc = face_init(&faces->v[i], &items->v[i], kinds, n_kinds, nets);
+	return rc;
+}
+
+int hf_faces_sort(struct faces *faces, size_t n_kinds)
 {
 	size_t i, k;
 
@@ -141,21 +156,6 @@ static int sort_by_kind(struct faces *faces, size_t n_kinds)
 		}
 	}
 	return 0;
-}
-
-int hf_faces_init(struct faces *faces, const struct items *items, const struct cube *kinds,
-	size_t n_kinds, struct nets *nets)
-{
-	size_t i;
-	int rc = 0;
-
-	*faces = (struct faces){.n = items->n, .seen = items->seen};
-	faces->v = malloc((items->n + 1) * sizeof(*faces->v));
-	if (!faces->v)
-		return -ENOMEM;
-	for (i = 0; i < items->n && rc == 0; i++)
-		rc = face_init(&faces->v[i], &items->v[i], kinds, n_kinds, nets);
-	return rc == 0 ? sort_by_kind(faces, n_kinds) : rc;
 }
 
 void hf_faces_fini(struct faces *faces)

@@ -49,9 +49,11 @@ struct faces {
 	size_t n_of_kind[STAB_KINDS];
 };
 
-/* kinds are regions that name protocols only. Returns 0 or -ENOMEM. */
+/* kinds are regions that name protocols only. of_kind is made by hf_faces_sort(), when no face is
+ * to be taken out any more. Return 0 or -ENOMEM. */
 int hf_faces_init(struct faces *faces, const struct items *items, const struct cube *kinds,
 	size_t n_kinds, struct nets *nets);
+int hf_faces_sort(struct faces *faces, size_t n_kinds);
 void hf_faces_fini(struct faces *faces);
 
 struct point {

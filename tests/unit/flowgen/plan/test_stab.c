@@ -61,6 +61,7 @@ static size_t compare(struct hf_rand *rand, const struct items *items, uint8_t f
 	hf_protos_only(kinds[0].proto, 17);
 	hf_protos_only(kinds[1].proto, 6);
 	cr_assert_eq(hf_faces_init(&faces, items, kinds, 2, &nets), 0);
+	cr_assert_eq(hf_faces_sort(&faces, 2), 0);
 	stab = hf_stab_new(&faces, &nets, form);
 	cr_assert_not_null(stab);
 	for (i = 0; i < N_REGIONS; i++) {
