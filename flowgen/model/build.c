@@ -2,6 +2,8 @@
 
 #include "model/build.h"
 
+#include <hepflow/base/id.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -134,12 +136,17 @@ static int find_facts(struct hf_build *b)
 static int freeze(struct hf_build *b)
 {
 	struct hf_model *m = b->m;
+	uint64_t *ids = hf_arena_calloc(b->arena, b->sets.n, sizeof(*ids));
+	size_t i;
 
 	m->n_sets = b->sets.n;
 	m->sets = hf_arena_dup(b->arena, b->sets.v, b->sets.n * sizeof(*b->sets.v));
+	m->set_ids = ids;
+	for (i = 0; i < b->sets.n && ids; i++)
+		ids[i] = hf_id_new();
 	m->n_warnings = b->warnings.n;
 	m->warnings = hf_arena_dup(b->arena, b->warnings.v, b->warnings.n * sizeof(char *));
-	return m->sets && m->warnings ? 0 : hf_build_oom(b);
+	return m->sets && ids && m->warnings ? 0 : hf_build_oom(b);
 }
 
 static int run(struct hf_build *b, const struct hf_model_opts *opts)

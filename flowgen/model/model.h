@@ -203,6 +203,7 @@ struct hf_model {
 	const struct hf_dnat *dnats;
 	size_t n_sets;
 	const struct hf_set *sets;
+	const uint64_t *set_ids; /* of the same id: the same set, and the same memory */
 	size_t n_warnings;
 	const char *const *warnings;
 };

@@ -8,7 +8,6 @@
 
 #include <hepflow/base/arena.h>
 #include <hepflow/base/hash.h>
-#include <hepflow/base/id.h>
 
 #include <uthash.h>
 
@@ -16,8 +15,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SET_NAME_MAX 120 /* of a list of nets: for people, so the rest is cut */
 
 struct memo {
 	struct memo_key key;
@@ -28,6 +25,7 @@ struct memo {
 struct origin_memo {
 	const char *text;
 	uint32_t origin;
+	uint32_t turn; /* that used it last */
 	UT_hash_handle hh;
 };
 
@@ -57,165 +55,55 @@ uint32_t hf_add_memo(struct build *b, const struct memo_key *key, uint32_t block
 
 uint32_t hf_add_origin(struct build *b, const char *text)
 {
+	struct hf_notes *n = b->notes;
 	struct origin_memo *m;
 	struct origin o = {0};
 
-	HASH_FIND_STR(b->origin_memo, text, m);
-	if (m)
+	HASH_FIND_STR(n->origin_memo, text, m);
+	if (m) {
+		m->turn = n->turn;
 		return m->origin;
-	m = hf_arena_alloc(b->tmp, sizeof(*m));
-	o.text = hf_arena_strdup(b->rules->arena, text);
-	if (!m || !o.text || hf_vec_push(&b->origins, o) < 0) {
+	}
+	m = hf_arena_alloc(n->pool, sizeof(*m));
+	o.text = hf_arena_strdup(n->pool, text);
+	if (!m || !o.text || hf_vec_push(&n->origins, o) < 0) {
 		b->rc = -ENOMEM;
 		return 0;
 	}
 	m->text = o.text;
-	m->origin = (uint32_t)b->origins.n - 1;
-	HASH_ADD_KEYPTR(hh, b->origin_memo, m->text, strlen(m->text), m);
+	m->turn = n->turn;
+	m->origin = (uint32_t)n->origins.n - 1;
+	HASH_ADD_KEYPTR(hh, n->origin_memo, m->text, strlen(m->text), m);
+	n->origins_changed = true;
 	return m->origin;
+}
+
+void hf_forget_origins(struct hf_notes *n)
+{
+	struct origin_memo *m, *next;
+
+	for (m = n->origin_memo; m; m = next) {
+		next = m->hh.next;
+		if (m->turn == n->turn)
+			continue;
+		HASH_DEL(n->origin_memo, m);
+		n->origins.v[m->origin] = (struct origin){.text = ""};
+		n->origins_changed = true;
+	}
+}
+
+void hf_clear_origin_memo(struct hf_notes *notes)
+{
+	HASH_CLEAR(hh, notes->origin_memo);
 }
 
 void *hf_keep(struct build *b, const void *data, size_t size)
 {
-	void *p = hf_arena_dup(b->rules->arena, data, size);
+	void *p = hf_arena_dup(b->arena, data, size);
 
 	if (!p)
 		b->rc = -ENOMEM;
 	return p;
-}
-
-static int prefix_cmp(const void *a, const void *b)
-{
-	return hf_prefix_cmp(a, b);
-}
-
-/* Whether they are as a set has them: sorted, none covers another. */
-static bool is_normal(const struct hf_prefix *nets, size_t n)
-{
-	size_t i;
-
-	for (i = 1; i < n; i++) {
-		if (hf_prefix_cmp(&nets[i - 1], &nets[i]) >= 0 ||
-			hf_prefix_covers(&nets[i - 1], &nets[i]))
-			return false;
-	}
-	return true;
-}
-
-/* Sorts, and drops what another net covers: it stands right behind the covering one. */
-static size_t normalize(struct hf_prefix *nets, size_t n)
-{
-	size_t i, kept = 0;
-
-	qsort(nets, n, sizeof(*nets), prefix_cmp);
-	for (i = 0; i < n; i++) {
-		if (kept == 0 || !hf_prefix_covers(&nets[kept - 1], &nets[i]))
-			nets[kept++] = nets[i];
-	}
-	return kept;
-}
-
-static const char *nets_name(struct build *b, const struct hf_prefix *nets, size_t n)
-{
-	char name[SET_NAME_MAX + HF_ADDRSTR_SIZE + 1] = "";
-	size_t i, len = 0;
-
-	for (i = 0; i < n && len < SET_NAME_MAX; i++) {
-		if (i)
-			name[len++] = ',';
-		len += strlen(hf_prefix_print(&nets[i], name + len));
-	}
-	if (i < n) {
-		memcpy(name + SET_NAME_MAX, ",...", 5);
-		len = SET_NAME_MAX + 4;
-	}
-	return hf_keep(b, name, len + 1);
-}
-
-/* The nets as a set has them, in tmp or as they are; *n is what is left of them. */
-static const struct hf_prefix *set_nets(struct build *b, const struct hf_prefix *nets, size_t *n)
-{
-	struct hf_prefix *copy;
-
-	if (is_normal(nets, *n))
-		return nets;
-	copy = hf_arena_dup(b->tmp, nets, *n * sizeof(*nets));
-	if (copy)
-		*n = normalize(copy, *n);
-	return copy;
-}
-
-static bool has_nets(const struct hf_set *set, const struct hf_prefix *nets, size_t n)
-{
-	return set->n_nets == n && memcmp(set->nets, nets, n * sizeof(*nets)) == 0;
-}
-
-/* Where the set with these nets is, or would be. There must be a free slot. */
-static struct set_slot *find_slot(
-	const struct build *b, uint32_t hash, const struct hf_prefix *nets, size_t n)
-{
-	size_t mask = b->set_slots.size - 1, i;
-
-	for (i = hash & mask;; i = (i + 1) & mask) {
-		struct set_slot *slot = &b->set_slots.v[i];
-
-		if (slot->set == UINT32_MAX ||
-			(slot->hash == hash && has_nets(&b->sets.v[slot->set], nets, n)))
-			return slot;
-	}
-}
-
-/* Room for one more, at most half of the slots being used. */
-static int grow_slots(struct build *b)
-{
-	struct set_slots old = b->set_slots, *s = &b->set_slots;
-	size_t i, k;
-
-	if (s->n * 2 < s->size)
-		return 0;
-	s->size = old.size ? old.size * 2 : 64;
-	s->v = malloc(s->size * sizeof(*s->v));
-	if (!s->v) {
-		*s = old;
-		return -ENOMEM;
-	}
-	memset(s->v, 0xff, s->size * sizeof(*s->v));
-	for (i = 0; i < old.size; i++) {
-		for (k = old.v[i].hash & (s->size - 1); s->v[k].set != UINT32_MAX;)
-			k = (k + 1) & (s->size - 1);
-		if (old.v[i].set != UINT32_MAX)
-			s->v[k] = old.v[i];
-	}
-	free(old.v);
-	return 0;
-}
-
-/* name NULL: the nets themselves. The same nets are one set, whatever their name. */
-uint32_t hf_add_net_set(
-	struct build *b, const char *name, const struct hf_prefix *nets, size_t n_nets)
-{
-	struct hf_set set = {.n_nets = n_nets};
-	struct set_slot *slot;
-	uint32_t hash;
-
-	nets = set_nets(b, nets, &set.n_nets);
-	if (!nets || grow_slots(b) < 0) {
-		b->rc = -ENOMEM;
-		return 0;
-	}
-	hash = hf_hash(nets, set.n_nets * sizeof(*nets));
-	slot = find_slot(b, hash, nets, set.n_nets);
-	if (slot->set != UINT32_MAX)
-		return slot->set;
-	set.nets = hf_keep(b, nets, set.n_nets * sizeof(*nets));
-	set.name = name ? hf_keep(b, name, strlen(name) + 1) : nets_name(b, nets, set.n_nets);
-	if (!set.nets || !set.name || hf_vec_push(&b->sets, set) < 0) {
-		b->rc = -ENOMEM;
-		return 0;
-	}
-	*slot = (struct set_slot){hash, (uint32_t)b->sets.n - 1};
-	b->set_slots.n++;
-	return slot->set;
 }
 
 void hf_match_addr(struct build *b, struct hf_match *m, bool dst, uint32_t set)
@@ -309,24 +197,44 @@ static size_t cut(const rule_vec *v)
 	return 0;
 }
 
+/* Puts the rules that stay into tmp. */
+static size_t drop_covered(struct build *b, const rule_vec *v, size_t n, struct hf_rule **ret)
+{
+	const struct hf_rule **at = hf_arena_calloc(b->tmp, n, sizeof(*at));
+	bool *covered = hf_arena_calloc(b->tmp, n, sizeof(*covered));
+	struct hf_rule *kept = hf_arena_calloc(b->tmp, n, sizeof(*kept));
+	size_t i, n_kept = 0;
+
+	if (!at || !covered || !kept) {
+		b->rc = -ENOMEM;
+		return 0;
+	}
+	for (i = 0; i < n; i++)
+		at[i] = &v->v[i];
+	hf_find_covered(b, at, n, covered);
+	for (i = 0; i < n; i++) {
+		if (!covered[i])
+			kept[n_kept++] = v->v[i];
+	}
+	*ret = kept;
+	return n_kept;
+}
+
 uint32_t hf_finish_block(struct build *b, rule_vec *take_v, const char *name)
 {
-	size_t n = hf_drop_covered(b, take_v->v, cut(take_v));
-	struct hf_block block = {.name = name, .n_rules = (uint32_t)n, .n_pieces = 1};
-	const struct hf_piece piece = {hf_id_new(), 0, (uint32_t)n};
+	struct hf_rule *rules = NULL;
+	size_t n = b->rc == 0 ? drop_covered(b, take_v, cut(take_v), &rules) : 0;
+	struct draft draft = {.name = name, .n_rules = (uint32_t)n, .rules = rules};
 	uint32_t index = 0;
 
-	if (b->rc == 0 && n == 1 && take_v->v[0].op == HF_OP_GOTO &&
-		take_v->v[0].origin == NO_ORIGIN) {
-		index = take_v->v[0].target;
+	if (b->rc == 0 && n == 1 && rules[0].op == HF_OP_GOTO && rules[0].origin == NO_ORIGIN) {
+		index = rules[0].target;
 	} else if (b->rc == 0) {
 		assert(n > 0);
-		block.rules = hf_keep(b, take_v->v, n * sizeof(*take_v->v));
-		block.pieces = hf_keep(b, &piece, sizeof(piece));
-		if (!name || !block.rules || !block.pieces || hf_vec_push(&b->blocks, block) < 0)
+		if (!name || hf_vec_push(&b->drafts, draft) < 0)
 			b->rc = -ENOMEM;
 		else
-			index = (uint32_t)b->blocks.n - 1;
+			index = (uint32_t)b->drafts.n - 1;
 	}
 	hf_vec_fini(take_v);
 	return index;
@@ -335,6 +243,4 @@ uint32_t hf_finish_block(struct build *b, rule_vec *take_v, const char *name)
 void hf_free_memos(struct build *b)
 {
 	HASH_CLEAR(hh, b->memo);
-	free(b->set_slots.v);
-	HASH_CLEAR(hh, b->origin_memo);
 }

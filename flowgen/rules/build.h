@@ -13,6 +13,7 @@
 
 #pragma once
 
+#include "notes.h"
 #include "table.h"
 
 #include "model/model.h"
@@ -25,8 +26,6 @@
 
 struct hf_arena;
 struct memo;
-struct list_memo;
-struct origin_memo;
 struct twin;
 
 #define NO_ORIGIN  0	      /* of the jumps between chains: the empty text */
@@ -39,14 +38,6 @@ enum how {
 	HOW_LOOP,  /* a verdict, unless service loop prevention knows better */
 	HOW_OUT, /* accepted; the chains of the leaving interface at target decide if there are any
 		  */
-};
-
-/* Where a packet goes on. All 32 bits wide, so that it can be part of a hash key. */
-struct cont {
-	uint32_t how;
-	uint32_t verdict;
-	uint32_t target;
-	uint32_t origin;
 };
 
 /* Where a chain leads: accepted, nothing matched, and accepted for being part of a connection. */
@@ -63,42 +54,33 @@ enum chain_flag {
 	CHAIN_AGAIN = 1 << 3,	/* the host talks to itself and this is the way in */
 };
 
-struct origin {
-	const char *text;
-	const char *place; /* the model's, or NULL */
-	bool policy;	   /* of a policy rule */
-	bool live;	   /* some packet may reach it */
-	const char *dead;  /* why its match is empty, or NULL */
-};
+typedef HF_VEC(struct hf_rule) rule_vec;
 
-/* Sets of nets by their nets, open addressing; set UINT32_MAX: a free slot. */
-struct set_slots {
-	size_t n, size; /* size: 0, or a power of two and more than n */
-	struct set_slot {
-		uint32_t hash;
-		uint32_t set;
-	} * v;
+/* A block on its way: a stack, or rules in tmp. */
+struct draft {
+	const char *name;
+	uint32_t n_rules;
+	const struct hf_rule *rules;
+	struct stack *stack;
 };
 
 struct build {
 	const struct hf_model *model;
+	const struct hf_rules *previous; /* the notes are of, or NULL */
+	struct hf_notes *notes;
 	struct hf_rules *rules;
 	struct hf_arena *tmp;
+	struct hf_arena *arena; /* of conditions: tmp, or the pool while a list is made */
+	number_vec *named;	/* takes the sets that rules name while a source is rendered */
 	int rc;
 	size_t n_rules;
-	size_t n_compared;    /* by hf_drop_covered() */
+	size_t n_compared;    /* by hf_find_covered() */
 	const char *too_many; /* place of the policy rule at the limit */
-	HF_VEC(struct hf_block) blocks;
-	HF_VEC(struct hf_set) sets;
-	HF_VEC(struct origin) origins;
+	number_vec loose_sets;
+	HF_VEC(struct draft) drafts;
 	struct memo *memo;
-	struct list_memo *lists;
-	struct set_slots set_slots;
-	struct origin_memo *origin_memo;
 	struct twin *twins;
 };
-
-typedef HF_VEC(struct hf_rule) rule_vec;
 
 enum memo_kind {
 	MEMO_CHAIN,
@@ -121,13 +103,12 @@ struct memo_key {
 	struct conts conts;
 };
 
-/* blocks.c: blocks, sets, origins */
+/* blocks.c: blocks, origins */
 void hf_free_memos(struct build *b);
 bool hf_find_memo(struct build *b, const struct memo_key *key, uint32_t *ret_block);
 uint32_t hf_add_memo(struct build *b, const struct memo_key *key, uint32_t block);
 uint32_t hf_add_origin(struct build *b, const char *text);
-uint32_t hf_add_net_set(
-	struct build *b, const char *name, const struct hf_prefix *nets, size_t n_nets);
+/* In b->arena. */
 void *hf_keep(struct build *b, const void *data, size_t size);
 /* Adds a rule that does what cont says; own is the origin of the rule itself. */
 void hf_emit(struct build *b, rule_vec *v, const struct hf_match *match, struct cont cont,
@@ -146,21 +127,27 @@ void hf_match_port(
 	struct build *b, struct hf_match *m, bool dst, const struct hf_ports *ranges, size_t n);
 void hf_match_proto(struct hf_match *m, uint8_t proto);
 
-/* cover.c: leaves out rules that one rule in front of them covers; how many stay. */
-size_t hf_drop_covered(struct build *b, struct hf_rule *v, size_t n);
+/* netsets.c: sets of nets that rules have written out. The set's number. */
+uint32_t hf_add_net_set(
+	struct build *b, const char *name, const struct hf_prefix *nets, size_t n_nets);
+/* The number here of a set of the model. */
+uint32_t hf_set_number(const struct build *b, uint32_t model_set);
 
-/* match.c: the rules of a policy or profile as matches, made once for all that have them */
+/*
+ * cover.c: rules that one rule in front of them covers. ret has room for a mark for each; the last
+ * rule never is.
+ */
+void hf_find_covered(struct build *b, const struct hf_rule *const *v, size_t n, bool *ret_covered);
+bool hf_match_covers(
+	const struct hf_set *sets, const struct hf_match *outer, const struct hf_match *inner);
+
+/* match.c: the rules of a policy or profile as matches, made once a turn for all that have them */
 struct rendered {
 	const char *dead; /* why no packet matches, or NULL */
 	struct hf_match match;
 };
-struct rendered_list {
-	uint32_t origin; /* of the first; the others' follow */
-	const struct rendered *v;
-};
-/* On failure sets b->rc; v is NULL then. */
-struct rendered_list hf_render(struct build *b, const struct hf_model_rules *rules, bool wire);
-void hf_free_matches(struct build *b);
+/* In the pool, or else anywhere. On failure sets b->rc, and NULL. */
+const struct rendered *hf_render(struct build *b, struct source *source, bool wire, bool pool);
 
 /* twin.c: hf_find_twins() once; hf_first_twin() is the endpoint that stands for ep, itself for NULL
  */
@@ -191,5 +178,20 @@ void hf_build_paths(struct build *b);
 /* The block for a continuation that first looks at more (HOW_ENCAP and the like). */
 uint32_t hf_build_carry(struct build *b, struct cont cont, uint32_t origin);
 
-/* finish.c: leaves out what no path leads to, puts blocks in order. 0 or -ENOMEM. */
+/* host_facts.c: into the table; the id is given when the paths have their blocks. 0 or -ENOMEM */
+int hf_copy_facts(struct build *b);
+void hf_number_facts(struct build *b);
+
+/* stack.c */
+bool hf_same_match(const struct hf_match *a, const struct hf_match *b);
+
+/* place.c: the arrays of one block; those of the former table when they say the same */
+int hf_place_draft(struct build *b, const struct draft *draft, const uint32_t *number, size_t at);
+
+/*
+ * finish.c: leaves out what no path leads to, puts blocks in order. 0, -ENOMEM, or -EAGAIN when
+ * blocks have other numbers than lists of the former table were made for.
+ */
 int hf_finish_table(struct build *b);
+/* texts.c: origins, places, dead rules */
+int hf_place_texts(struct build *b);

@@ -93,15 +93,17 @@ static void emit_rules(const struct chain *c, rule_vec *v, const struct hf_model
 	const struct cont deny = hf_decide(HF_VERDICT_DENY, OWN_ORIGIN);
 	struct hf_rule log = {.op = HF_OP_LOG, .offload = offload};
 	struct build *b = c->b;
-	struct rendered_list list = hf_render(b, rules, c->flags & CHAIN_WIRE);
+	struct source *source = rules->n ? hf_find_source(b, rules) : NULL;
+	const struct rendered *list =
+		source ? hf_render(b, source, c->flags & CHAIN_WIRE, false) : NULL;
 	size_t i;
 
-	for (i = 0; i < rules->n && b->rc == 0; i++) {
+	for (i = 0; list && i < rules->n && b->rc == 0; i++) {
 		const struct hf_model_rule *r = &rules->v[i];
-		const struct rendered *m = &list.v[i];
-		uint32_t own = list.origin + (uint32_t)i;
+		const struct rendered *m = &list[i];
+		uint32_t own = source->origin + (uint32_t)i;
 
-		b->origins.v[own].dead = m->dead;
+		b->notes->origins.v[own].dead = m->dead;
 		if (m->dead)
 			continue;
 		switch (r->action) {
@@ -204,18 +206,55 @@ static uint32_t build_end(const struct chain *c)
 	return hf_add_memo(c->b, &key, hf_finish_block(c->b, &v, name_block(c, "end")));
 }
 
+/* Whether lists of rules can lead there without blocks of their own. */
+static bool is_plain(const struct cont *cont)
+{
+	return cont->how == HOW_VERDICT || cont->how == HOW_GOTO;
+}
+
+/* The policies of a tier, and what becomes of packets that none of them decides. */
+static uint32_t build_stack(const struct chain *c, const struct hf_model_tier *tier,
+	struct cont pass, const struct hf_rule *last)
+{
+	const struct hf_model_policies *policies = policies_of(c, tier);
+	struct list key = {.wire = c->flags & CHAIN_WIRE, .accept = c->conts->accept, .pass = pass};
+	struct stack_draft d;
+	size_t i;
+
+	hf_stack_begin(c->b, &d);
+	for (i = 0; i < policies->n; i++) {
+		key.offload = wish(&policies->v[i], c->ep);
+		if (!policies->v[i].staged)
+			hf_stack_add(c->b, &d, &policies->v[i].rules, &key);
+	}
+	return hf_stack_finish(c->b, &d, last, name_block(c, tier->name));
+}
+
+/* The same where every rule that accepts has a block of its own. */
+static uint32_t build_loose(const struct chain *c, const struct hf_model_tier *tier,
+	struct cont pass, const struct hf_rule *last)
+{
+	const struct hf_model_policies *policies = policies_of(c, tier);
+	rule_vec v = {0};
+	size_t i;
+
+	for (i = 0; i < policies->n; i++) {
+		if (!policies->v[i].staged)
+			emit_rules(
+				c, &v, &policies->v[i].rules, wish(&policies->v[i], c->ep), pass);
+	}
+	hf_emit_rule(c->b, &v, last);
+	return hf_finish_block(c->b, &v, name_block(c, tier->name));
+}
+
 static uint32_t build_tier(const struct chain *c, size_t from)
 {
-	size_t at = next_tier(c, from), i;
+	size_t at = next_tier(c, from);
 	struct memo_key key = make_key(c, MEMO_TIER, at);
-	const struct cont deny = hf_decide(HF_VERDICT_DENY, OWN_ORIGIN);
-	const struct hf_match all = HF_MATCH_ALL;
-	const struct hf_model_policies *policies;
+	struct hf_rule last = {.match = HF_MATCH_ALL, .offload = c->ep->offload};
 	const struct hf_model_tier *tier;
 	struct cont next;
-	rule_vec v = {0};
 	uint32_t block;
-	bool drops;
 
 	if (at == c->ep->tiers[c->chain].n)
 		return build_end(c);
@@ -223,17 +262,14 @@ static uint32_t build_tier(const struct chain *c, size_t from)
 		return block;
 	next = hf_go_to(build_tier(c, at + 1));
 	tier = &c->ep->tiers[c->chain].v[at];
-	policies = policies_of(c, tier);
-	drops = (c->chain == HF_CHAIN_NORMAL || c->chain == HF_CHAIN_FORWARD) &&
-		!tier->default_pass;
-	for (i = 0; i < policies->n; i++) {
-		if (!policies->v[i].staged)
-			emit_rules(
-				c, &v, &policies->v[i].rules, wish(&policies->v[i], c->ep), next);
+	last.origin = hf_add_origin(c->b, tier->origin);
+	if ((c->chain != HF_CHAIN_NORMAL && c->chain != HF_CHAIN_FORWARD) || tier->default_pass) {
+		last.op = HF_OP_GOTO;
+		last.target = next.target;
 	}
-	hf_emit(c->b, &v, &all, drops ? deny : next, hf_add_origin(c->b, tier->origin),
-		c->ep->offload);
-	return hf_add_memo(c->b, &key, hf_finish_block(c->b, &v, name_block(c, tier->name)));
+	block = is_plain(&c->conts->accept) ? build_stack(c, tier, next, &last)
+					    : build_loose(c, tier, next, &last);
+	return hf_add_memo(c->b, &key, block);
 }
 
 /* docs/semantics.md 1.1: failsafe ports are accepted even where policy only has no objection. */

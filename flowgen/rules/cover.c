@@ -2,7 +2,8 @@
 
 /*
  * Rules of a block that no packet reaches, because one rule in front takes all that they could
- * match: they are left out, and reported as dead where they live nowhere else.
+ * match: they are left out, and reported as dead where they live nowhere else. What covers a rule
+ * covers all that this one covers, so it makes no difference whether the one in front stays.
  *
  * Only one rule at a time is looked at: what several take together is not found. Rules are filed
  * under one of their addresses, so that only those are compared that may cover; many that name no
@@ -66,14 +67,14 @@ static bool set_within(const struct hf_set *inner, const struct hf_set *outer)
 	return true;
 }
 
-static bool addr_implies(
-	const struct build *b, const struct hf_addr_cond *inner, const struct hf_addr_cond *outer)
+static bool addr_implies(const struct hf_set *sets, const struct hf_addr_cond *inner,
+	const struct hf_addr_cond *outer)
 {
 	if (inner->dst != outer->dst || inner->negate != outer->negate)
 		return false;
 	if (inner->set == outer->set)
 		return true;
-	return !inner->negate && set_within(&b->sets.v[inner->set], &b->sets.v[outer->set]);
+	return !inner->negate && set_within(&sets[inner->set], &sets[outer->set]);
 }
 
 static bool icmp_implies(const struct hf_icmp_cond *inner, const struct hf_icmp_cond *outer)
@@ -102,8 +103,8 @@ static bool cheap_covers(const struct hf_match *outer, const struct hf_match *in
 }
 
 /* Is every condition of outer one that inner has, or has more of? */
-static bool covers(
-	const struct build *b, const struct hf_match *outer, const struct hf_match *inner)
+bool hf_match_covers(
+	const struct hf_set *sets, const struct hf_match *outer, const struct hf_match *inner)
 {
 	size_t i, k;
 
@@ -111,7 +112,7 @@ static bool covers(
 		return false;
 	for (i = 0; i < outer->n_addr; i++) {
 		for (k = 0; k < inner->n_addr; k++) {
-			if (addr_implies(b, &inner->addr[k], &outer->addr[i]))
+			if (addr_implies(sets, &inner->addr[k], &outer->addr[i]))
 				break;
 		}
 		if (k == inner->n_addr)
@@ -178,7 +179,7 @@ static uint32_t hash_cond(const struct hf_addr_cond *c)
 
 static const struct hf_prefix *only_net(const struct build *b, const struct hf_addr_cond *c)
 {
-	const struct hf_set *set = &b->sets.v[c->set];
+	const struct hf_set *set = &b->notes->sets.v[c->set];
 
 	return c->negate || set->n_nets != 1 ? NULL : &set->nets[0];
 }
@@ -200,24 +201,24 @@ static void put_file(const struct build *b, struct files *f, const struct hf_mat
 }
 
 /* Is one of the list's rules there that covers m? */
-static bool list_covers(struct build *b, const struct hf_rule *v, const struct files *f,
+static bool list_covers(struct build *b, const struct hf_rule *const *v, const struct files *f,
 	uint32_t slot, const struct hf_match *m)
 {
 	uint32_t at;
 
 	for (at = f->slots[slot]; at && b->n_compared < COMPARISONS_MAX; at = f->next[at - 1]) {
 		b->n_compared++;
-		if (covers(b, &v[at - 1].match, m))
+		if (hf_match_covers(b->notes->sets.v, &v[at - 1]->match, m))
 			return true;
 	}
 	return false;
 }
 
 /* What covers all nets of the condition covers the first one. */
-static bool nets_cover(struct build *b, const struct hf_rule *v, const struct files *f,
+static bool nets_cover(struct build *b, const struct hf_rule *const *v, const struct files *f,
 	const struct hf_addr_cond *c, const struct hf_match *m)
 {
-	const struct hf_set *set = &b->sets.v[c->set];
+	const struct hf_set *set = &b->notes->sets.v[c->set];
 	const struct hf_prefix *net = set->nets;
 	unsigned int w;
 	uint64_t lens;
@@ -239,8 +240,8 @@ static bool nets_cover(struct build *b, const struct hf_rule *v, const struct fi
 	return false;
 }
 
-static bool is_covered(
-	struct build *b, const struct hf_rule *v, const struct files *f, const struct hf_match *m)
+static bool is_covered(struct build *b, const struct hf_rule *const *v, const struct files *f,
+	const struct hf_match *m)
 {
 	size_t i;
 
@@ -266,24 +267,19 @@ static int files_init(struct build *b, struct files *f, size_t n)
 	return b->rc;
 }
 
-size_t hf_drop_covered(struct build *b, struct hf_rule *v, size_t n)
+void hf_find_covered(struct build *b, const struct hf_rule *const *v, size_t n, bool *ret_covered)
 {
 	struct files f = {0};
-	size_t i, kept = 0;
+	size_t i;
 
 	if (b->rc == 0 && n > 1 && files_init(b, &f, n) == 0) {
 		for (i = 0; i < n; i++) {
 			/* The last one makes the block total, whatever stands before it. */
-			if (i + 1 < n && is_covered(b, v, &f, &v[i].match))
-				continue;
-			v[kept] = v[i];
-			if (v[kept].op != HF_OP_LOG)
-				put_file(b, &f, &v[kept].match, (uint32_t)kept);
-			kept++;
+			ret_covered[i] = i + 1 < n && is_covered(b, v, &f, &v[i]->match);
+			if (!ret_covered[i] && v[i]->op != HF_OP_LOG)
+				put_file(b, &f, &v[i]->match, (uint32_t)i);
 		}
-		n = kept;
 	}
 	free(f.slots);
 	free(f.next);
-	return n;
 }

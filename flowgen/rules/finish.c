@@ -3,132 +3,165 @@
 #include "build.h"
 
 #include <hepflow/base/arena.h>
-#include <hepflow/base/id.h>
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+static void reach(const struct cont *cont, uint32_t *number)
+{
+	if (cont->how == HOW_GOTO)
+		number[cont->target] = 0;
+}
+
+static void reach_rule(const struct hf_rule *r, uint32_t *number)
+{
+	if (r->op == HF_OP_GOTO)
+		number[r->target] = 0;
+}
+
+/* Marks the drafts that this one leads to. */
+static void reach_from(const struct draft *d, uint32_t *number)
+{
+	size_t i;
+
+	for (i = 0; i < d->n_rules; i++)
+		reach_rule(&d->rules[i], number);
+	for (i = 0; d->stack && i < d->stack->n_segs; i++) {
+		const struct seg *seg = &d->stack->segs[i];
+
+		if (seg->gotos & SEG_ACCEPT)
+			reach(&seg->list->accept, number);
+		if (seg->gotos & SEG_PASS)
+			reach(&seg->list->pass, number);
+	}
+	if (d->stack && d->stack->has_last)
+		reach_rule(&d->stack->last, number);
+}
+
 /*
- * Blocks were finished before those that go to them, so one pass from the last to the first finds
- * all that a path leads to. number[i] becomes the place of block i, or UINT32_MAX.
+ * Drafts were finished before those that go to them, so one pass from the last to the first finds
+ * all that a path leads to. number[i] becomes the block of draft i, or UINT32_MAX.
  */
-static uint32_t number_blocks(struct build *b, uint32_t *number)
+static uint32_t number_drafts(struct build *b, uint32_t *number)
 {
 	const struct hf_rules *r = b->rules;
 	uint32_t n = 0;
-	size_t i, k;
+	size_t i;
 
-	for (i = 0; i < b->blocks.n; i++)
+	for (i = 0; i < b->drafts.n; i++)
 		number[i] = UINT32_MAX;
 	for (i = 0; i < r->n_paths; i++)
 		number[r->paths[i].block] = 0;
-	for (i = b->blocks.n; i-- > 0;) {
-		const struct hf_block *block = &b->blocks.v[i];
-
+	for (i = b->drafts.n; i-- > 0;) {
 		if (number[i] == UINT32_MAX)
 			continue;
 		number[i] = n++;
-		for (k = 0; k < block->n_rules; k++) {
-			b->origins.v[block->rules[k].origin].live = true;
-			if (block->rules[k].op == HF_OP_GOTO)
-				number[block->rules[k].target] = 0;
-		}
+		reach_from(&b->drafts.v[i], number);
 	}
 	return n;
+}
+
+/* Rules of no list, which are made anew each time. */
+static void count_loose(struct build *b, const struct draft *d)
+{
+	struct hf_notes *n = b->notes;
+	uint32_t i;
+
+	for (i = 0; i < d->n_rules; i++) {
+		uint32_t origin = d->rules[i].origin;
+
+		if (!n->origins.v[origin].policy)
+			continue;
+		n->origins.v[origin].live++;
+		if (hf_vec_push(&n->loose_origins, origin) < 0)
+			b->rc = -ENOMEM;
+	}
+}
+
+/* Where policy rules live. */
+static void count_live(struct build *b, const uint32_t *number)
+{
+	struct hf_notes *n = b->notes;
+	size_t i, k;
+
+	for (i = 0; i < n->loose_origins.n; i++)
+		n->origins.v[n->loose_origins.v[i]].live--;
+	n->origins_changed |= n->loose_origins.n > 0;
+	n->loose_origins.n = 0;
+	for (i = 0; i < b->drafts.n; i++) {
+		const struct draft *d = &b->drafts.v[i];
+
+		if (number[i] != UINT32_MAX)
+			count_loose(b, d);
+		for (k = 0; d->stack && k < d->stack->n_segs; k++)
+			hf_seg_count(b, &d->stack->segs[k], number[i] != UINT32_MAX);
+	}
+	n->origins_changed |= n->loose_origins.n > 0;
 }
 
 static int place_blocks(struct build *b, const uint32_t *number, uint32_t n)
 {
 	struct hf_rules *r = b->rules;
-	size_t i, k;
+	size_t i;
+	int rc = 0;
 
 	r->blocks = hf_arena_calloc(r->arena, n, sizeof(*r->blocks));
-	if (!r->blocks)
+	r->block_arenas = hf_arena_calloc(r->arena, n, sizeof(*r->block_arenas));
+	if (!r->blocks || !r->block_arenas)
 		return -ENOMEM;
-	for (i = 0; i < b->blocks.n; i++) {
-		struct hf_rule *rules = (struct hf_rule *)b->blocks.v[i].rules;
+	r->n_blocks = n;
+	for (i = 0; i < b->drafts.n && rc == 0; i++) {
+		struct draft *d = &b->drafts.v[i];
 
-		if (number[i] == UINT32_MAX)
-			continue;
-		for (k = 0; k < b->blocks.v[i].n_rules; k++) {
-			if (rules[k].op == HF_OP_GOTO)
-				rules[k].target = number[rules[k].target];
-		}
-		r->blocks[number[i]] = b->blocks.v[i];
+		if (number[i] != UINT32_MAX)
+			rc = hf_place_draft(b, d, number, number[i]);
+		if (d->stack)
+			d->stack->number = number[i];
 	}
 	for (i = 0; i < r->n_paths; i++)
 		r->paths[i].block = number[r->paths[i].block];
-	r->n_blocks = n;
-	return 0;
+	return rc;
 }
 
-static int dead_cmp(const void *pa, const void *pb)
+/* Arrays that are the former table's when nothing in them has changed. */
+static int place_sets(struct build *b)
 {
-	const struct hf_dead *a = pa, *b = pb;
-
-	return strcmp(a->origin, b->origin);
-}
-
-static int place_origins(struct build *b)
-{
+	const struct hf_notes *n = b->notes;
 	struct hf_rules *r = b->rules;
-	const char **origins = hf_arena_calloc(r->arena, b->origins.n, sizeof(*origins));
-	const char **places = hf_arena_calloc(r->arena, b->origins.n, sizeof(*places));
-	struct hf_dead *dead = hf_arena_calloc(r->arena, b->origins.n, sizeof(*dead));
-	size_t i;
 
-	if (!origins || !places || !dead)
-		return -ENOMEM;
-	for (i = 0; i < b->origins.n; i++) {
-		const struct origin *o = &b->origins.v[i];
-
-		origins[i] = o->text;
-		places[i] = o->place ? o->place : "";
-		if (o->policy && !o->live)
-			dead[r->n_dead++] = (struct hf_dead){
-				.origin = o->text,
-				.place = places[i],
-				.reason = o->dead ? o->dead : "shadowed",
-			};
+	if (!n->sets_changed && b->previous) {
+		r->listed = b->previous->listed;
+		r->sets = b->previous->sets;
+		r->set_ids = b->previous->set_ids;
+		r->n_sets = b->previous->n_sets;
+		return hf_arena_keep(r->arena, r->listed);
 	}
-	if (r->n_dead)
-		qsort(dead, r->n_dead, sizeof(*dead), dead_cmp);
-	r->dead = dead;
-	r->origins = origins;
-	r->places = places;
-	r->n_origins = b->origins.n;
-	return 0;
-}
-
-static int number_sets(struct build *b)
-{
-	uint64_t *ids = hf_arena_calloc(b->rules->arena, b->sets.n, sizeof(*ids));
-	size_t i;
-
-	if (!ids)
+	r->listed = hf_arena_new_small(n->sets.n * sizeof(*r->sets));
+	if (!r->listed || hf_arena_keep(r->arena, r->listed) < 0) {
+		hf_arena_free(r->listed);
 		return -ENOMEM;
-	for (i = 0; i < b->sets.n; i++)
-		ids[i] = hf_id_new();
-	b->rules->set_ids = ids;
-	return 0;
+	}
+	hf_arena_free(r->listed); /* the table has it */
+	r->sets = hf_arena_dup(r->listed, n->sets.v, n->sets.n * sizeof(*n->sets.v));
+	r->set_ids = hf_arena_dup(r->listed, n->set_ids.v, n->sets.n * sizeof(*n->set_ids.v));
+	r->n_sets = n->sets.n;
+	return r->sets && r->set_ids ? 0 : -ENOMEM;
 }
 
 int hf_finish_table(struct build *b)
 {
-	struct hf_rules *r = b->rules;
-	uint32_t *number = hf_arena_calloc(b->tmp, b->blocks.n, sizeof(*number));
+	uint32_t *number = hf_arena_calloc(b->tmp, b->drafts.n, sizeof(*number));
 	int rc;
 
 	if (!number)
 		return -ENOMEM;
-	rc = place_blocks(b, number, number_blocks(b, number));
-	if (rc == 0)
-		rc = place_origins(b);
-	if (rc == 0)
-		rc = number_sets(b);
-	r->facts_id = hf_id_new();
-	r->sets = hf_keep(b, b->sets.v, b->sets.n * sizeof(*b->sets.v));
-	r->n_sets = b->sets.n;
-	return rc < 0 ? rc : b->rc;
+	rc = place_blocks(b, number, number_drafts(b, number));
+	if (rc < 0)
+		return rc;
+	hf_number_facts(b);
+	count_live(b, number);
+	hf_notes_end(b);
+	rc = b->rc < 0 ? b->rc : hf_place_texts(b);
+	return rc < 0 ? rc : place_sets(b);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
+#include "notes.h"
 #include "table.h"
 
 #include <hepflow/base/arena.h>
@@ -44,13 +45,16 @@ static bool same_run(const struct hf_dest *a, const struct hf_dest *b)
 static int index_dests(struct hf_rules *rules)
 {
 	struct hf_dest_run *run = NULL;
+	bool sorted = true;
 	size_t i, n = 0;
 
-	if (rules->n_dests)
+	for (i = 1; i < rules->n_dests; i++)
+		sorted &= dest_cmp(&rules->dests[i - 1], &rules->dests[i]) < 0;
+	if (!sorted)
 		qsort(rules->dests, rules->n_dests, sizeof(*rules->dests), dest_cmp);
 	for (i = 0; i < rules->n_dests; i++)
 		n += i == 0 || !same_run(&rules->dests[i], &rules->dests[i - 1]);
-	rules->runs = hf_arena_calloc(rules->arena, n, sizeof(*rules->runs));
+	rules->runs = hf_arena_calloc(rules->facts, n, sizeof(*rules->runs));
 	if (!rules->runs)
 		return -ENOMEM;
 	for (i = 0; i < rules->n_dests; i++) {
@@ -73,7 +77,7 @@ int hf_rules_index(struct hf_rules *rules)
 	if (rc < 0)
 		return rc;
 	rules->dnat_order =
-		hf_arena_calloc(rules->arena, rules->n_dnats, sizeof(*rules->dnat_order));
+		hf_arena_calloc(rules->facts, rules->n_dnats, sizeof(*rules->dnat_order));
 	if (!rules->dnat_order)
 		return -ENOMEM;
 	for (i = 0; i < rules->n_dnats; i++)
@@ -280,6 +284,7 @@ void hf_rules_free(struct hf_rules *rules)
 {
 	if (!rules)
 		return;
+	hf_notes_free(rules->notes);
 	hf_arena_free(rules->arena);
 	free(rules);
 }

@@ -1,31 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
-#define HASH_NONFATAL_OOM	 1
-#define uthash_nonfatal_oom(elt) (b->rc = -ENOMEM)
-#define HASH_FUNCTION		 HF_HASH_UTHASH
-
 #include "build.h"
 
 #include <hepflow/base/arena.h>
-#include <hepflow/base/hash.h>
-
-#include <uthash.h>
 
 #include <errno.h>
 #include <string.h>
 
 #define MAX_CONDS 8 /* four kinds of address criteria, two sides; ports and services are fewer */
 
-/* By where the rules stand: policies of many endpoints have them in common. */
-struct list_memo {
-	const struct hf_model_rule *rules;
-	uint32_t origin;
-	const struct rendered *v[2]; /* on the wire or not; NULL: not asked for yet */
-	UT_hash_handle hh;
-};
-
 /* A match while its conditions are collected. */
-struct draft {
+struct match_draft {
 	struct build *b;
 	struct hf_match m;
 	const char *dead;
@@ -34,9 +19,9 @@ struct draft {
 	struct hf_icmp_cond icmp[2];
 };
 
-static const struct hf_set *set_at(const struct draft *d, uint32_t set)
+static const struct hf_set *set_at(const struct match_draft *d, uint32_t set)
 {
-	return &d->b->sets.v[set];
+	return &d->b->notes->sets.v[set];
 }
 
 static bool set_has_family(const struct hf_set *set, uint8_t family)
@@ -94,10 +79,18 @@ static unsigned int rule_families(const struct hf_model_rule *r)
 	return f;
 }
 
-static void add_addr(struct draft *d, bool dst, bool negate, uint32_t set)
+/* For whoever has to know when one of them changes. */
+static void name_set(struct match_draft *d, uint32_t set)
+{
+	if (d->b->named && hf_vec_push(d->b->named, set) < 0)
+		d->b->rc = -ENOMEM;
+}
+
+static void add_addr(struct match_draft *d, bool dst, bool negate, uint32_t set)
 {
 	bool empty = !set_has_family(set_at(d, set), d->m.family);
 
+	name_set(d, set);
 	if (empty && negate)
 		return;
 	if (empty)
@@ -106,7 +99,8 @@ static void add_addr(struct draft *d, bool dst, bool negate, uint32_t set)
 }
 
 /* Only the nets of the family the rule is for. */
-static void add_nets(struct draft *d, bool dst, bool negate, const struct hf_prefix *nets, size_t n)
+static void add_nets(
+	struct match_draft *d, bool dst, bool negate, const struct hf_prefix *nets, size_t n)
 {
 	struct hf_prefix *some;
 	size_t i, kept = 0;
@@ -129,7 +123,8 @@ static void add_nets(struct draft *d, bool dst, bool negate, const struct hf_pre
 	add_addr(d, dst, negate, hf_add_net_set(d->b, NULL, some, kept));
 }
 
-static void add_ports(struct draft *d, bool dst, bool negate, const struct hf_model_ports *ports)
+static void add_ports(
+	struct match_draft *d, bool dst, bool negate, const struct hf_model_ports *ports)
 {
 	struct hf_port_cond cond = {.dst = dst, .negate = negate};
 	uint32_t *sets;
@@ -137,14 +132,17 @@ static void add_ports(struct draft *d, bool dst, bool negate, const struct hf_mo
 
 	if (ports->n_ranges == 0 && ports->n_sets == 0)
 		return;
-	sets = hf_arena_calloc(d->b->rules->arena, ports->n_sets, sizeof(*sets));
+	sets = hf_arena_calloc(d->b->arena, ports->n_sets, sizeof(*sets));
 	if (!sets) {
 		d->b->rc = -ENOMEM;
 		return;
 	}
 	for (i = 0; i < ports->n_sets; i++) {
-		if (members_have(set_at(d, ports->sets[i]), d->m.family, d->m.proto))
-			sets[cond.n_sets++] = ports->sets[i];
+		uint32_t set = hf_set_number(d->b, ports->sets[i]);
+
+		name_set(d, set);
+		if (members_have(set_at(d, set), d->m.family, d->m.proto))
+			sets[cond.n_sets++] = set;
 	}
 	cond.sets = sets;
 	cond.n_ranges = (uint16_t)ports->n_ranges;
@@ -157,23 +155,23 @@ static void add_ports(struct draft *d, bool dst, bool negate, const struct hf_mo
 	d->port[d->m.n_port++] = cond;
 }
 
-static void add_side(struct draft *d, bool dst, const struct hf_model_side *side)
+static void add_side(struct match_draft *d, bool dst, const struct hf_model_side *side)
 {
 	const struct hf_model_ports service = {.n_sets = 1, .sets = &side->service};
 
 	add_nets(d, dst, false, side->nets, side->n_nets);
 	add_nets(d, dst, true, side->not_nets, side->n_not_nets);
 	if (side->set != HF_NO_SET)
-		add_addr(d, dst, false, side->set);
+		add_addr(d, dst, false, hf_set_number(d->b, side->set));
 	if (side->not_set != HF_NO_SET)
-		add_addr(d, dst, true, side->not_set);
+		add_addr(d, dst, true, hf_set_number(d->b, side->not_set));
 	add_ports(d, dst, false, &side->ports);
 	add_ports(d, dst, true, &side->not_ports);
 	if (side->service != HF_NO_SET)
 		add_ports(d, dst, false, &service);
 }
 
-static void add_protos(struct draft *d, const struct hf_model_rule *r)
+static void add_protos(struct match_draft *d, const struct hf_model_rule *r)
 {
 	if (r->has_proto)
 		hf_match_proto(&d->m, r->proto);
@@ -182,7 +180,7 @@ static void add_protos(struct draft *d, const struct hf_model_rule *r)
 }
 
 /* Types need ICMP in IPv4 and ICMPv6 in IPv6, negated or not (docs/semantics.md 11.1). */
-static void add_icmp(struct draft *d, const struct hf_model_icmp *icmp, bool negate)
+static void add_icmp(struct match_draft *d, const struct hf_model_icmp *icmp, bool negate)
 {
 	struct hf_match either = {0};
 	size_t i;
@@ -201,7 +199,7 @@ static void add_icmp(struct draft *d, const struct hf_model_icmp *icmp, bool neg
 		.code = icmp->code};
 }
 
-static void draft_rule(struct draft *d, const struct hf_model_rule *r, bool wire)
+static void draft_rule(struct match_draft *d, const struct hf_model_rule *r, bool wire)
 {
 	unsigned int families = rule_families(r);
 	uint16_t i;
@@ -231,7 +229,7 @@ static void draft_rule(struct draft *d, const struct hf_model_rule *r, bool wire
 static void render(
 	struct build *b, const struct hf_model_rule *rule, bool wire, struct rendered *ret)
 {
-	struct draft d = {.b = b};
+	struct match_draft d = {.b = b};
 
 	draft_rule(&d, rule, wire);
 	d.m.addr = hf_keep(b, d.addr, d.m.n_addr * sizeof(d.addr[0]));
@@ -241,53 +239,42 @@ static void render(
 	ret->match = d.m;
 }
 
-/* A list's origins are its own, so they need no looking up. */
-static struct list_memo *find_list(struct build *b, const struct hf_model_rules *rules)
+static bool keep_named(struct build *b, struct source *source, const number_vec *named)
 {
-	struct list_memo *memo;
 	size_t i;
 
-	HASH_FIND_PTR(b->lists, &rules->v, memo);
-	if (memo)
-		return memo;
-	memo = hf_arena_alloc(b->tmp, sizeof(*memo));
-	if (!memo) {
-		b->rc = -ENOMEM;
-		return NULL;
-	}
-	memo->rules = rules->v;
-	memo->origin = (uint32_t)b->origins.n;
-	for (i = 0; i < rules->n; i++) {
-		struct origin o = {.text = rules->v[i].origin, .place = rules->v[i].place};
-
-		o.policy = true;
-		if (hf_vec_push(&b->origins, o) < 0)
-			b->rc = -ENOMEM;
-	}
-	HASH_ADD_PTR(b->lists, rules, memo);
-	return memo;
+	source->sets = hf_arena_dup(b->notes->pool, named->v, named->n * sizeof(*named->v));
+	source->n_sets = (uint32_t)named->n;
+	for (i = 0; i < named->n; i++)
+		b->notes->set_uses.v[named->v[i]]++;
+	return source->sets;
 }
 
-struct rendered_list hf_render(struct build *b, const struct hf_model_rules *rules, bool wire)
+const struct rendered *hf_render(struct build *b, struct source *source, bool wire, bool pool)
 {
-	struct list_memo *memo = find_list(b, rules);
+	struct hf_arena *arena = b->arena;
 	struct rendered *v;
+	number_vec named = {0};
 	size_t i;
 
-	if (memo && !memo->v[wire]) {
-		v = hf_arena_calloc(b->tmp, rules->n, sizeof(*v));
-		if (!v)
-			b->rc = -ENOMEM;
-		for (i = 0; i < rules->n && b->rc == 0; i++)
-			render(b, &rules->v[i], wire, &v[i]);
-		memo->v[wire] = v;
-	}
-	if (b->rc < 0)
-		return (struct rendered_list){0};
-	return (struct rendered_list){memo->origin, memo->v[wire]};
-}
-
-void hf_free_matches(struct build *b)
-{
-	HASH_CLEAR(hh, b->lists);
+	if (source->rendered_turn != b->notes->turn)
+		source->rendered[0] = source->rendered[1] = NULL;
+	source->rendered_turn = b->notes->turn;
+	if (b->rc < 0 || (source->rendered[wire] && source->pooled[wire] >= pool))
+		return b->rc < 0 ? NULL : source->rendered[wire];
+	v = hf_arena_calloc(b->tmp, source->n, sizeof(*v));
+	if (!v)
+		b->rc = -ENOMEM;
+	b->arena = pool ? b->notes->pool : b->tmp;
+	b->named = &named;
+	for (i = 0; i < source->n && b->rc == 0; i++)
+		render(b, &source->rules[i], wire, &v[i]);
+	b->named = NULL;
+	b->arena = arena;
+	if (b->rc == 0 && !source->sets && !keep_named(b, source, &named))
+		b->rc = -ENOMEM;
+	hf_vec_fini(&named);
+	source->rendered[wire] = v;
+	source->pooled[wire] = pool;
+	return b->rc < 0 ? NULL : v;
 }

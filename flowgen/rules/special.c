@@ -139,6 +139,7 @@ static void match_wireguard(struct build *b, struct hf_match *m, uint8_t family)
 void hf_emit_encap_in(struct build *b, rule_vec *v)
 {
 	const struct hf_model_config *c = &b->model->config;
+	uint32_t peers = hf_set_number(b, c->peers);
 	struct cont allow = hf_decide(hf_filter_allow(b, false), OWN_ORIGIN);
 	struct cont deny = hf_decide(HF_VERDICT_DENY, OWN_ORIGIN);
 	struct hf_match m = HF_MATCH_ALL;
@@ -146,12 +147,12 @@ void hf_emit_encap_in(struct build *b, rule_vec *v)
 	if (c->ipip) {
 		m.family = 4;
 		hf_match_proto(&m, HF_PROTO_IPIP);
-		emit_between(b, v, m, c->peers, b->rules->local_set, allow);
+		emit_between(b, v, m, peers, b->rules->local_set, allow);
 		hf_emit(b, v, &m, deny, hf_add_origin(b, "encap"), HF_OFFLOAD_PREFER);
 	}
 	m = HF_MATCH_ALL;
 	if (hf_match_vxlan_on(b, &m, false)) {
-		emit_between(b, v, m, c->peers, b->rules->local_set, allow);
+		emit_between(b, v, m, peers, b->rules->local_set, allow);
 		emit_between(b, v, m, HF_NO_SET, b->rules->local_set, deny);
 	}
 	if (c->wireguard) {
@@ -168,16 +169,17 @@ void hf_emit_encap_in(struct build *b, rule_vec *v)
 void hf_emit_encap_out(struct build *b, rule_vec *v, struct cont cont)
 {
 	const struct hf_model_config *c = &b->model->config;
+	uint32_t peers = hf_set_number(b, c->peers);
 	struct hf_match m = HF_MATCH_ALL;
 
 	if (c->ipip) {
 		m.family = 4;
 		hf_match_proto(&m, HF_PROTO_IPIP);
-		emit_between(b, v, m, b->rules->local_set, c->peers, cont);
+		emit_between(b, v, m, b->rules->local_set, peers, cont);
 	}
 	m = HF_MATCH_ALL;
 	if (hf_match_vxlan_on(b, &m, false)) {
-		emit_between(b, v, m, b->rules->local_set, c->peers, cont);
+		emit_between(b, v, m, b->rules->local_set, peers, cont);
 	}
 	if (c->wireguard) {
 		match_wireguard(b, &m, 4);
@@ -216,7 +218,7 @@ void hf_emit_loop(struct build *b, rule_vec *v, struct cont cont, uint32_t own)
 	m.dnated_only = true;
 	hf_emit(b, v, &m, cont, own, HF_OFFLOAD_PREFER);
 	m = HF_MATCH_ALL;
-	hf_match_addr(b, &m, true, b->model->config.service_nets);
+	hf_match_addr(b, &m, true, hf_set_number(b, b->model->config.service_nets));
 	hf_emit(b, v, &m, hf_decide(HF_VERDICT_DENY, OWN_ORIGIN), hf_add_origin(b, "service-loop"),
 		HF_OFFLOAD_PREFER);
 	m = HF_MATCH_ALL;

@@ -9,6 +9,7 @@
 #include <hepflow/rules.h>
 
 struct hf_arena;
+struct hf_notes;
 
 /* Neighbours in hf_rules.dests of one family and length, sorted by address. */
 struct hf_dest_run {
@@ -19,7 +20,11 @@ struct hf_dest_run {
 };
 
 struct hf_rules {
-	struct hf_arena *arena; /* keeps the model's, which has nets, members and texts */
+	struct hf_arena *arena;	 /* keeps the model's, which has nets, members and texts */
+	struct hf_notes *notes;	 /* notes.h; NULL: whoever follows is made from nothing */
+	struct hf_arena *facts;	 /* of interfaces, destinations, dnats */
+	struct hf_arena *texts;	 /* of the arrays of origins, places and dead rules */
+	struct hf_arena *listed; /* of the arrays of sets */
 	size_t n_ifaces;
 	const struct hf_iface *ifaces;
 	uint16_t lo;	    /* interface of that name; HF_IF_HOST if none */
@@ -36,6 +41,7 @@ struct hf_rules {
 	const uint64_t *set_ids;
 	size_t n_blocks;
 	struct hf_block *blocks;
+	struct hf_arena **block_arenas; /* of the rules and pieces of each */
 	size_t n_paths;
 	struct hf_path *paths; /* three for each interface, in the order of enum hf_class */
 	size_t n_origins;
@@ -49,7 +55,7 @@ struct hf_rules {
 
 #define HF_N_CLASSES 3
 
-/* Sorts dests and dnats for the finders. 0 or -ENOMEM. */
+/* Sorts dests and dnats for the finders; in facts. 0 or -ENOMEM. */
 int hf_rules_index(struct hf_rules *rules);
 /* Whether every packet matches. */
 bool hf_match_is_all(const struct hf_match *match);

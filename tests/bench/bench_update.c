@@ -33,6 +33,7 @@ struct bench {
 	struct hf_policy *policy;
 	struct hf_nic *nic;
 	struct hf_model *model;
+	struct hf_rules *rules;
 	struct hf_plan *plan;
 	size_t n;
 	double *us[N_STAGES]; /* n each */
@@ -113,7 +114,7 @@ static int stages(struct bench *b, const char *name, const char *text, double us
 		rc = hf_model_build(b->policy, &model_opts, &model, err);
 	at[RULES] = now_us();
 	if (rc == 0)
-		rc = hf_rules_build(model, &rules, err);
+		rc = hf_rules_follow(model, b->rules, &rules, err);
 	at[PLAN] = now_us();
 	if (rc == 0)
 		rc = hf_plan_build(rules, b->nic, &opts, ret_plan, err);
@@ -127,11 +128,13 @@ static int stages(struct bench *b, const char *name, const char *text, double us
 	us[PLAN] = at[DIFF] - at[PLAN];
 	us[DIFF] = at[ALL] - at[DIFF];
 	us[ALL] = at[ALL] - at[READ];
-	hf_rules_free(rules);
 	if (rc < 0) {
+		hf_rules_free(rules);
 		hf_model_free(model);
 		return rc;
 	}
+	hf_rules_free(b->rules);
+	b->rules = rules;
 	hf_model_free(b->model);
 	b->model = model;
 	return 0;
@@ -184,7 +187,6 @@ static int update(struct bench *b, const char *path, struct hf_err *err)
 static int start(struct bench *b, const char *profile, char **files, int n, struct hf_err *err)
 {
 	const struct hf_plan_opts opts = {0};
-	struct hf_rules *rules = NULL;
 	int i, rc = hf_policy_new(&b->policy, err);
 
 	for (i = 0; i < n && rc == 0; i++)
@@ -194,10 +196,9 @@ static int start(struct bench *b, const char *profile, char **files, int n, stru
 	if (rc == 0)
 		rc = hf_model_build(b->policy, NULL, &b->model, err);
 	if (rc == 0)
-		rc = hf_rules_build(b->model, &rules, err);
+		rc = hf_rules_build(b->model, &b->rules, err);
 	if (rc == 0)
-		rc = hf_plan_build(rules, b->nic, &opts, &b->plan, err);
-	hf_rules_free(rules);
+		rc = hf_plan_build(b->rules, b->nic, &opts, &b->plan, err);
 	return rc;
 }
 
@@ -257,6 +258,7 @@ int main(int argc, char **argv)
 	for (s = 0; s < N_STAGES; s++)
 		free(b.us[s]);
 	hf_plan_free(b.plan);
+	hf_rules_free(b.rules);
 	hf_model_free(b.model);
 	hf_profile_free(b.nic);
 	hf_policy_free(b.policy);

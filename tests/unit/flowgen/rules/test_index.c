@@ -18,7 +18,7 @@ static struct hf_rules *new_rules(void)
 	struct hf_rules *rules = calloc(1, sizeof(*rules));
 
 	cr_assert_not_null(rules);
-	rules->arena = hf_arena_new();
+	rules->arena = rules->facts = hf_arena_new();
 	cr_assert_not_null(rules->arena);
 	return rules;
 }

@@ -30,6 +30,8 @@ static const struct hf_set model_sets[] = {
 	{.name = "web", .n_members = 1, .members = &web},
 };
 
+static const uint64_t set_ids[] = {1, 2};
+
 static struct hf_rules *build(const struct hf_model_rule *rules, size_t n, unsigned int failsafes,
 	const struct hf_model_failsafe *fs)
 {
@@ -54,7 +56,8 @@ static struct hf_rules *build(const struct hf_model_rule *rules, size_t n, unsig
 		.n_dests = 4,
 		.dests = dests,
 		.n_sets = 2,
-		.sets = model_sets};
+		.sets = model_sets,
+		.set_ids = set_ids};
 	struct hf_rules *ret = NULL;
 	struct hf_err err = {0};
 
