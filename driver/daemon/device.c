@@ -7,6 +7,7 @@
 #include "log.h"
 
 #include "flow/async.h"
+#include "flow/conns.h"
 #include "flow/sync.h"
 #include "port/port.h"
 
@@ -54,6 +55,8 @@ static void forget(struct hf_wire *w)
 {
 	if (w->sync)
 		hf_sync_forget(w->sync);
+	if (w->conns)
+		hf_conns_lose(w->conns);
 	if (w->async)
 		hf_flow_async_forget(w->async);
 }

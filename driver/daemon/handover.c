@@ -5,6 +5,7 @@
 #include "daemon.h"
 #include "log.h"
 
+#include "flow/async.h"
 #include "flow/conns.h"
 #include "flow/sync.h"
 #include "soft/soft.h"
@@ -24,8 +25,8 @@ int hf_handover_open(struct hf_daemon *d, struct hf_wire *w, struct hf_err *err)
 		.max = d->config->offload.max,
 		.keep = d->config->offload.after,
 		.idle_s = d->config->offload.idle,
-		.ops = &hf_conn_ops_rte,
-		.ops_arg = &w->sync_port,
+		.ops = w->async ? &hf_conn_ops_async : &hf_conn_ops_rte,
+		.ops_arg = w->async ? (void *)w->async : (void *)&w->sync_port,
 		.eswitch = w->ports.plan,
 		.ports = &w->ports,
 	};
@@ -34,13 +35,6 @@ int hf_handover_open(struct hf_daemon *d, struct hf_wire *w, struct hf_err *err)
 
 	if (!d->config->offload.after || !w->sync)
 		return 0;
-	if (w->async) {
-		hf_log(HF_LOG_WARN, "offload",
-			"%s: connections stay in software: profile %s takes rules by templates "
-			"only",
-			w->outer_conf->name, w->nic->name);
-		return 0;
-	}
 	rc = hf_conns_new(&opts, &w->conns, &why);
 	if (rc == -ENOTSUP) {
 		hf_log(HF_LOG_WARN, "offload", "%s: connections stay in software: %s",
@@ -166,6 +160,7 @@ static void lives(void *arg, const struct hf_conn *conn)
 	hf_soft_touch(a->soft, &offer);
 }
 
+/* New ones first: operations on flow queues are pushed when their ends are asked for. */
 void hf_handover_poll(struct hf_daemon *d)
 {
 	struct hf_soft_offer offer;
@@ -173,25 +168,34 @@ void hf_handover_poll(struct hf_daemon *d)
 	size_t i;
 
 	for (i = 0; i < d->n_wires; i++) {
+		if (d->wires[i].conns)
+			check_flushes(&d->wires[i]);
+	}
+	for (n = 0; n < OFFERS_A_POLL && hf_soft_next_offer(d->soft, &offer); n++)
+		hand_over(d, &offer);
+	for (i = 0; i < d->n_wires; i++) {
 		struct hf_wire *w = &d->wires[i];
 		struct asked asked = {d->soft, w->soft};
 		const struct hf_conns_user user = {
 			.holds = holds, .lives = w->ports.plan.on ? lives : NULL, .arg = &asked};
 
-		if (!w->conns)
-			continue;
-		check_flushes(w);
-		hf_conns_poll(w->conns, d->config->offload.max / LOOKS_A_POLL + 1, &user);
+		if (w->conns)
+			hf_conns_poll(w->conns, d->config->offload.max / LOOKS_A_POLL + 1, &user);
 	}
-	for (n = 0; n < OFFERS_A_POLL && hf_soft_next_offer(d->soft, &offer); n++)
-		hand_over(d, &offer);
 }
 
 int hf_handover_purge(const struct hf_daemon *d, struct hf_wire *w, struct hf_err *err)
 {
-	if (!w->conns || !w->ports.plan.on)
+	struct asked asked = {d->soft, w->soft};
+	const struct hf_conns_user user = {.holds = holds, .arg = &asked};
+
+	if (!w->conns)
 		return 0;
 	check_flushes(w);
+	if (!w->ports.plan.on) {
+		hf_conns_sweep(w->conns, &user);
+		return 0;
+	}
 	return hf_conns_purge(w->conns, hf_soft_offers_mark(d->soft), err);
 }
 

@@ -43,19 +43,36 @@ struct rule {
 	struct op made;
 	struct op gone;
 	bool given_up; /* nobody knows the handle any more: freed when nothing is out */
+	bool conn;     /* of a connection: its ends are told by id */
+	bool ended;    /* and are waiting for that */
+	uint64_t id;
 	struct rule *prev, *next;
+	struct rule *end_prev, *end_next;
 };
 
 struct hf_flow_async {
 	struct hf_shapes shapes;
 	unsigned int wait_ms;
-	struct rule *rules; /* also those that are given up */
+	struct rule *rules;   /* also those that are given up */
+	struct rule *ends;    /* of connections, the first to have come first */
+	unsigned int n_conns; /* operations of connections on their way */
 };
 
 static void rule_free(struct hf_flow_async *a, struct rule *r)
 {
 	DL_DELETE(a->rules, r);
 	free(r);
+}
+
+static void set_ended(struct hf_flow_async *a, struct rule *r, bool ended)
+{
+	if (r->ended == ended)
+		return;
+	r->ended = ended;
+	if (ended)
+		DL_APPEND2(a->ends, r, end_prev, end_next);
+	else
+		DL_DELETE2(a->ends, r, end_prev, end_next);
 }
 
 /* Its place in the table is free. Completions that may still come must find it. */
@@ -65,6 +82,7 @@ static void bury(struct hf_flow_async *a, struct rule *r)
 		hf_shape_give(&a->shapes, r->table);
 	r->table = NULL;
 	r->given_up = true;
+	set_ended(a, r, false);
 	if (!r->made.out && !r->gone.out)
 		rule_free(a, r);
 }
@@ -85,6 +103,9 @@ static int pull(struct hf_flow_async *a)
 			op->out = false;
 			op->done = true;
 			op->failed = res[i].status != RTE_FLOW_OP_SUCCESS;
+			a->n_conns -= r->conn;
+			if (r->conn && !r->given_up)
+				set_ended(a, r, true);
 			if (r->given_up && !r->made.out && !r->gone.out)
 				rule_free(a, r);
 		}
@@ -334,6 +355,8 @@ static void lose_all(struct hf_flow_async *a)
 
 static void forget_rules(struct hf_flow_async *a)
 {
+	a->ends = NULL;
+	a->n_conns = 0;
 	while (a->rules)
 		rule_free(a, a->rules);
 }
@@ -389,6 +412,95 @@ const struct hf_flow_ops hf_flow_ops_async = {
 	.flush = flush,
 	.query = query,
 	.present = present,
+};
+
+/* Room in the queue for one more operation of a connection, which is not waited for. */
+static int find_room(struct hf_flow_async *a, struct hf_err *err)
+{
+	struct rte_flow_error error;
+
+	if (a->n_conns < HF_FLOW_ASYNC_CONNS)
+		return 0;
+	(void)rte_flow_push(a->shapes.port, QUEUE, &error); /* if not now, with the next */
+	(void)pull(a);
+	return a->n_conns < HF_FLOW_ASYNC_CONNS
+		       ? 0
+		       : hf_fail(err, -EAGAIN, "%s: type 0: %d operations are on their way",
+				 strerror(EAGAIN), HF_FLOW_ASYNC_CONNS);
+}
+
+static int create_conn(
+	void *arg, const struct hf_flow *flow, uint64_t id, void **ret, struct hf_err *err)
+{
+	struct hf_flow_async *a = arg;
+	struct rule *r;
+	int rc = find_room(a, err);
+
+	if (rc == 0)
+		rc = begin_create(a, flow, &r, err);
+	if (rc < 0)
+		return rc;
+	r->conn = true;
+	r->id = id;
+	a->n_conns++;
+	*ret = r;
+	return HF_CONN_LATER;
+}
+
+static int destroy_conn(void *arg, void *handle, uint64_t, struct hf_err *err)
+{
+	struct hf_flow_async *a = arg;
+	int rc = find_room(a, err);
+
+	if (rc == 0)
+		rc = queue_destroy(a, handle, err);
+	if (rc < 0)
+		return rc;
+	a->n_conns++;
+	return HF_CONN_LATER;
+}
+
+/* What became of the rule; it is gone when it has been removed, or was never there. */
+static bool tell_end(struct hf_flow_async *a, struct rule *r)
+{
+	bool gone = r->gone.done, ok = gone ? !r->gone.failed : !r->made.failed;
+
+	if (gone && ok) {
+		bury(a, r);
+	} else if (!gone && !ok) {
+		/* The handle is to be given back all the same. */
+		a->n_conns += queue_destroy(a, r, NULL) == 0;
+		bury(a, r);
+	}
+	return ok;
+}
+
+static unsigned int pull_conns(void *arg, struct hf_conn_done *ret, unsigned int max)
+{
+	struct hf_flow_async *a = arg;
+	struct rte_flow_error error;
+	unsigned int n;
+
+	if (a->n_conns) {
+		(void)rte_flow_push(a->shapes.port, QUEUE, &error); /* if not now, next time */
+		(void)pull(a);
+	}
+	for (n = 0; n < max && a->ends; n++) {
+		struct rule *r = a->ends;
+
+		set_ended(a, r, false);
+		ret[n].id = r->id;
+		ret[n].ok = tell_end(a, r);
+	}
+	return n;
+}
+
+/* Idle ones are found by their counters: flow queues tell of age only through indirect actions. */
+const struct hf_conn_ops hf_conn_ops_async = {
+	.create = create_conn,
+	.destroy = destroy_conn,
+	.pull = pull_conns,
+	.query = query,
 };
 
 int hf_flow_async_new(

@@ -17,6 +17,11 @@
  * not asked for again: the next call waits once more for the same completion. One that comes late
  * counts when it comes.
  *
+ * Rules of connections (conns.h) go through the same queue and are waited for by nobody: they are
+ * pushed together with the next question for what has come to an end. At most
+ * HF_FLOW_ASYNC_CONNS of their operations are on their way at a time, so that the plan's always
+ * find room.
+ *
  * DPDK 22.11 has no question for a single rule of a flow queue that mlx5 would answer, so
  * present() cannot tell.
  *
@@ -25,6 +30,7 @@
 
 #pragma once
 
+#include "conns.h"
 #include "ops.h"
 
 #include <stdint.h>
@@ -33,6 +39,7 @@ struct hf_err;
 struct hf_flow_async;
 
 #define HF_FLOW_ASYNC_WAIT_MS 1000
+#define HF_FLOW_ASYNC_CONNS   128
 
 /* The port is configured. wait_ms: for one completion. -ENOMEM. */
 int hf_flow_async_new(
@@ -50,3 +57,4 @@ void hf_flow_async_set_port(struct hf_flow_async *async, uint16_t port);
 
 /* arg points to a struct hf_flow_async. */
 extern const struct hf_flow_ops hf_flow_ops_async;
+extern const struct hf_conn_ops hf_conn_ops_async;

@@ -382,6 +382,20 @@ static bool is_idle(const struct hf_conns *c, const struct place *p, uint64_t no
 	       (!twin || twin->state != THERE || now - twin->used_ms >= ms);
 }
 
+/* Removes one that does not hold. */
+static bool ends(struct hf_conns *c, struct place *p, const struct hf_conns_user *user,
+	uint64_t *ret_packets)
+{
+	if (user->holds(user->arg, &p->conn, ret_packets))
+		return false;
+	c->stats.ended++;
+	if (p->state == COMING)
+		p->unwanted = true;
+	else
+		(void)drop(c, p);
+	return true;
+}
+
 static void look(struct hf_conns *c, struct place *p, const struct hf_conns_user *user)
 {
 	const struct hf_conn_shape *s = &c->shapes[hf_conn_shape_of(&p->conn)];
@@ -391,15 +405,7 @@ static void look(struct hf_conns *c, struct place *p, const struct hf_conns_user
 		(void)drop(c, p);
 		return;
 	}
-	if (!user->holds(user->arg, &p->conn, &packets)) {
-		c->stats.ended++;
-		if (p->state == COMING)
-			p->unwanted = true;
-		else
-			(void)drop(c, p);
-		return;
-	}
-	if (p->state != THERE)
+	if (ends(c, p, user, &packets) || p->state != THERE)
 		return;
 	if (s->counts) {
 		if (!read_hits(c, p))
@@ -433,6 +439,20 @@ void hf_conns_poll(struct hf_conns *conns, uint32_t n, const struct hf_conns_use
 		conns->at = (conns->at + 1) % conns->opts.max;
 		if (p->state != FREE && p->state != GOING && !p->unwanted)
 			look(conns, p, user);
+	}
+}
+
+void hf_conns_sweep(struct hf_conns *conns, const struct hf_conns_user *user)
+{
+	uint64_t packets;
+	uint32_t i;
+
+	hear_all(conns);
+	for (i = 0; i < conns->opts.max; i++) {
+		struct place *p = &conns->places[i];
+
+		if ((p->state == THERE || p->state == COMING) && !p->unwanted)
+			(void)ends(conns, p, user, &packets);
 	}
 }
 

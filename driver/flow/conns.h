@@ -112,6 +112,8 @@ struct hf_conns_user {
 };
 /* Hears of ends, and looks at the next n rules. */
 void hf_conns_poll(struct hf_conns *conns, uint32_t n, const struct hf_conns_user *user);
+/* Removes those that do not hold any more, at once and whatever they count. */
+void hf_conns_sweep(struct hf_conns *conns, const struct hf_conns_user *user);
 /* Removes those of other marks than this. -EIO: some are still there, or may be. */
 int hf_conns_purge(struct hf_conns *conns, uint32_t mark, struct hf_err *err);
 /* Removes all. Those whose end is not told, or that are refused, stay counted. */

@@ -103,7 +103,7 @@ static void find_shape(
 		for (i = 0; i < 16; i++) {
 			struct wish wish = {
 				.count = !(i & 8),
-				.age = !(i & 4),
+				.age = !(i & 4) && !o->nic->async_only, /* async.c */
 				.untagged = !(i & 2),
 				.priority = i & 1,
 				.receive = receive[r],

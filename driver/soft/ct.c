@@ -317,7 +317,7 @@ static void move_entry(struct hf_ct_table *ct, const struct hf_ct_view *v, uint3
 	bits = bits_after(e, cold, v, note.translated);
 	keep_track(cold, v);
 	if (note.judged && note.judged != v->judged)
-		cold->judged = note.judged;
+		HF_CT_SET(cold->judged, note.judged);
 	if (bits == e->bits && timer == e->timer && (now ^ e->seen) >> ORDER_SHIFT == 0) {
 		if (v->refresh)
 			HF_CT_SET(e->seen, now);
@@ -428,7 +428,7 @@ static int make_entry(struct hf_ct_table *ct, struct hf_ct_view *v, uint32_t now
 	e->next = p->buckets[v->bucket];
 	p->buckets[v->bucket] = at;
 	fill_entry(e, v, now, note);
-	p->cold[at].judged = note.judged;
+	HF_CT_SET(p->cold[at].judged, note.judged);
 	keep_track(&p->cold[at], v);
 	count(e, false, bytes);
 	list_add(p, e, at);

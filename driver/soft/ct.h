@@ -152,6 +152,8 @@ struct hf_ct_info {
 	bool replied;
 	bool assured;
 	bool translated;
+	bool forwarded; /* as in struct hf_ct_view, like the next */
+	uint32_t judged;
 	uint64_t ticket;
 	struct hf_addr src; /* of the end that called */
 	struct hf_addr dst;

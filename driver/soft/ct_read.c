@@ -60,6 +60,8 @@ static void describe(const struct hf_ct_table *ct, const struct hf_ct_pool *p, u
 	ret->replied = bits & HF_CT_REPLIED;
 	ret->assured = bits & HF_CT_ASSURED;
 	ret->translated = bits & HF_CT_TRANSLATED;
+	ret->forwarded = bits & HF_CT_FORWARDED;
+	ret->judged = HF_CT_GET(p->cold[at].judged);
 	left = (int32_t)(HF_CT_GET(e->seen) + ct->ticks[timer < HF_CT_N_TIMERS ? timer : 0] -
 			 hf_ct_ticks_of(ct, now));
 	ret->expires = now + (uint64_t)((int64_t)left * (int64_t)ct->cycles_per_tick);

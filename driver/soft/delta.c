@@ -25,7 +25,7 @@ struct diff {
 	uint32_t *pair; /* by set of from: the one of to that is the same or nearly, or NONE */
 	uint32_t *miss; /* the one that it was found to be another than last */
 	bool *differs;	/* nearly */
-	bool *dirty;	/* by hf_at_block.first and place: one of its sets is not what it was */
+	uint8_t *dirty; /* by hf_at_block.first and place: one of its sets is not what it was */
 	uint32_t n_gone;
 	int rc;
 };
@@ -179,12 +179,12 @@ static bool is_shaky(const struct diff *x, const struct hf_match *older)
 /* A pair of blocks, and how far both have been gone through. */
 struct blocks {
 	const struct hf_block *a, *b;
-	uint32_t i, n_a;   /* of a */
-	uint32_t k, n_b;   /* of b */
-	uint32_t a_piece;  /* that i has come to */
-	uint32_t b_piece;  /* that k has come to */
-	uint32_t *moved;   /* of a */
-	const bool *dirty; /* of a */
+	uint32_t i, n_a;      /* of a */
+	uint32_t k, n_b;      /* of b */
+	uint32_t a_piece;     /* that i has come to */
+	uint32_t b_piece;     /* that k has come to */
+	uint32_t *moved;      /* of a */
+	const uint8_t *dirty; /* of a */
 };
 
 static uint32_t next_piece(const struct hf_block *b, uint32_t piece, uint32_t at)
@@ -196,7 +196,7 @@ static uint32_t next_piece(const struct hf_block *b, uint32_t piece, uint32_t at
 
 static bool is_clean(const struct blocks *p, const struct hf_piece *a)
 {
-	return !memchr(p->dirty + a->first, true, a->n);
+	return !memchr(p->dirty + a->first, 1, a->n);
 }
 
 static void keep_piece(struct blocks *p, const struct hf_piece *a, const struct hf_piece *b)
@@ -505,7 +505,7 @@ static void mark_dirty(struct diff *x)
 		if (i < n_to && hf_rules_set_id(x->from, i) == hf_rules_set_id(x->to, i))
 			continue;
 		for (u = users->from[i]; u < users->from[i + 1]; u++)
-			x->dirty[users->rules[u]] = true;
+			x->dirty[users->rules[u]] = 1;
 	}
 }
 

@@ -101,7 +101,7 @@ static bool passes(const struct hf_judged *j)
 static void note_forwarded(const struct hf_case *c, const struct hf_addr *dst, uint16_t dport,
 	const struct hf_judged *j)
 {
-	if (passes(j) && j->forwarded)
+	if (passes(j) && j->forwarded && c->m)
 		hf_nat_note(c->soft->nat, c->m, c->pkt, dst, dport, false, c->now);
 }
 
@@ -369,7 +369,7 @@ static struct hf_judged judge_out(const struct hf_case *c)
 	base_key(c, own ? HF_IF_HOST : from->out, &key);
 	/* By what it leaves by: a multicast group that this host is in, too, is outside here. */
 	leave_by(&key, c->iface, uplink ? HF_CLASS_REMOTE : HF_CLASS_WORKLOAD);
-	if (own && !c->forwarded)
+	if (own && !c->forwarded && c->m)
 		fate = hf_nat_check(c->soft->nat, c->m, c->pkt, c->now);
 	if (fate == HF_NAT_REFUSED && opens(c->ct))
 		return (struct hf_judged){.reason = HF_SOFT_DNAT_REFUSED, .origin = HF_NO_ORIGIN};

@@ -139,7 +139,10 @@ static bool read_offer(
 		if (soft->wires[w].used && soft->wires[w].zone == info.zone)
 			break;
 	}
-	if (w == HF_SOFT_WIRES_MAX)
+	/* Nobody need wait for its next packet. */
+	if (w == HF_SOFT_WIRES_MAX ||
+		(soft->gen->number && info.judged != soft->gen->number &&
+			!hf_rejudge_conn(soft, offer->worker, &info, w, reply)))
 		return false;
 	*ret_packets = info.packets[reply];
 	offer->wire = w;

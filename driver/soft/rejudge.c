@@ -71,12 +71,26 @@ bool hf_answers_pass(const struct hf_case *c, const struct hf_ct_view *view)
 	return hf_soft_reason_passes(j.reason) && j.reason != HF_SOFT_ALLOW_UNTRACKED;
 }
 
+/* Judges what opened a connection, as if it came now. True: it may go on. */
+static bool may_go_on(const struct hf_case *first, const struct hf_xlat *x, struct hf_judged *ret)
+{
+	struct hf_judged j =
+		x && first->dir == HF_SOFT_IN ? hf_judge_backend(first, x) : hf_judge(first);
+
+	if (j.reason == HF_SOFT_DNAT_AMBIGUOUS && first->soft->ambiguous == HF_SOFT_AMBIGUOUS_DROP)
+		j.reason = HF_SOFT_DNAT_REFUSED;
+	if (hf_soft_reason_passes(j.reason) ||
+		(first->gen->denies && (j.origin == HF_NO_ORIGIN || !first->gen->denies[j.origin])))
+		return true;
+	*ret = j;
+	return false;
+}
+
 bool hf_rejudge(const struct hf_case *c, const struct hf_ct_view *view, const struct hf_xlat *x,
 	struct hf_judged *ret)
 {
 	struct hf_pkt pkt = opening(c, view);
 	struct hf_case first = *c;
-	struct hf_judged j;
 
 	first.pkt = &pkt;
 	first.ct = HF_CT_NEW;
@@ -84,12 +98,35 @@ bool hf_rejudge(const struct hf_case *c, const struct hf_ct_view *view, const st
 	first.choice = NULL;
 	if (view->reply)
 		first.dir = c->dir == HF_SOFT_IN ? HF_SOFT_OUT : HF_SOFT_IN;
-	j = x && first.dir == HF_SOFT_IN ? hf_judge_backend(&first, x) : hf_judge(&first);
-	if (j.reason == HF_SOFT_DNAT_AMBIGUOUS && c->soft->ambiguous == HF_SOFT_AMBIGUOUS_DROP)
-		j.reason = HF_SOFT_DNAT_REFUSED;
-	if (hf_soft_reason_passes(j.reason) ||
-		(c->gen->denies && (j.origin == HF_NO_ORIGIN || !c->gen->denies[j.origin])))
-		return true;
-	*ret = j;
-	return false;
+	return may_go_on(&first, x, ret);
+}
+
+bool hf_rejudge_conn(const struct hf_soft *soft, unsigned int worker, const struct hf_ct_info *info,
+	unsigned int wire, bool out)
+{
+	struct hf_pkt pkt = {
+		.src = info->src,
+		.dst = info->dst,
+		.sport = info->sport,
+		.dport = info->dport,
+		.proto = info->proto,
+		.tcp_flags = info->proto == HF_PROTO_TCP ? HF_TCP_SYN : 0,
+	};
+	struct hf_case first = {
+		.soft = soft,
+		.gen = soft->gen,
+		.tables = soft->gen->tables,
+		.dir = out ? HF_SOFT_OUT : HF_SOFT_IN,
+		.iface = soft->gen->wires[wire].iface,
+		.pkt = &pkt,
+		.ct = HF_CT_NEW,
+		.forwarded = info->forwarded,
+		.wire = (uint16_t)wire,
+	};
+	struct hf_judged j;
+	struct hf_xlat x;
+	bool translated =
+		info->translated && hf_xlat_read(soft->workers[worker]->xlat, info->ticket, &x);
+
+	return first.iface != HF_NO_IFACE && may_go_on(&first, translated ? &x : NULL, &j);
 }

@@ -292,8 +292,8 @@ struct hf_case {
 	const struct hf_gen *gen;
 	const struct hf_tables *tables; /* of the generation */
 	enum hf_soft_dir dir;
-	uint16_t iface; /* of the wire and the packet's tags */
-	const struct rte_mbuf *m;
+	uint16_t iface;		  /* of the wire and the packet's tags */
+	const struct rte_mbuf *m; /* NULL: not for the sake of a packet that is here */
 	const struct hf_pkt *pkt;
 	enum hf_ct ct;
 	bool forwarded; /* of a connection that the kernel is known to forward */
@@ -346,6 +346,12 @@ bool hf_judge_blind(const struct hf_case *c, struct hf_blind *blind, struct hf_j
 int hf_rejudge_build(const struct hf_soft *soft, struct hf_gen *gen);
 bool hf_rejudge(const struct hf_case *c, const struct hf_ct_view *view, const struct hf_xlat *x,
 	struct hf_judged *ret);
+/*
+ * The same for the control thread, by what the table says of a connection of the wire; out: it was
+ * opened by the inner side.
+ */
+bool hf_rejudge_conn(const struct hf_soft *soft, unsigned int worker, const struct hf_ct_info *info,
+	unsigned int wire, bool out);
 
 /*
  * translate.c. Calls to services that are allowed for some backends only. The worker's.

@@ -35,6 +35,7 @@ static struct hf_flow_async *async;
 
 /* The nth completion from now on; 0: none. */
 static unsigned int fail_nth, lose_nth;
+static bool many;	     /* completions come more than one at a time */
 static bool hold;	     /* completions are kept back */
 static void *late;	     /* what was lost, if it is to come after all */
 static bool fail_destroy;    /* at its completion: the rule stays */
@@ -87,7 +88,7 @@ int __wrap_rte_flow_pull(uint16_t port_id, uint32_t queue_id, struct rte_flow_op
 		failed_destroy = NULL;
 		return one(res, user_data, RTE_FLOW_OP_ERROR);
 	}
-	n = __real_rte_flow_pull(port_id, queue_id, res, 1, error);
+	n = __real_rte_flow_pull(port_id, queue_id, res, many ? n_res : 1, error);
 	if (n <= 0)
 		return n;
 	n_completions++;
@@ -529,5 +530,120 @@ Test(flow_async, rule_that_gets_no_answer_on_its_way_out_is_hidden)
 	free_world(&w);
 	free_world(&next);
 	hf_profile_free(nic);
+	close_port();
+}
+
+/* Connections: nobody waits for them. */
+static struct hf_conn_done told[4];
+
+static unsigned int ends_told(void)
+{
+	return hf_conn_ops_async.pull(async, told, 4);
+}
+
+static void *add_conn(uint16_t dport, uint64_t conn)
+{
+	struct hf_flow flow = drop_tcp(dport);
+	struct hf_err err = {0};
+	void *handle = NULL;
+
+	cr_assert_eq(hf_conn_ops_async.create(async, &flow, conn, &handle, &err), HF_CONN_LATER,
+		"%s", err.text);
+	return handle;
+}
+
+Test(flow_async, rules_of_connections_are_told_of_later)
+{
+	struct hf_flow_hits hits;
+	struct hf_err err = {0};
+	void *one, *two;
+
+	open_port();
+	many = true;
+	one = add_conn(1, 11);
+	two = add_conn(2, 22);
+	cr_expect_eq(hf_conn_ops_async.query(async, one, &hits), -ENODATA, "not there yet");
+	cr_expect_eq(ends_told(), 2);
+	cr_expect(told[0].id == 11 && told[0].ok && told[1].id == 22 && told[1].ok);
+	cr_expect_eq(n_in_nic(), 2);
+	cr_expect_eq(hf_conn_ops_async.query(async, one, &hits), 0);
+	/* The plan's operations in between take none of it away. */
+	cr_expect_eq(hf_conn_ops_async.destroy(async, two, 22, &err), HF_CONN_LATER);
+	cr_expect_eq(destroy(make(3), &err), 0);
+	cr_expect_eq(ends_told(), 1);
+	cr_expect(told[0].id == 22 && told[0].ok);
+	cr_expect_eq(n_in_nic(), 1);
+	cr_expect_eq(ends_told(), 0);
+	close_port();
+}
+
+Test(flow_async, rule_of_a_connection_that_fails_in_the_end_is_given_back)
+{
+	open_port();
+	fail_nth = 1;
+	(void)add_conn(1, 11);
+	cr_expect_eq(ends_told(), 1);
+	cr_expect(told[0].id == 11 && !told[0].ok);
+	cr_expect_eq(n_destroys, 1);
+	cr_expect_eq(ends_told(), 0);
+	cr_expect_eq(n_in_nic(), 0);
+	close_port();
+}
+
+Test(flow_async, rule_of_a_connection_that_stays_can_be_removed_later)
+{
+	struct hf_err err = {0};
+	void *one;
+
+	open_port();
+	one = add_conn(1, 11);
+	cr_expect_eq(ends_told(), 1);
+	fail_destroy = true;
+	cr_expect_eq(hf_conn_ops_async.destroy(async, one, 11, &err), HF_CONN_LATER);
+	cr_expect_eq(ends_told(), 1);
+	cr_expect(!told[0].ok);
+	fail_destroy = false;
+	cr_expect_eq(hf_conn_ops_async.destroy(async, one, 11, &err), HF_CONN_LATER);
+	cr_expect_eq(ends_told(), 1);
+	cr_expect(told[0].ok);
+	cr_expect_eq(n_in_nic(), 0);
+	close_port();
+}
+
+/* A card that does not answer: connections wait, and the plan still finds room in the queue. */
+Test(flow_async, connections_leave_room_for_the_plan)
+{
+	struct hf_flow flow = drop_tcp(9999);
+	struct hf_err err = {0};
+	unsigned int i, n;
+	void *handle;
+
+	open_port();
+	hold = many = true;
+	for (i = 0; i < HF_FLOW_ASYNC_CONNS; i++)
+		(void)add_conn((uint16_t)(i + 1), i);
+	cr_expect_eq(hf_conn_ops_async.create(async, &flow, i, &handle, &err), -EAGAIN);
+	cr_expect_eq(ends_told(), 0);
+	hold = false;
+	(void)make(8888);
+	for (i = 0; (n = ends_told()) > 0;)
+		i += n;
+	cr_expect_eq(i, HF_FLOW_ASYNC_CONNS);
+	cr_expect_eq(hf_conn_ops_async.create(async, &flow, i, &handle, &err), HF_CONN_LATER);
+	close_port();
+}
+
+/* All that was there is gone, and what was on its way is told to nobody. */
+Test(flow_async, flushed_connections_are_not_told_of)
+{
+	struct hf_err err = {0};
+
+	open_port();
+	(void)add_conn(1, 11);
+	cr_expect_eq(hf_flow_ops_async.flush(async, &err), 0);
+	cr_expect_eq(ends_told(), 0);
+	(void)add_conn(2, 22);
+	cr_expect_eq(ends_told(), 1);
+	cr_expect_eq(told[0].id, 22);
 	close_port();
 }

@@ -329,6 +329,26 @@ Test(conns, rule_goes_when_the_connection_does)
 	cr_expect_eq(stats().n, 0);
 }
 
+Test(conns, sweep_takes_all_that_do_not_hold_and_looks_at_nothing_else)
+{
+	const struct hf_conns_user user = {.holds = holds};
+
+	begin("mlx5-cx6dx", 4);
+	cr_expect_eq(add(1), 0);
+	cr_expect_eq(add(2), 0);
+	fake.later = true;
+	cr_expect_eq(add(3), 0);
+	fake.later = false;
+	hf_conns_sweep(conns, &user);
+	cr_expect_eq(stats().n, 3);
+	fake.all_end = true;
+	hf_conns_sweep(conns, &user);
+	cr_expect_eq(stats().n, 0);
+	cr_expect_eq(n_rules(), 0);
+	cr_expect_eq(stats().ended, 3);
+	cr_expect_eq(stats().aged + stats().evicted, 0);
+}
+
 Test(conns, newer_rules_replace_the_mark)
 {
 	struct hf_conn c = conn(1);

@@ -301,3 +301,58 @@ Test(offer, for_an_eswitch_does_not_outlive_rules_that_ask_again)
 	cr_expect(!holds(&offer));
 	path_reclassify = HF_SOFT_RECLASSIFY_OFF;
 }
+
+/* It may be idle: nobody waits for its next packet to find out. */
+Test(offer, does_not_hold_when_connections_are_judged_again_and_it_is_refused)
+{
+	struct hf_soft_offer offer;
+
+	path_reclassify = HF_SOFT_RECLASSIFY_ALL;
+	begin(WORLD);
+	offer = offered();
+	path_change(make_rules(FACTS("accept") PODS HEP POLICY("none", "  types: [Ingress]\n")));
+	cr_expect(!holds(&offer));
+	path_change(make_rules(WORLD));
+	cr_expect(holds(&offer));
+}
+
+Test(offer, holds_without_a_rule_that_denies_if_only_these_count)
+{
+	struct hf_soft_offer offer;
+
+	path_reclassify = HF_SOFT_RECLASSIFY_DENY_ONLY;
+	begin(WORLD);
+	offer = offered();
+	path_change(make_rules(FACTS("accept") PODS HEP POLICY("none", "  types: [Ingress]\n")));
+	cr_expect(holds(&offer));
+	path_change(make_rules(FACTS("accept") PODS HEP POLICY(
+		"none", "  types: [Ingress]\n  ingress: [{action: Deny}]\n")));
+	cr_expect(!holds(&offer));
+}
+
+/* Masqueraded: not the host's own, whatever its address says. */
+Test(offer, of_a_forwarded_connection_is_judged_as_one)
+{
+	struct frame_opts syn = {.seq = 4711};
+	struct hf_soft_offer offer;
+	int i;
+
+	path_reclassify = HF_SOFT_RECLASSIFY_ALL;
+	begin(WORLD);
+	check_at(__LINE__, cali0, HF_SOFT_IN,
+		"src=10.65.0.2 dst=" CLIENT " sport=9 dport=81 proto=tcp", &syn,
+		HF_SOFT_KERNEL_ALLOW);
+	check_at(__LINE__, eth0, HF_SOFT_OUT,
+		"src=192.0.2.10 dst=" CLIENT " sport=61000 dport=81 proto=tcp", &syn,
+		HF_SOFT_TRANSIT);
+	IN(eth0, "src=" CLIENT " dst=192.0.2.10 sport=81 dport=61000 proto=tcp flags=SA",
+		HF_SOFT_ESTABLISHED);
+	OUT(eth0, "src=192.0.2.10 dst=" CLIENT " sport=61000 dport=81 proto=tcp flags=A",
+		HF_SOFT_ESTABLISHED);
+	for (i = 1; i < AFTER; i++)
+		IN(eth0, "src=" CLIENT " dst=192.0.2.10 sport=81 dport=61000 proto=tcp flags=A",
+			HF_SOFT_ESTABLISHED);
+	cr_assert(hf_soft_next_offer(soft, &offer));
+	path_change(make_rules(WORLD));
+	cr_expect(holds(&offer));
+}
