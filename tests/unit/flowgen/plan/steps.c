@@ -81,6 +81,17 @@ void hf_steps_do(struct hf_steps *s, const struct hf_diff_op *op)
 		take_out(s, &e);
 }
 
+bool hf_steps_concern(
+	const struct hf_steps *s, const struct hf_diff_op *op, const struct hf_packet *pkt)
+{
+	struct hf_entry any_tag = op->entry;
+	struct hf_hdr h;
+	uint32_t layers = hf_judge_parse(s->plan, pkt, &h);
+
+	memset(any_tag.match.mask.tag, 0, sizeof(any_tag.match.mask.tag));
+	return hf_judge_match(s->plan, &any_tag, layers, &h);
+}
+
 static unsigned int follow(const struct hf_steps *s, const struct hf_step_entry *e, uint32_t layers,
 	const struct hf_hdr *h);
 

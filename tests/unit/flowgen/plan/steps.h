@@ -30,6 +30,12 @@ unsigned int hf_fates_of(const struct hf_plan *plan, const struct hf_packet *pkt
 void hf_steps_init(struct hf_steps *s, const struct hf_plan *plan, const struct hf_plan *like);
 void hf_steps_fini(struct hf_steps *s);
 void hf_steps_do(struct hf_steps *s, const struct hf_diff_op *op);
+/*
+ * Whether the entry that comes or goes can be among those that a packet meets, be its tag what it
+ * may: if not, the packet is judged after the operation as it was before.
+ */
+bool hf_steps_concern(
+	const struct hf_steps *s, const struct hf_diff_op *op, const struct hf_packet *pkt);
 /* Every fate that the NIC may give the packet, whichever of equally strong entries it takes. */
 unsigned int hf_steps_judge(const struct hf_steps *s, const struct hf_packet *pkt);
 /* Whether both hold the same entries, in whatever order. */
