@@ -161,23 +161,47 @@ int hf_device_restart(struct hf_daemon *d, struct hf_wire *w, struct hf_err *err
 	return rc;
 }
 
+/* What has been found, and whether the NIC is done with. */
+static int note_audit(const struct hf_daemon *d, struct hf_wire *w,
+	const struct hf_sync_audit *audit, int rc, const struct hf_err *err)
+{
+	w->cannot_tell = audit->cannot_tell;
+	w->lost += audit->lost;
+	w->looked += audit->n;
+	if (audit->lost)
+		hf_log(HF_LOG_WARN, "offload", "%s: %zu rules had got lost in the NIC%s",
+			w->outer_conf->name, audit->lost, rc < 0 ? "" : " and are back");
+	if (rc < 0)
+		hf_enforce_refused(d, w, err->text);
+	return rc;
+}
+
 /* A part of the rules, or all. */
 static int look(const struct hf_daemon *d, struct hf_wire *w, size_t max, struct hf_sync_audit *ret,
 	struct hf_err *err)
 {
 	int rc = hf_sync_check(w->sync, max, ret, err);
 
-	w->cannot_tell = ret->cannot_tell;
-	w->lost += ret->lost;
-	w->looked += ret->n;
 	if (!ret->more)
 		w->looked_at = hf_clock_ms();
-	if (ret->lost)
-		hf_log(HF_LOG_WARN, "offload", "%s: %zu rules had got lost in the NIC%s",
-			w->outer_conf->name, ret->lost, rc < 0 ? "" : " and are back");
-	if (rc < 0)
-		hf_enforce_refused(d, w, err->text);
-	return rc;
+	return note_audit(d, w, ret, rc, err);
+}
+
+void hf_device_look_new(struct hf_daemon *d)
+{
+	struct hf_sync_audit audit;
+	struct hf_err err = {0};
+	size_t i;
+	int rc;
+
+	for (i = 0; i < d->n_wires && d->config->reconcile_s; i++) {
+		struct hf_wire *w = &d->wires[i];
+
+		if (!w->sync || !w->changed || w->down[0] || w->reject[0])
+			continue;
+		rc = hf_sync_check_new(w->sync, CHECK_RULES, &audit, &err);
+		(void)note_audit(d, w, &audit, rc, &err);
+	}
 }
 
 static bool is_due(const struct hf_daemon *d, const struct hf_wire *w)

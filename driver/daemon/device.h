@@ -7,8 +7,9 @@
  * itself be; meanwhile nothing passes its wire, and "status" says so. Its rules are gone with it
  * and are made anew from the plan in force.
  *
- * Rules that got lost without a word are looked for soon after each change, every
- * changes.reconcile seconds, and by "verify"; what is missing is put back, and reported.
+ * Rules that got lost without a word are looked for: new ones right behind each change, all of them
+ * soon after it, every changes.reconcile seconds, and by "verify"; what is missing is put back, and
+ * reported.
  *
  * Threads: the control thread.
  */
@@ -26,6 +27,9 @@ void hf_device_number(struct hf_wire *w);
 
 /* Once a second. */
 void hf_device_tick(struct hf_daemon *d);
+
+/* After a change: looks at the rules that are new, or at as many of them as a tick does. */
+void hf_device_look_new(struct hf_daemon *d);
 
 /* Looks at all rules of all NICs now and puts back what is lost, a line for each uplink to out.
  * -EIO: a NIC does not keep what it takes. */

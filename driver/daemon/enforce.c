@@ -4,6 +4,7 @@
 
 #include "daemon.h"
 #include "device.h"
+#include "device.h"
 #include "ledger.h"
 #include "handover.h"
 #include "log.h"
@@ -226,6 +227,7 @@ int hf_enforce(struct hf_daemon *d, struct hf_generation *take_next, struct hf_e
 		hf_enforce_remember(d, d->now);
 		d->now = take_next;
 		log_generation(d);
+		hf_device_look_new(d);
 	} else if (take_next->lent) {
 		d->refused = true;
 	}

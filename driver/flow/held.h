@@ -22,6 +22,7 @@ struct hf_held {
 	bool wanted;	  /* by the plan that is being applied */
 	bool counted;	  /* has a counter */
 	bool known;	  /* the last look at the counter succeeded */
+	bool unseen;	  /* nobody has looked yet whether the card really has it */
 	bool more;	  /* counts more than its origin has decided */
 	uint64_t packets; /* as last read */
 	uint64_t bytes;

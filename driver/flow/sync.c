@@ -53,7 +53,7 @@ void hf_sync_came(struct hf_sync *s, struct hf_held *r, double us)
 	struct hf_sync_stats *st = &s->stats;
 	double d = us - st->mean_us, e = us - st->exp_mean_us;
 
-	r->in = true;
+	r->in = r->unseen = true;
 	r->known = r->counted;
 	st->inserted++;
 	st->mean_us += d / (double)st->inserted;

@@ -95,6 +95,9 @@ struct hf_sync_audit {
  * puts back what was lost; with tables under the cover. On failure as hf_sync_apply().
  */
 int hf_sync_check(struct hf_sync *sync, size_t max, struct hf_sync_audit *ret, struct hf_err *err);
+/* The same for at most max of the rules that have come since they were looked for. */
+int hf_sync_check_new(
+	struct hf_sync *sync, size_t max, struct hf_sync_audit *ret, struct hf_err *err);
 
 /* Rules in the NIC, stuck ones and the cover included. */
 size_t hf_sync_n_rules(const struct hf_sync *sync);

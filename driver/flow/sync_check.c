@@ -23,13 +23,16 @@ static int put_back(struct hf_sync *s, struct hf_held *r, struct hf_err *err)
 	return hf_sync_put(s, r, err);
 }
 
-static int repair(struct hf_sync *s, size_t from, size_t to, struct hf_err *err)
+/* Of some rules in a row all that are lost, or of those that have been looked for nothing. */
+static int repair(struct hf_sync *s, size_t from, size_t to, bool all, struct hf_err *err)
 {
 	bool hidden = s->cover;
 	size_t i;
 	int rc = s->tables ? hf_sync_cover(s, err) : 0;
 
 	for (i = from; i < to && rc == 0; i++) {
+		if (!all && !s->rules.v[i]->unseen)
+			continue;
 		if (s->rules.v[i]->in && !hf_sync_has(s, s->rules.v[i]))
 			rc = put_back(s, s->rules.v[i], err);
 		if (rc == 0 && !hf_sync_has(s, s->rules.v[i]))
@@ -53,15 +56,40 @@ int hf_sync_check(struct hf_sync *sync, size_t max, struct hf_sync_audit *ret, s
 		ret->cannot_tell = rc < 0;
 		ret->n += rc >= 0;
 		ret->lost += rc == 0;
+		sync->rules.v[to]->unseen &= rc == 0;
 	}
 	ret->more = to < sync->rules.n && !ret->cannot_tell;
 	sync->check_next = ret->more ? to : 0;
 	if (ret->lost == 0)
 		return 0;
 	i = sync->check_next;
-	rc = repair(sync, from, to, err);
+	rc = repair(sync, from, to, true, err);
 	sync->check_next = rc < 0 ? 0 : i;
 	return rc;
+}
+
+int hf_sync_check_new(
+	struct hf_sync *sync, size_t max, struct hf_sync_audit *ret, struct hf_err *err)
+{
+	size_t i;
+	int rc;
+
+	*ret = (struct hf_sync_audit){.cannot_tell = !sync->opts.ops->present};
+	for (i = 0; i < sync->rules.n && !ret->cannot_tell && !ret->more; i++) {
+		struct hf_held *r = sync->rules.v[i];
+
+		if (!r->in || !r->unseen)
+			continue;
+		ret->more = ret->n == max;
+		if (ret->more)
+			continue;
+		rc = sync->opts.ops->present(sync->opts.ops_arg, r->handle);
+		ret->cannot_tell = rc < 0;
+		ret->n += rc >= 0;
+		ret->lost += rc == 0;
+		r->unseen = rc <= 0;
+	}
+	return ret->lost ? repair(sync, 0, i, false, err) : 0;
 }
 
 void hf_sync_forget(struct hf_sync *sync)

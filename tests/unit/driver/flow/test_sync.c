@@ -434,6 +434,29 @@ Test(sync, lost_rule_is_found_and_put_back)
 	close_sync(s);
 }
 
+Test(sync, new_rules_are_looked_for_alone)
+{
+	struct hf_sync *s = open_sync("mlx5-cx6dx");
+	struct world w = make_world(nic, DENY_3000 ALLOW_ALL);
+	struct hf_sync_audit audit;
+
+	cr_assert_eq(hf_sync_apply(s, w.plan, NULL), 0);
+	cr_assert_eq(hf_sync_check_new(s, 3, &audit, NULL), 0);
+	cr_assert(audit.n == 3 && audit.more);
+	find_deny()->lost = true;
+	cr_assert_eq(hf_sync_check_new(s, SIZE_MAX, &audit, NULL), 0);
+	cr_assert(audit.n == n_in_nic() - 3 && audit.lost == 1 && !audit.more);
+	cr_assert_eq(judge(&samples[0].hdr), HF_FATE_DENY);
+	cr_assert_eq(hf_sync_check_new(s, SIZE_MAX, &audit, NULL), 0);
+	cr_assert(audit.n == 1 && audit.lost == 0, "the one that was put back");
+	find_deny()->lost = true;
+	cr_assert_eq(hf_sync_check_new(s, SIZE_MAX, &audit, NULL), 0);
+	cr_assert_eq(audit.n, 0, "it has been there");
+	cr_assert_eq(hf_sync_apply(s, NULL, NULL), 0);
+	free_world(&w);
+	close_sync(s);
+}
+
 Test(sync, rules_are_looked_for_in_parts)
 {
 	struct hf_sync *s = open_sync("mlx5-cx6dx");
