@@ -290,6 +290,8 @@ static json_t *op_json(const struct hf_diff_op *op)
 			o, "jump", json_integer(hf_plan_table(op->plan, e->jump)->group));
 	if (o && e->sets_tag)
 		json_object_set_new(o, "tag", json_integer(e->tag));
+	if (o && e->sets_tag && e->tag_keep)
+		json_object_set_new(o, "tag_keep", json_integer(e->tag_keep));
 	if (o && e->fate == HF_FATE_PUNT && !is_cover(op))
 		json_object_set_new(
 			o, "reason", json_string(hf_reason_print(e->reason, e->detail, reason)));

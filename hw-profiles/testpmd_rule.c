@@ -351,18 +351,31 @@ static int parse_rss(struct parser *p, bool *ret_other)
 	return 0;
 }
 
+/* A tag set under no mask sets nothing. */
+static int parse_tag(struct parser *p, struct hf_flow_action *a, bool *ret_other)
+{
+	uint32_t mask = 0;
+
+	while (p->word[p->at] && !is(p, "/")) {
+		if (take(p, "data") ? take_number(p, &a->value) < 0
+				    : take(p, "mask") && take_number(p, &mask) < 0)
+			return -EINVAL;
+		if (p->word[p->at] && !is(p, "data") && !is(p, "mask") && !is(p, "/"))
+			p->at++;
+	}
+	a->keep = ~mask;
+	*ret_other = !mask;
+	return 0;
+}
+
 /* Words of an action other than its own value; true when they say what no flow of ours can. */
 static bool skip_rest(struct parser *p, enum hf_act act)
 {
-	bool mask = false;
 	bool other = false;
 
-	for (; p->word[p->at] && !is(p, "/"); p->at++) {
-		mask |= is(p, "mask");
+	for (; p->word[p->at] && !is(p, "/"); p->at++)
 		other |= act == HF_ACT_OTHER;
-	}
-	/* A tag set under no mask sets nothing. */
-	return other || (act == HF_ACT_SET_TAG && !mask);
+	return other;
 }
 
 static int parse_action(struct parser *p)
@@ -392,6 +405,8 @@ static int parse_action(struct parser *p)
 			return -EINVAL;
 	}
 	if (a.act == HF_ACT_RSS && parse_rss(p, &other) < 0)
+		return -EINVAL;
+	if (a.act == HF_ACT_SET_TAG && parse_tag(p, &a, &other) < 0)
 		return -EINVAL;
 	if (skip_rest(p, a.act) || other)
 		a.act = HF_ACT_OTHER;

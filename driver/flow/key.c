@@ -24,5 +24,6 @@ void hf_flow_key_make(const struct hf_flow *flow, struct hf_flow_key *ret)
 	for (i = 0; i < flow->n_actions; i++) {
 		ret->actions[i][0] = flow->actions[i].act;
 		ret->actions[i][1] = flow->actions[i].value;
+		ret->actions[i][2] = flow->actions[i].keep;
 	}
 }

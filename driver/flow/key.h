@@ -19,7 +19,7 @@ struct hf_flow_key {
 	uint8_t items[HF_FLOW_ITEMS_MAX];
 	struct hf_hdr spec;
 	struct hf_hdr mask;
-	uint32_t actions[HF_FLOW_ACTIONS_MAX][2]; /* what, value */
+	uint32_t actions[HF_FLOW_ACTIONS_MAX][3]; /* what, value, bits left as they are */
 };
 
 void hf_flow_key_make(const struct hf_flow *flow, struct hf_flow_key *ret);

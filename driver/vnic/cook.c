@@ -208,6 +208,13 @@ static void cook_words(const struct hf_pattern *p, struct rte_flow *ret)
 	}
 }
 
+/* Of several that set a bit the last one counts. */
+static void cook_tag(uint32_t value, uint32_t keep, struct rte_flow *ret)
+{
+	ret->tag = (ret->tag & keep) | (value & ~keep);
+	ret->tag_mask |= ~keep;
+}
+
 /* It does what the action for that register alone does. */
 static void cook_modify(const struct hf_flow_action *a, struct rte_flow *ret)
 {
@@ -219,7 +226,7 @@ static void cook_modify(const struct hf_flow_action *a, struct rte_flow *ret)
 		ret->meta = a->value;
 	} else {
 		ret->acts |= HF_ACT_BIT(HF_ACT_SET_TAG);
-		ret->tag = a->value;
+		cook_tag(a->value, 0, ret);
 	}
 }
 
@@ -238,7 +245,7 @@ static void cook_actions(const struct hf_vnic_ask *ask, struct rte_flow *ret)
 		else if (a->act == HF_ACT_JUMP)
 			ret->jump_id = a->value;
 		else if (a->act == HF_ACT_SET_TAG)
-			ret->tag = a->value;
+			cook_tag(a->value, a->keep, ret);
 		else if (a->act == HF_ACT_SET_META)
 			ret->meta = a->value;
 	}

@@ -39,6 +39,14 @@ static void put_be32(uint8_t to[4], uint32_t value)
 	memcpy(to, &v, sizeof(v));
 }
 
+static uint32_t get_be32(const uint8_t from[4])
+{
+	rte_be32_t v;
+
+	memcpy(&v, from, sizeof(v));
+	return rte_be_to_cpu_32(v);
+}
+
 /* What does not say where the packet goes. */
 static void take_notes(
 	const struct rte_flow *rule, struct hf_vnic_pkt *pkt, struct hf_vnic_verdict *v)
@@ -56,7 +64,7 @@ static void take_notes(
 		put_be32(pkt->hdr.meta, rule->meta);
 	}
 	if (rule->acts & HF_ACT_BIT(HF_ACT_SET_TAG))
-		put_be32(pkt->hdr.tag, rule->tag);
+		put_be32(pkt->hdr.tag, (get_be32(pkt->hdr.tag) & ~rule->tag_mask) | rule->tag);
 }
 
 static void count(struct rte_flow *rule, uint32_t bytes)

@@ -114,6 +114,7 @@ struct rte_flow {
 	uint32_t acts;		       /* HF_ACT_BIT */
 	uint32_t mark;
 	uint32_t tag;
+	uint32_t tag_mask; /* the others stay */
 	uint32_t meta;
 	struct hf_vnic_group *jump;
 	struct hf_vnic_swport *out; /* PORT_ID and REPRESENTED_PORT */

@@ -310,8 +310,8 @@ struct tags {
 /* Where a jump leads, and the tag it gives. */
 struct exit {
 	uint32_t table;
-	bool sets_tag;
 	uint32_t tag;
+	uint32_t keep; /* but these bits */
 };
 
 /* One table: its entries, strongest first, and where each rank starts among them. */
@@ -446,7 +446,8 @@ static size_t sort_out(struct table_run *t, size_t n)
 
 	for (i = 0; i < n; i++) {
 		const struct hf_entry *e = entry_at(t, i);
-		struct exit out = {e->jump, e->sets_tag, e->sets_tag ? e->tag : 0};
+		struct exit out = {e->jump, e->sets_tag ? e->tag & ~e->tag_keep : 0,
+			e->sets_tag ? e->tag_keep : UINT32_MAX};
 
 		if (i == 0 || t->places[i].rank != t->places[i - 1].rank)
 			t->starts[ranks++] = i;
@@ -454,9 +455,7 @@ static size_t sort_out(struct table_run *t, size_t n)
 		if (e->fate != HF_FATE_JUMP)
 			continue;
 		/* Neighbours mostly lead to the same. */
-		for (k = n_exits; k > 0 && (t->exits[k - 1].table != out.table ||
-						   t->exits[k - 1].sets_tag != out.sets_tag ||
-						   t->exits[k - 1].tag != out.tag);)
+		for (k = n_exits; k > 0 && memcmp(&t->exits[k - 1], &out, sizeof(out)) != 0;)
 			k--;
 		if (k == 0) {
 			t->exits[n_exits++] = out;
@@ -490,8 +489,8 @@ static void send_tags(
 
 	for (b = 0; b < TAG_BITS && met != hf_dd_none(); b++) {
 		for (v = 0; v < 2; v++) {
-			BDD has =
-				out->sets_tag ? whether((out->tag >> b & 1) == v) : from->may[b][v];
+			BDD has = out->keep >> b & 1 ? from->may[b][v]
+						     : whether((out->tag >> b & 1) == v);
 
 			to->may[b][v] = hf_dd_or(dd, to->may[b][v], hf_dd_and(dd, met, has));
 		}

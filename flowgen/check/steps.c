@@ -41,8 +41,9 @@ struct sides {
 
 static bool same_entry(const struct hf_entry *a, const struct hf_entry *b)
 {
-	bool to = a->fate != HF_FATE_JUMP || (a->jump == b->jump && a->sets_tag == b->sets_tag &&
-						     (!a->sets_tag || a->tag == b->tag));
+	bool to = a->fate != HF_FATE_JUMP ||
+		  (a->jump == b->jump && a->sets_tag == b->sets_tag &&
+			  (!a->sets_tag || (a->tag == b->tag && a->tag_keep == b->tag_keep)));
 
 	return a->table == b->table && a->priority == b->priority && a->fate == b->fate && to &&
 	       a->forward == b->forward && a->reserved == b->reserved &&

@@ -212,7 +212,7 @@ static void build_action(struct hf_rte_flow *ret, size_t i, const struct hf_flow
 		break;
 	case HF_ACT_SET_TAG:
 		conf->set_tag.data = a->value;
-		conf->set_tag.mask = UINT32_MAX;
+		conf->set_tag.mask = ~a->keep;
 		break;
 	case HF_ACT_SET_META:
 		conf->set_meta.data = a->value;

@@ -221,10 +221,15 @@ static bool read_rss(const struct rte_flow_action_rss *conf, uint32_t *ret)
 	return conf->level <= 1;
 }
 
-static bool read_tag(const struct rte_flow_action_set_tag *conf, uint32_t *ret)
+/* A mask of none sets nothing; one with gaps mlx5 takes and fills (flow_dv_convert_modify_action).
+ */
+static bool read_tag(const struct rte_flow_action_set_tag *conf, struct hf_flow_action *ret)
 {
-	*ret = conf->data;
-	return conf->mask == UINT32_MAX && conf->index == 0;
+	uint32_t low = conf->mask & -conf->mask;
+
+	ret->value = conf->data;
+	ret->keep = ~conf->mask;
+	return conf->mask && ((conf->mask + low) & conf->mask) == 0 && conf->index == 0;
 }
 
 static bool read_meta(const struct rte_flow_action_set_meta *conf, uint32_t *ret)
@@ -276,7 +281,7 @@ static bool read_value(const void *conf, struct hf_flow_action *action)
 		*ret = ((const struct rte_flow_action_age *)conf)->timeout;
 		return true;
 	case HF_ACT_SET_TAG:
-		return read_tag(conf, ret);
+		return read_tag(conf, action);
 	case HF_ACT_SET_META:
 		return read_meta(conf, ret);
 	case HF_ACT_PORT_ID:

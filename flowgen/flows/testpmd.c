@@ -159,7 +159,8 @@ static void put_action(struct hf_text *t, const struct hf_flow_action *a)
 		return;
 	}
 	if (a->act == HF_ACT_SET_TAG) {
-		hf_text_put(t, " set_tag data %" PRIu32 " mask 0xffffffff index 0 /", a->value);
+		hf_text_put(t, " set_tag data %" PRIu32 " mask 0x%" PRIx32 " index 0 /", a->value,
+			~a->keep);
 		return;
 	}
 	hf_text_put(t, " %s", acts[a->act].word);

@@ -46,7 +46,7 @@ struct telling {
 	uint32_t priority;
 	uint32_t fate;
 	uint32_t jump; /* group */
-	uint32_t sets_tag, tag;
+	uint32_t sets_tag, tag, tag_keep;
 	uint32_t forward, reserved;
 };
 #define KEY_SIZE   offsetof(struct telling, fate)
@@ -104,6 +104,7 @@ static struct telling tell(const struct hf_plan *plan, const struct hf_entry *e)
 	t.jump = e->fate == HF_FATE_JUMP ? plan->tables[e->jump].group : 0;
 	t.sets_tag = e->sets_tag;
 	t.tag = e->tag;
+	t.tag_keep = e->tag_keep;
 	t.forward = e->forward;
 	t.reserved = e->reserved;
 	return t;
@@ -164,8 +165,8 @@ static bool told_same(const struct work *w, size_t old, size_t new)
 	const struct hf_table *from = w->from->tables, *to = w->to->tables;
 
 	return a->priority == b->priority && a->fate == b->fate && a->sets_tag == b->sets_tag &&
-	       a->tag == b->tag && a->forward == b->forward && a->reserved == b->reserved &&
-	       from[a->table].group == to[b->table].group &&
+	       a->tag == b->tag && a->tag_keep == b->tag_keep && a->forward == b->forward &&
+	       a->reserved == b->reserved && from[a->table].group == to[b->table].group &&
 	       (a->fate != HF_FATE_JUMP || from[a->jump].group == to[b->jump].group) &&
 	       memcmp(&a->match, &b->match, sizeof(a->match)) == 0;
 }
@@ -387,7 +388,7 @@ static void cover(struct work *w, struct change *c)
 
 	t.priority = 0;
 	t.fate = HF_FATE_PUNT;
-	t.jump = t.sets_tag = t.tag = 0;
+	t.jump = t.sets_tag = t.tag = t.tag_keep = 0;
 	/* One does for both of a colliding pair. */
 	HASH_FIND(by_cover, w->covers, &t, COVER_SIZE, other);
 	if (other || present(w, &t))

@@ -23,6 +23,8 @@ void hf_diff_op_print(const struct hf_diff_op *op, FILE *out)
 		fprintf(out, " %" PRIu32, hf_plan_table(op->plan, e->jump)->group);
 	if (e->sets_tag)
 		fprintf(out, " tag 0x%" PRIx32, e->tag);
+	if (e->sets_tag && e->tag_keep)
+		fprintf(out, "/0x%" PRIx32, ~e->tag_keep);
 	if (e->fate == HF_FATE_PUNT && !cover)
 		fprintf(out, " (%s)", hf_reason_print(e->reason, e->detail, reason));
 	if (cover)

@@ -74,7 +74,8 @@ static void add_actions(struct hf_flow *f, const struct hf_plan *plan, const str
 	switch (e->fate) {
 	case HF_FATE_JUMP:
 		if (e->sets_tag)
-			add_action(f, HF_ACT_SET_TAG, e->tag);
+			f->actions[f->n_actions++] = (struct hf_flow_action){
+				.act = HF_ACT_SET_TAG, .value = e->tag, .keep = e->tag_keep};
 		add_action(f, HF_ACT_JUMP, plan->tables[e->jump].group);
 		break;
 	case HF_FATE_DENY:

@@ -42,6 +42,8 @@ static json_t *entry_json(const struct hf_plan *plan, size_t i)
 		json_object_set_new(o, "jump", json_integer(plan->tables[e->jump].group));
 	if (e->sets_tag)
 		json_object_set_new(o, "tag", json_integer(e->tag));
+	if (e->sets_tag && e->tag_keep)
+		json_object_set_new(o, "tag_keep", json_integer(e->tag_keep));
 	if (e->forward)
 		json_object_set_new(o, "delivered", json_true());
 	if (e->reserved)

@@ -104,8 +104,10 @@ void hf_judge_tag(const struct hf_entry *e, struct hf_hdr *h)
 {
 	unsigned int i;
 
-	for (i = 0; e->sets_tag && i < sizeof(h->tag); i++)
-		h->tag[i] = (uint8_t)(e->tag >> (24 - 8 * i));
+	for (i = 0; e->sets_tag && i < sizeof(h->tag); i++) {
+		h->tag[i] &= (uint8_t)(e->tag_keep >> (24 - 8 * i));
+		h->tag[i] |= (uint8_t)(e->tag >> (24 - 8 * i));
+	}
 }
 
 static size_t find_entry(

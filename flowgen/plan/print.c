@@ -212,6 +212,8 @@ static void print_entry(const struct hf_plan *plan, size_t i, FILE *out)
 		fprintf(out, " %" PRIu32, plan->tables[e->jump].group);
 	if (e->sets_tag)
 		fprintf(out, " tag 0x%" PRIx32, e->tag);
+	if (e->sets_tag && e->tag_keep)
+		fprintf(out, "/0x%" PRIx32, ~e->tag_keep);
 	fprintf(out, "%s", carried(e));
 	if (e->fate == HF_FATE_PUNT)
 		fprintf(out, " (%s)", hf_reason_print(e->reason, e->detail, reason));

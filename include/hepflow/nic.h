@@ -299,6 +299,7 @@ struct hf_flow_action {
 	enum hf_act act;
 	uint32_t value;	     /* queue, mark id, group, port, what a field is set to; 0 otherwise */
 	enum hf_field field; /* of MODIFY_FIELD: mark, meta or tag, all of it */
+	uint32_t keep;	     /* of SET_TAG: bits that stay as they are */
 };
 
 struct hf_flow {

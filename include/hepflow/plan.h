@@ -114,9 +114,10 @@ struct hf_entry {
 	uint32_t priority; /* as the NIC counts them */
 	struct hf_pattern match;
 	enum hf_fate fate;
-	uint32_t jump; /* HF_FATE_JUMP: table index */
-	bool sets_tag; /* HF_FATE_JUMP: and gives the packet this tag, */
-	uint32_t tag;  /* which entries of later tables match */
+	uint32_t jump;	   /* HF_FATE_JUMP: table index */
+	bool sets_tag;	   /* HF_FATE_JUMP: and gives the packet this tag, */
+	uint32_t tag;	   /* which entries of later tables match, */
+	uint32_t tag_keep; /* save these bits, which stay as they are */
 	/* Of what is allowed: the e-switch delivers it; software does not see it. */
 	bool forward;
 	/* The verdict is told by the receive queue, hf_reserved_queue(); an engine of its own. */
@@ -175,8 +176,8 @@ struct hf_plan_opts {
 	uint32_t classify_from;
 	/*
 	 * On NICs with groups: one entry instead of two for what a rule behind connection tracking
-	 * denies, of which the NIC cannot count what it has denied. Else only where not everything
-	 * fits otherwise (docs/plan.md).
+	 * denies, of which the NIC cannot count what it has denied, if the plan has fewer entries
+	 * then. Else only where not everything fits otherwise (docs/plan.md).
 	 */
 	bool short_denies;
 	/*

@@ -172,6 +172,24 @@ Test(table, tags_carry_over_to_the_next_group)
 	close_table();
 }
 
+Test(table, a_tag_can_be_set_in_part)
+{
+	open_table("mlx5-cx6dx");
+	add(ROOT);
+	add("ingress group 1 pattern eth / end "
+	    "actions set_tag data 0x307 index 0 mask 0xffffffff / jump group 2 / end");
+	add("ingress group 2 pattern eth / ipv4 dst is 10.0.0.1 / end "
+	    "actions set_tag data 0xff2f index 0 mask 0xf0 / jump group 3 / end");
+	add("ingress group 2 priority 1 pattern eth / end actions jump group 3 / end");
+	add("ingress group 3 pattern tag data is 0x327 / eth / end actions mark id 7 / "
+	    "queue index 1 / end");
+	add("ingress group 3 pattern tag data is 0x307 / eth / end actions mark id 1 / "
+	    "queue index 1 / end");
+	expect_mark(tcp4(1, 80), 7);
+	expect_mark(tcp4(2, 80), 1);
+	close_table();
+}
+
 Test(table, what_nothing_matches_goes_out)
 {
 	open_table("mlx5-cx6dx");

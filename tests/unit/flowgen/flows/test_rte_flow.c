@@ -169,6 +169,8 @@ static void random_actions(struct hf_rand *r, struct hf_flow *flow)
 
 		flow->actions[i].act = acts[k].act;
 		flow->actions[i].value = (uint32_t)hf_rand_below(r, acts[k].values);
+		if (acts[k].act == HF_ACT_SET_TAG) /* the bits that are set are in a row */
+			flow->actions[i].keep = (1u << hf_rand_below(r, 32)) - 1;
 		if (acts[k].act == HF_ACT_MODIFY_FIELD)
 			flow->actions[i].field = (enum hf_field[]){
 				HF_F_MARK, HF_F_META, HF_F_TAG}[hf_rand_below(r, 3)];
