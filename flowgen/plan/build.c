@@ -398,6 +398,8 @@ void hf_plan_free(struct hf_plan *plan)
 
 	if (!plan)
 		return;
+	hf_addr_map_free(plan->addrs[0]);
+	hf_addr_map_free(plan->addrs[1]);
 	hf_arena_free(plan->arena);
 	for (i = 0; i < plan->runs.n; i++)
 		hf_entry_buf_free(plan->runs.v[i].buf);

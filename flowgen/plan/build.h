@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include "addrs.h"
 #include "cube.h"
 #include "items.h"
 #include "ports.h"
@@ -47,8 +48,9 @@ struct hf_plan {
 	enum hf_prio_order order;
 	uint32_t first_path; /* index of the first table of a path; 0: there is none */
 	struct port_map ports;
-	uint32_t capacity;	 /* UINT32_MAX: no known limit */
-	bool fragments_match_l4; /* as the profile says, for hf_plan_judge() */
+	struct addr_map *addrs[2]; /* source, destination; NULL: none */
+	uint32_t capacity;	   /* UINT32_MAX: no known limit */
+	bool fragments_match_l4;   /* as the profile says, for hf_plan_judge() */
 	bool type_scope;
 	struct keep_box *keep; /* NULL: nothing is handed on */
 };
@@ -79,10 +81,24 @@ struct builder {
 	struct tally *tallies; /* per origin */
 	bool cut;	       /* something did not fit */
 	bool ended;	       /* a table had no more priorities */
-	size_t fitted;	       /* items before that */
+	uint64_t fitted;       /* cubes before that */
 	bool short_denies;
-	uint32_t denied; /* index of that table; 0: there is none */
+	uint32_t denied;	  /* index of that table; 0: there is none */
+	struct addr_map *maps[2]; /* that the plan may have: source, destination; NULL: none */
 };
+
+/* A table in front costs every packet a look-up: so many entries must be saved by it. */
+#define HF_CLASSIFY_FROM 64
+
+/* How a block of the rules is written into the tables of the uplink's paths. */
+struct hf_use {
+	uint64_t times;
+	bool guarded; /* somewhere established packets have been accepted before */
+};
+/* By block; to be freed. NULL: no memory. */
+struct hf_use *hf_build_uses(const struct builder *b);
+/* Whether the engine carries a tag from table to table. */
+bool hf_build_has_tags(const struct hf_engine *engine);
 
 /* The engine policy goes to: the first that can drop and match addresses, of packets that arrive
  * or, where that is asked for, of the e-switch. NULL: none. */
@@ -119,9 +135,9 @@ int hf_lower_drops(struct builder *b);
 int hf_lower_flat(struct builder *b);
 
 /*
- * The tables in front of those of the paths (front.c): root, ports where there is a port map, and
- * class. hf_front_add() adds the tables, hf_front_lower() their entries, of which there are
- * at most hf_front_size().
+ * The tables in front of those of the paths (front.c): root, sources, destinations and ports where
+ * there are maps of them, and class. hf_front_add() adds the tables, hf_front_lower() their
+ * entries, of which there are at most hf_front_size().
  */
 struct path_table {
 	enum hf_class class;
@@ -129,6 +145,12 @@ struct path_table {
 	uint32_t table;
 };
 int hf_front_add(struct builder *b);
+/*
+ * All tables of a grouped plan, in the form that the builder has; pts has room for one a
+ * destination. Of the form that is taken hf_lower_rest() makes what is in front, and numbers.
+ */
+int hf_lower_tables(struct builder *b, struct path_table *pts);
+int hf_lower_rest(struct builder *b, struct path_table *pts);
 size_t hf_front_size(const struct builder *b);
 int hf_front_lower(struct builder *b, const struct path_table *pts, size_t n_pts);
 /* Adds a table; its group is its index. Returns 0 or -ENOMEM. */
@@ -175,8 +197,8 @@ void hf_shape_init(struct shape *s, const struct hf_engine *engine, uint8_t fami
 /* Puts value under mask into field f, or notes that the engine cannot. Both are network order. */
 void hf_shape_put(struct shape *s, enum hf_field f, const void *value, const void *mask);
 void hf_shape_put_port(struct shape *s, enum hf_field f, uint16_t value, uint16_t mask);
-/* Asks for these bits of the tag, in addition to those already asked for. */
-void hf_shape_put_tag(struct shape *s, uint32_t bits);
+/* Asks for value in these bits of the tag, in addition to those already asked for. */
+void hf_shape_put_tag(struct shape *s, uint32_t value, uint32_t bits);
 void hf_shape_put_prefix(struct shape *s, enum hf_field f, const struct hf_prefix *p);
 void hf_shape_put_proto(struct shape *s, uint8_t family, unsigned int proto);
 /* Whether the pattern is as asked and the driver would take an entry with it; *entry has its fate

@@ -58,6 +58,8 @@ bool hf_cube_intersect(const struct cube *a, const struct cube *b, struct cube *
 	r.type_mask = a->type_mask | b->type_mask;
 	r.code = a->code | b->code;
 	r.code_mask = a->code_mask | b->code_mask;
+	for (i = 0; i < 2; i++)
+		r.set[i] = a->set[i] ? a->set[i] : b->set[i];
 	*ret = r;
 	return true;
 }
@@ -101,6 +103,10 @@ bool hf_cube_covers(const struct cube *outer, const struct cube *inner)
 		return false;
 	for (i = 0; i < 4; i++) {
 		if (inner->proto[i] & ~outer->proto[i])
+			return false;
+	}
+	for (i = 0; i < 2; i++) {
+		if (outer->set[i] && outer->set[i] != inner->set[i])
 			return false;
 	}
 	return hf_prefix_covers(&outer->src, &inner->src) &&

@@ -26,6 +26,12 @@ struct cube {
 	struct hf_ports dport;
 	uint8_t type, type_mask; /* ICMP; only when proto is ICMP(v6) alone */
 	uint8_t code, code_mask;
+	/*
+	 * Besides, source and destination are in (or, with ADDR_NOT, not in) a set, its number and
+	 * 1; 0: no matter. A cube that is compared with another by that says what is certain: it
+	 * may meet one that it does not, and never covers one that it does not.
+	 */
+	uint32_t set[2];
 };
 
 struct cubes {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * The tables in front of those of the paths: root, ports, class (grouped.c says what they are for).
+ * The tables in front of those of the paths: root, sources, destinations, ports, class (grouped.c
+ * says what they are for).
  */
 
 #include "build.h"
@@ -143,6 +144,10 @@ int hf_front_add(struct builder *b)
 {
 	int rc = hf_build_table(b, "root");
 
+	if (rc == 0 && b->plan->addrs[0])
+		rc = hf_build_table(b, "sources");
+	if (rc == 0 && b->plan->addrs[1])
+		rc = hf_build_table(b, "destinations");
 	if (rc == 0 && b->plan->ports.used)
 		rc = hf_build_table(b, "ports");
 	return rc < 0 ? rc : hf_build_table(b, "class");
@@ -152,7 +157,31 @@ size_t hf_front_size(const struct builder *b)
 {
 	/* Root, the rest of class, tags and two kinds of fragments. */
 	return 5 + hf_rules_n_dests(b->rules) + hf_rules_n_dnats(b->rules) +
+	       hf_addr_map_size(b->plan->addrs[0]) + hf_addr_map_size(b->plan->addrs[1]) +
 	       hf_port_map_size(&b->plan->ports);
+}
+
+/* The last table first: what is jumped to comes before the jumps. */
+static int lower_maps(struct builder *b)
+{
+	const struct hf_plan *p = b->plan;
+	uint32_t table = class_table(b);
+	int rc = 0;
+
+	if (p->ports.used) {
+		table--;
+		rc = hf_port_map_lower(b, &p->ports, table, table + 1);
+	}
+	if (rc == 0 && p->addrs[1]) {
+		table--;
+		rc = hf_addr_map_lower(
+			b, p->addrs[1], hf_addr_map_mask(p->addrs[0]), table, table + 1);
+	}
+	if (rc == 0 && p->addrs[0]) {
+		table--;
+		rc = hf_addr_map_lower(b, p->addrs[0], 0, table, table + 1);
+	}
+	return rc;
 }
 
 int hf_front_lower(struct builder *b, const struct path_table *pts, size_t n_pts)
@@ -163,7 +192,7 @@ int hf_front_lower(struct builder *b, const struct path_table *pts, size_t n_pts
 		rc = class_dnats(b);
 	if (rc == 0)
 		rc = class_dests(b, pts, n_pts);
-	if (rc == 0 && b->plan->ports.used)
-		rc = hf_port_map_lower(b, &b->plan->ports, 1, class_table(b));
+	if (rc == 0)
+		rc = lower_maps(b);
 	return rc < 0 ? rc : root_entry(b);
 }

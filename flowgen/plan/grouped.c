@@ -3,13 +3,13 @@
 /*
  * Lowering for NICs with groups, jumps and ordered priorities (mlx5).
  *
- *   root (group 0)  everything -> ports, or class
- *   ports           the bits of the port ranges as a tag, where that saves entries (ports.c)
- *   class           tagged, fragments, destinations services may rewrite -> punt;
- *                   the destination's longest prefix -> the table of its class
- *   one table per   the items of the path in order, each as one or more entries of one priority,
- *   class and       and last entries that punt the rest
- *   leaving iface
+ *   root (group 0)  everything -> the first of these
+ *   sources         what sets an address is in, as bits of a tag, where that saves entries
+ * (addrs.h) destinations    the same ports           the bits of the port ranges as a tag, where
+ * that saves entries (ports.c) class           tagged, fragments, destinations services may rewrite
+ * -> punt; the destination's longest prefix -> the table of its class one table per   the items of
+ * the path in order, each as one or more entries of one priority, class and       and last entries
+ * that punt the rest leaving iface
  *
  * An item that is decided only for packets that open a connection becomes two priorities: those
  * packets with its fate, and behind them everything of its cube as a punt. Or, in short, one that
@@ -44,8 +44,9 @@ struct lower {
 	uint32_t room; /* entries left before the reserve */
 	uint8_t family;
 	const struct items *items;
-	size_t at;  /* the item that is being lowered */
-	bool spell; /* no entry without a protocol */
+	size_t at;	       /* the item that is being lowered, */
+	struct addr_code code; /* and what of its sets */
+	bool spell;	       /* no entry without a protocol */
 	size_t n_named;
 	uint8_t named[NAMED_MAX];
 };
@@ -60,8 +61,8 @@ static bool any_bit(const void *bytes, size_t size)
 	return i < size;
 }
 
-/* What the pattern reaches: the cube as far as there are masks, and everything where there are
- * none. */
+/* What a pattern that is wider than asked reaches: the cube as far as there are masks, and
+ * everything where there are none, or tags. */
 static struct cube reach_of(const struct shape *s, const struct cube *cube, unsigned int proto)
 {
 	const struct hf_hdr *m = &s->pattern.mask;
@@ -73,9 +74,9 @@ static struct cube reach_of(const struct shape *s, const struct cube *cube, unsi
 		r.dst = cube->dst;
 	if (m->ip_proto || s->pattern.layers & L4_LAYERS)
 		hf_protos_only(r.proto, proto);
-	if (any_bit(m->sport, sizeof(m->sport)) || any_bit(m->tag, sizeof(m->tag)))
+	if (any_bit(m->sport, sizeof(m->sport)))
 		r.sport = cube->sport;
-	if (any_bit(m->dport, sizeof(m->dport)) || any_bit(m->tag, sizeof(m->tag)))
+	if (any_bit(m->dport, sizeof(m->dport)))
 		r.dport = cube->dport;
 	r.type = m->icmp_type & cube->type;
 	r.type_mask = m->icmp_type;
@@ -165,7 +166,7 @@ static size_t list_pieces(const struct lower *l, bool dst, struct hf_ports range
 static void put_piece(struct shape *s, enum hf_field f, const struct piece *p)
 {
 	if (p->tagged)
-		hf_shape_put_tag(s, UINT32_C(1) << p->bit);
+		hf_shape_put_tag(s, UINT32_C(1) << p->bit, UINT32_C(1) << p->bit);
 	else
 		hf_shape_put_port(s, f, p->mask.value, p->mask.mask);
 }
@@ -216,6 +217,7 @@ static struct shape shape_of(const struct lower *l, const struct item *item, uns
 
 	hf_shape_init(&s, l->b->engine, item->cube.family);
 	put_addrs(&s, &item->cube);
+	hf_shape_put_tag(&s, l->code.value, l->code.mask);
 	if (proto < 256)
 		hf_shape_put_proto(&s, item->cube.family, proto);
 	if (item->cube.type_mask || item->cube.code_mask)
@@ -244,7 +246,7 @@ static int emit_opening(struct lower *l, const struct item *item, unsigned int p
 
 	if (n > 1 && l->b->plan->ports.opens[l->family == 6]) {
 		s = shape_of(l, item, proto);
-		hf_shape_put_tag(&s, OPEN_BIT);
+		hf_shape_put_tag(&s, OPEN_BIT, OPEN_BIT);
 		if (!s.reason)
 			return emit(l, item, &s, proto, item->fate);
 	}
@@ -312,8 +314,58 @@ static int emit_openings(struct lower *l, const struct item *item)
 
 	if (!has_open_tag(l, &item->cube) || s.reason)
 		return each_proto(l, item, true, emit_opening);
-	hf_shape_put_tag(&s, OPEN_BIT);
+	hf_shape_put_tag(&s, OPEN_BIT, OPEN_BIT);
 	return emit(l, item, &s, 256, item->fate);
+}
+
+typedef int (*put_fn)(struct lower *l, const struct item *item);
+
+static int put_fates(struct lower *l, const struct item *item)
+{
+	return each_proto(l, item, l->spell, emit_fate);
+}
+
+static int put_denied(struct lower *l, const struct item *item)
+{
+	return each_proto(l, item, l->spell, emit_denied);
+}
+
+static int put_rest(struct lower *l, const struct item *item)
+{
+	return each_proto(l, item, l->spell, emit_rest);
+}
+
+/* What a side asks of the tag: nothing, or one of these. */
+static const struct addr_code *list_codes(
+	const struct lower *l, const struct cube *c, unsigned int side, size_t *ret_n)
+{
+	static const struct addr_code none = {.families = 3};
+
+	if (c->set[side])
+		return hf_addr_map_codes(l->b->plan->addrs[side], c->set[side], ret_n);
+	*ret_n = 1;
+	return &none;
+}
+
+/* Calls fn for each pair of classes that the item's sets are made of. */
+static int each_code(struct lower *l, const struct item *item, put_fn fn)
+{
+	const uint8_t family = l->family == 6 ? 2 : 1;
+	size_t n_src, n_dst, i, k;
+	const struct addr_code *src = list_codes(l, &item->cube, 0, &n_src),
+			       *dst = list_codes(l, &item->cube, 1, &n_dst);
+	int rc = 0;
+
+	for (i = 0; i < n_src && rc == 0; i++) {
+		for (k = 0; k < n_dst && rc == 0; k++) {
+			if (!(src[i].families & dst[k].families & family))
+				continue;
+			l->code.value = src[i].value | dst[k].value;
+			l->code.mask = src[i].mask | dst[k].mask;
+			rc = fn(l, item);
+		}
+	}
+	return rc;
 }
 
 static int lower_item(struct lower *l, const struct items *items, size_t i)
@@ -329,15 +381,15 @@ static int lower_item(struct lower *l, const struct items *items, size_t i)
 		return 0;
 	}
 	if (sight == SIGHT_DECIDED) {
-		rc = each_proto(l, item, l->spell, emit_fate);
+		rc = each_code(l, item, put_fates);
 	} else if (sight == SIGHT_OPENING && l->b->denied && item->fate == HF_FATE_DENY) {
-		rc = each_proto(l, item, l->spell, emit_denied);
+		rc = each_code(l, item, put_denied);
 	} else {
-		rc = sight == SIGHT_OPENING ? emit_openings(l, item) : 0;
+		rc = sight == SIGHT_OPENING ? each_code(l, item, emit_openings) : 0;
 		if (l->b->entries.n > before)
 			l->priority++;
 		if (rc == 0)
-			rc = each_proto(l, item, l->spell, emit_rest);
+			rc = each_code(l, item, put_rest);
 	}
 	if (l->b->entries.n > before)
 		l->priority++;
@@ -404,7 +456,7 @@ static int lower_family(struct lower *l, const struct items *items)
 		}
 		b->cut |= full == HF_REASON_CAPACITY;
 		b->ended |= full == HF_REASON_PRIORITY;
-		b->fitted += !b->cut && !full;
+		b->fitted += b->cut || full ? 0 : hf_addr_weight(b->rules, &items->v[i].cube);
 		if (full)
 			hf_build_miss(b, items->v[i].origin, full, HF_F_MAX_);
 	}
@@ -442,28 +494,41 @@ static int lower_path(struct builder *b, const struct path_table *pt, uint32_t *
 	return rc;
 }
 
-/* One table per class and leaving interface that some destination has. */
-static int add_path_tables(struct builder *b, struct path_table *pts, size_t *ret_n)
+/* One table per class and leaving interface that some destination has, from first_path on. */
+static void list_paths(const struct builder *b, struct path_table *pts, size_t *ret_n)
 {
-	const char *in = hf_rules_iface(b->rules, b->in)->name;
 	size_t i, k, n = 0;
-	int rc = 0;
 
-	for (i = 0; i < hf_rules_n_dests(b->rules) && rc == 0; i++) {
+	for (i = 0; i < hf_rules_n_dests(b->rules); i++) {
 		const struct hf_dest *d = hf_rules_dest(b->rules, i);
-		const char *out = hf_rules_iface(b->rules, d->out)->name;
 
 		for (k = 0; k < n; k++) {
 			if (pts[k].class == d->class && pts[k].out == d->out)
 				break;
 		}
-		if (k < n)
-			continue;
-		pts[n++] = (struct path_table){d->class, d->out, (uint32_t)b->tables.n};
-		rc = hf_build_table(b, hf_arena_printf(b->plan->arena, "%s to %s%s%s", in,
-					       hf_class_name(d->class), out[0] ? " by " : "", out));
+		if (k == n) {
+			pts[k] = (struct path_table){
+				d->class, d->out, b->plan->first_path + (uint32_t)k};
+			n++;
+		}
 	}
 	*ret_n = n;
+}
+
+static int add_path_tables(struct builder *b, struct path_table *pts, size_t *ret_n)
+{
+	const char *in = hf_rules_iface(b->rules, b->in)->name;
+	size_t i;
+	int rc = 0;
+
+	list_paths(b, pts, ret_n);
+	for (i = 0; i < *ret_n && rc == 0; i++) {
+		const char *out = hf_rules_iface(b->rules, pts[i].out)->name;
+
+		rc = hf_build_table(
+			b, hf_arena_printf(b->plan->arena, "%s to %s%s%s", in,
+				   hf_class_name(pts[i].class), out[0] ? " by " : "", out));
+	}
 	return rc;
 }
 
@@ -519,7 +584,7 @@ static int lower_paths(struct builder *b, const struct path_table *pts, size_t n
 	return rc;
 }
 
-static int lower_tables(struct builder *b, struct path_table *pts)
+int hf_lower_tables(struct builder *b, struct path_table *pts)
 {
 	uint32_t room, reserve;
 	size_t n = 0;
@@ -544,82 +609,17 @@ static int lower_tables(struct builder *b, struct path_table *pts)
 		rc = lower_paths(b, pts, n, &room);
 	if (rc == 0 && b->denied)
 		hf_denied_prune(b);
-	if (rc == 0)
-		rc = hf_label_plan(b, b->previous);
-	return rc < 0 ? rc : hf_front_lower(b, pts, n);
+	return rc;
 }
 
-/* How a plan may be put, besides as the plainest. */
-struct form {
-	bool fronts; /* with tables in front where they save entries */
-	bool short_denies;
-};
-
-/* What one way of lowering makes. */
-struct attempt {
-	struct builder builder;
-	struct hf_plan plan;
-};
-
-static void drop_attempt(struct attempt *a)
+int hf_lower_rest(struct builder *b, struct path_table *pts)
 {
-	hf_vec_fini(&a->builder.tables);
-	hf_vec_fini(&a->builder.entries);
-	free(a->builder.tallies);
-}
-
-/* Tries a form and keeps what gets further; the first one in any case. */
-static int try_form(struct builder *b, struct path_table *pts, const struct form *form, bool first)
-{
-	struct attempt before = {*b, *b->plan};
+	size_t n = 0;
 	int rc;
 
-	memset(&b->tables, 0, sizeof(b->tables));
-	memset(&b->entries, 0, sizeof(b->entries));
-	b->tallies = calloc(hf_rules_n_origins(b->rules) + 1, sizeof(*b->tallies));
-	b->cut = b->ended = false;
-	b->fitted = 0;
-	b->denied = 0;
-	b->short_denies = form->short_denies;
-	b->plan->ports = (struct port_map){0};
-	rc = b->tallies ? 0 : -ENOMEM;
-	if (rc == 0 && form->fronts)
-		rc = hf_port_map_choose(b, &b->plan->ports);
-	if (rc == 0)
-		rc = lower_tables(b, pts);
-	if (rc == 0 && (first || b->fitted > before.builder.fitted)) {
-		drop_attempt(&before);
+	if (b->tables.n == 0)
 		return 0;
-	}
-	drop_attempt(&(struct attempt){*b, *b->plan});
-	*b = before.builder;
-	*b->plan = before.plan;
-	return rc;
-}
-
-/*
- * What does not fit is left out from the end, so of two forms the one that gets further is the
- * better one, at every capacity: with more room never less is decided. Tables in front cost room,
- * but no priorities.
- */
-int hf_lower_grouped(struct builder *b)
-{
-	static const struct form forms[] = {
-		{true, false}, {true, true}, {false, false}, {false, true}};
-	struct path_table *pts = calloc(hf_rules_n_dests(b->rules) + 1, sizeof(*pts));
-	const bool asked = b->short_denies;
-	bool first = true;
-	size_t i;
-	int rc = pts ? 0 : -ENOMEM;
-
-	for (i = 0; i < sizeof(forms) / sizeof(forms[0]) && rc == 0; i++) {
-		if (asked && !forms[i].short_denies)
-			continue;
-		if (!first && !b->cut && !(b->ended && forms[i].fronts))
-			continue;
-		rc = try_form(b, pts, &forms[i], first);
-		first = false;
-	}
-	free(pts);
-	return rc;
+	list_paths(b, pts, &n);
+	rc = hf_label_plan(b, b->previous);
+	return rc < 0 ? rc : hf_front_lower(b, pts, n);
 }

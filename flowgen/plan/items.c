@@ -20,6 +20,7 @@ struct walk {
 	uint16_t out;
 	struct items *items;
 	enum hf_fallback fallback;
+	const struct items_opts *opts;
 	bool *lost; /* by block: its rules are noted as lost; NULL: none is */
 };
 
@@ -88,12 +89,73 @@ static int walk_cube(struct walk *w, const struct hf_rule *rule, struct item *it
 	return push(w, item);
 }
 
+#define CONDS_MAX 16 /* of a rule that is looked at; others are written out */
+
+/* The condition of one side that is best left to the map: the largest set, rather in it than not.
+ */
+static const struct hf_addr_cond *find_coded(
+	const struct walk *w, const struct hf_match *m, unsigned int side)
+{
+	const struct addr_map *map = w->opts->addrs[side];
+	const struct hf_addr_cond *best = NULL;
+	size_t n, most = 0, i;
+
+	for (i = 0; map && i < m->n_addr; i++) {
+		const struct hf_addr_cond *c = &m->addr[i];
+
+		if (c->dst != side || !hf_addr_map_has(map, c) || hf_addr_cut(m, i))
+			continue;
+		n = hf_rules_set(w->rules, c->set)->n_nets;
+		if (best && (best->negate < c->negate || (best->negate == c->negate && n <= most)))
+			continue;
+		best = c;
+		most = n;
+	}
+	return best;
+}
+
+/*
+ * Leaves what the maps have codes for to the cube, and in m the other conditions, which are put
+ * into rest. False: no address of this family can be meant.
+ */
+static bool take_coded(const struct walk *w, struct hf_match *m,
+	struct hf_addr_cond rest[CONDS_MAX], struct cube *cube)
+{
+	unsigned int side;
+	size_t n_codes, n, i;
+
+	for (side = 0; side < 2 && m->n_addr <= CONDS_MAX; side++) {
+		const struct hf_addr_cond *coded = cube->set[side] ? NULL : find_coded(w, m, side);
+		const struct addr_code *codes;
+		uint8_t families = 0;
+
+		if (!coded)
+			continue;
+		cube->set[side] = (coded->set + 1) | (coded->negate ? ADDR_NOT : 0);
+		codes = hf_addr_map_codes(w->opts->addrs[side], cube->set[side], &n_codes);
+		for (i = 0; i < n_codes; i++)
+			families |= codes[i].families;
+		for (i = n = 0; i < m->n_addr; i++) {
+			if (&m->addr[i] != coded)
+				rest[n++] = m->addr[i];
+		}
+		m->addr = rest;
+		m->n_addr = (uint16_t)n;
+		if (!(families >> (cube->family == 6) & 1))
+			return false;
+	}
+	return true;
+}
+
 /* Returns 1 when the rule leaves nothing of ctx for the rules behind it, 0, or -ENOMEM. */
 static int walk_rule(struct walk *w, const struct hf_rule *rule, const struct cube *ctx, uint8_t ct,
 	unsigned int depth)
 {
 	struct item item = {.ct = ct & rule->match.ct, .origin = rule->origin};
+	struct hf_addr_cond rest[CONDS_MAX];
 	enum hf_reason awkward = HF_REASON_NONE;
+	struct hf_match match = rule->match;
+	struct cube within = *ctx;
 	struct cubes cubes = {0};
 	bool all, whole;
 	size_t i;
@@ -102,13 +164,15 @@ static int walk_rule(struct walk *w, const struct hf_rule *rule, const struct cu
 	if (!item.ct || rule->match.dnated_only ||
 		(rule->match.out != HF_IF_ANY && rule->match.out != w->out))
 		return 0;
+	if (match.n_addr && !take_coded(w, &match, rest, &within))
+		return 0;
 	whole = item.ct == ct && rule->op != HF_OP_LOG;
-	if (hf_cubes_single(w->rules, &rule->match, ctx, &item.cube)) {
+	if (hf_cubes_single(w->rules, &match, &within, &item.cube)) {
 		all = whole && hf_cube_covers(&item.cube, ctx);
 		rc = walk_cube(w, rule, &item, awkward, depth);
 		return rc < 0 ? rc : all;
 	}
-	rc = hf_cubes_expand(w->rules, &rule->match, ctx, &cubes, &awkward);
+	rc = hf_cubes_expand(w->rules, &match, &within, &cubes, &awkward);
 	if (rc == -E2BIG)
 		rc = 0;
 	all = whole && !awkward && cubes.n == 1 && hf_cube_covers(&cubes.v[0], ctx);
@@ -198,7 +262,8 @@ int hf_items_build(const struct hf_rules *rules, const struct hf_path *path, uin
 		.path = path,
 		.out = out,
 		.items = &items,
-		.fallback = opts->fallback};
+		.fallback = opts->fallback,
+		.opts = opts};
 	struct cube all = hf_cube_all(family);
 	int rc;
 

@@ -11,6 +11,7 @@
 
 #pragma once
 
+#include "addrs.h"
 #include "cube.h"
 
 #include <hepflow/plan.h>
@@ -37,6 +38,8 @@ struct items {
 struct items_opts {
 	enum hf_fallback fallback;
 	bool strict_invalid; /* INVALID is one of the states */
+	/* Sets that these have codes for are left to cube.set: source, destination; NULL: none. */
+	const struct addr_map *addrs[2];
 };
 
 /* Most items of one path; beyond, the rest of the path is one punt. */

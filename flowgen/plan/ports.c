@@ -13,9 +13,6 @@
 
 #define LEN	   COVER_PORT_BITS
 #define RANGES_MAX 4096 /* different ranges that are counted; more are left as masks */
-/* A table in front of all others costs every packet a look-up: so many entries must be saved. */
-#define SAVE_MIN 64
-
 /* A range of some rules, and what it costs as masks beyond one entry. */
 struct want {
 	bool dst;
@@ -62,21 +59,35 @@ static struct want *find_want(struct wants *w, bool dst, struct hf_ports range)
 	return &w->v[w->n++];
 }
 
-/* Address pairs of one family that a rule becomes an entry for, at least. */
-static uint64_t n_pairs(const struct hf_rules *rules, const struct hf_match *m, uint8_t family)
+/* Entries of one family that a condition becomes, at least. */
+static uint64_t n_nets(const struct builder *b, const struct hf_addr_cond *cond, uint8_t family)
 {
-	uint64_t n = !m->family || m->family == family, k;
-	size_t i, a;
+	const struct addr_map *map = b->plan->addrs[cond->dst];
+	const struct hf_set *set = hf_rules_set(b->rules, cond->set);
+	uint64_t n = 0;
+	size_t i;
 
-	for (a = 0; a < m->n_addr && n; a++) {
-		const struct hf_set *set = hf_rules_set(rules, m->addr[a].set);
+	if (map && hf_addr_map_has(map, cond)) {
+		size_t n_codes;
+		const struct addr_code *codes = hf_addr_map_codes(map, cond->set + 1, &n_codes);
 
-		if (m->addr[a].negate)
-			continue;
-		for (i = k = 0; i < set->n_nets; i++)
-			k += set->nets[i].addr.family == family;
-		n *= k;
+		for (i = 0; i < n_codes; i++)
+			n += codes[i].families >> (family == 6) & 1;
+		return n;
 	}
+	for (i = 0; i < set->n_nets; i++)
+		n += set->nets[i].addr.family == family;
+	return n;
+}
+
+/* Address pairs of one family that a rule becomes an entry for, at least. */
+static uint64_t n_pairs(const struct builder *b, const struct hf_match *m, uint8_t family)
+{
+	uint64_t n = !m->family || m->family == family;
+	size_t a;
+
+	for (a = 0; a < m->n_addr && n; a++)
+		n *= m->addr[a].negate ? 1 : n_nets(b, &m->addr[a], family);
 	return n;
 }
 
@@ -106,12 +117,12 @@ static struct side side_of(const struct hf_match *m, bool dst)
  * is shared between the sides in halves: (S - 1) (D + 1) / 2 and (D - 1) (S + 1) / 2.
  */
 static void note_rule(
-	struct wants *w, const struct hf_rules *rules, const struct hf_rule *rule, uint64_t times)
+	struct wants *w, const struct builder *b, const struct hf_rule *rule, uint64_t times)
 {
 	static const uint8_t protos[2] = {HF_PROTO_TCP, HF_PROTO_UDP};
 	const struct hf_match *m = &rule->match;
 	struct hf_port_mask masks[HF_PORT_MASKS_MAX];
-	uint64_t pairs[2] = {n_pairs(rules, m, 4), n_pairs(rules, m, 6)};
+	uint64_t pairs[2] = {n_pairs(b, m, 4), n_pairs(b, m, 6)};
 	size_t c, i, p;
 
 	for (c = 0; c < m->n_port; c++) {
@@ -148,7 +159,7 @@ static size_t n_openers(uint8_t family)
 
 /* Of rules that are asked after established packets have been accepted. */
 static void note_opens(
-	struct wants *w, const struct hf_rules *rules, const struct hf_rule *rule, uint64_t times)
+	struct wants *w, const struct builder *b, const struct hf_rule *rule, uint64_t times)
 {
 	const struct hf_match *m = &rule->match;
 	static const uint8_t families[2] = {4, 6}, icmp[2] = {HF_PROTO_ICMP, HF_PROTO_ICMPV6};
@@ -161,54 +172,8 @@ static void note_opens(
 
 		if (!hf_protos_all(m->proto)) /* the queries alone */
 			n = hf_protos_has(m->proto, icmp[f]) ? n - 1 : 1;
-		w->opens[f] += n_pairs(rules, m, families[f]) * times * (n - 1);
+		w->opens[f] += n_pairs(b, m, families[f]) * times * (n - 1);
 	}
-}
-
-/* A rule that accepts what is no new connection. */
-static bool guards(const struct hf_rule *r)
-{
-	return r->op == HF_OP_VERDICT && !(r->match.ct & HF_CT_BIT(HF_CT_NEW));
-}
-
-struct use {
-	uint64_t times;
-	bool guarded; /* somewhere established packets have been accepted before */
-};
-
-/* How many tables of the uplink each block is written into. */
-static void count_uses(const struct builder *b, struct use *uses)
-{
-	const struct hf_rules *rules = b->rules;
-	size_t n = hf_rules_n_blocks(rules), p, i, k;
-	bool *met = calloc(n + 1, sizeof(*met)), *guard = calloc(n + 1, sizeof(*guard));
-
-	for (p = 0; met && guard && p < hf_rules_n_paths(rules); p++) {
-		const struct hf_path *path = hf_rules_path(rules, p);
-
-		if (path->in != b->in)
-			continue;
-		memset(met, 0, n * sizeof(*met));
-		memset(guard, 0, n * sizeof(*guard));
-		met[path->block] = true;
-		for (i = path->block; i < n; i++) {
-			const struct hf_block *block = hf_rules_block(rules, i);
-
-			for (k = 0; met[i] && k < block->n_rules; k++) {
-				const struct hf_rule *r = &block->rules[k];
-
-				guard[i] |= guards(r);
-				if (r->op != HF_OP_GOTO)
-					continue;
-				met[r->target] = true;
-				guard[r->target] |= guard[i];
-			}
-			uses[i].times += met[i];
-			uses[i].guarded |= guard[i];
-		}
-	}
-	free(met);
-	free(guard);
 }
 
 static int want_cmp(const void *a, const void *b)
@@ -223,43 +188,52 @@ static int want_cmp(const void *a, const void *b)
 					  : (int)x->range.hi - (int)y->range.hi;
 }
 
+static bool is_free(const struct port_map *map, int bit)
+{
+	return !map->bit[bit].used && !(map->keep >> bit & 1);
+}
+
 /* Where the plan before has the range, else the first place that neither has. */
 static int place(const struct port_map *old, const struct port_map *map, const struct want *w)
 {
 	int at = old ? hf_port_map_find(old, w->dst, w->range) : -1, i;
 
+	if (at >= 0 && map->keep >> at & 1)
+		at = -1;
 	for (i = 0; at < 0 && i < PORT_BITS; i++) {
-		if (!map->bit[i].used && !(old && old->bit[i].used))
+		if (is_free(map, i) && !(old && old->bit[i].used))
 			at = i;
 	}
 	for (i = 0; at < 0 && i < PORT_BITS; i++) {
-		if (!map->bit[i].used)
+		if (is_free(map, i))
 			at = i;
 	}
 	return at >= 0 && !map->bit[at].used ? at : -1;
 }
 
-static void add_want(struct port_map *map, const struct port_map *old, const struct want *w)
+static bool add_want(struct port_map *map, const struct port_map *old, const struct want *w)
 {
 	int at = place(old, map, w), i;
 
 	if (at < 0)
-		return;
+		return false;
 	map->bit[at] = (struct port_bit){true, w->dst, w->range};
 	for (i = 0; i < 2; i++) {
 		map->family[i] |= w->family[i];
 		map->proto[i] |= w->proto[i];
 	}
 	map->used = true;
+	return true;
 }
 
 /*
  * Families of which the bit saves more than its entries in the table cost. What the plan before had
  * stays as long as it costs little.
  */
-static void take_opens(
+static int64_t take_opens(
 	const struct wants *w, int64_t least, const struct port_map *old, struct port_map *ret)
 {
+	int64_t sum = 0;
 	size_t f;
 
 	for (f = 0; f < 2; f++) {
@@ -268,26 +242,29 @@ static void take_opens(
 
 		map.used = map.opens[f] = true;
 		net -= (int64_t)hf_port_map_size(&map);
-		if (net > (old && old->used && old->opens[f] ? -SAVE_MIN : least))
-			*ret = map;
+		if (net <= (old && old->used && old->opens[f] ? -HF_CLASSIFY_FROM : least))
+			continue;
+		*ret = map;
+		sum += net;
 	}
+	return sum;
 }
 
-/* Takes the ranges that save most, as many of them as are best. */
-static void take_best(
+/* Takes the ranges that save most, as many of them as are best. Returns what is saved. */
+static int64_t take_best(
 	const struct builder *b, struct wants *w, const struct port_map *old, struct port_map *ret)
 {
-	const int64_t least = b->classify_from ? (int64_t)b->classify_from - 1 : SAVE_MIN - 1;
+	const int64_t least =
+		b->classify_from ? (int64_t)b->classify_from - 1 : HF_CLASSIFY_FROM - 1;
 	int64_t best = least, net;
-	struct port_map map = {0};
+	struct port_map map = *ret;
 	uint64_t saved = 0;
 	size_t i;
 
 	if (old && old->used)
 		best = 0; /* it is there already */
 	qsort(w->v, w->n, sizeof(*w->v), want_cmp);
-	for (i = 0; i < w->n && i < PORT_BITS; i++) {
-		add_want(&map, old, &w->v[i]);
+	for (i = 0; i < w->n && add_want(&map, old, &w->v[i]); i++) {
 		saved += w->v[i].saved;
 		net = (int64_t)(saved / 2) - (int64_t)hf_port_map_size(&map);
 		if (net > best) {
@@ -295,45 +272,41 @@ static void take_best(
 			*ret = map;
 		}
 	}
-	take_opens(w, least, old, ret);
+	if (!ret->used)
+		best = 0;
+	return best + take_opens(w, least, old, ret);
 }
 
-static bool has_tags(const struct hf_engine *e)
-{
-	struct hf_hdr mask = {.tag = {0, 0, 0, 1}};
-
-	return e->layers & HF_LAYER_BIT(HF_LAYER_TAG) && e->actions & HF_ACT_BIT(HF_ACT_SET_TAG) &&
-	       hf_nic_can_match(e, HF_F_TAG, &mask);
-}
-
-int hf_port_map_choose(const struct builder *b, struct port_map *ret)
+int hf_port_map_choose(
+	const struct builder *b, uint32_t keep, struct port_map *ret, int64_t *ret_saves)
 {
 	size_t n = hf_rules_n_blocks(b->rules), i, k;
 	const struct port_map *old = b->previous ? &b->previous->ports : NULL;
-	struct use *uses;
+	struct hf_use *uses;
 	struct wants *w;
 
 	*ret = (struct port_map){0};
-	if (!has_tags(b->engine))
+	*ret_saves = 0;
+	if (!hf_build_has_tags(b->engine))
 		return 0;
-	uses = calloc(n + 1, sizeof(*uses));
+	uses = hf_build_uses(b);
 	w = calloc(1, sizeof(*w));
 	if (!uses || !w) {
 		free(uses);
 		free(w);
 		return -ENOMEM;
 	}
-	count_uses(b, uses);
 	for (i = 0; i < n; i++) {
 		const struct hf_block *block = hf_rules_block(b->rules, i);
 
 		for (k = 0; uses[i].times && k < block->n_rules; k++) {
-			note_rule(w, b->rules, &block->rules[k], uses[i].times);
+			note_rule(w, b, &block->rules[k], uses[i].times);
 			if (uses[i].guarded && !b->short_denies)
-				note_opens(w, b->rules, &block->rules[k], uses[i].times);
+				note_opens(w, b, &block->rules[k], uses[i].times);
 		}
 	}
-	take_best(b, w, old, ret);
+	ret->keep = keep;
+	*ret_saves = take_best(b, w, old, ret);
 	free(uses);
 	free(w);
 	return 0;
@@ -375,7 +348,7 @@ size_t hf_port_map_size(const struct port_map *map)
 	return sum;
 }
 
-static struct hf_entry entry_of(uint32_t table, uint32_t next, uint32_t priority, uint32_t tag)
+static struct hf_entry entry_of(uint32_t table, uint32_t next, uint32_t priority, uint32_t keep)
 {
 	return (struct hf_entry){
 		.table = table,
@@ -383,7 +356,7 @@ static struct hf_entry entry_of(uint32_t table, uint32_t next, uint32_t priority
 		.fate = HF_FATE_JUMP,
 		.jump = next,
 		.sets_tag = true,
-		.tag = tag,
+		.tag_keep = keep,
 		.origin = UINT32_MAX,
 		.detail = HF_F_MAX_,
 	};
@@ -473,7 +446,7 @@ int hf_port_map_lower(struct builder *b, const struct port_map *map, uint32_t ta
 {
 	static const uint8_t families[2] = {4, 6}, protos[2] = {HF_PROTO_TCP, HF_PROTO_UDP};
 	static const struct cover any = {.n = 1};
-	struct hf_entry e = entry_of(table, next, 2 * (1 + (LEN + 1) * (LEN + 1)), 0);
+	struct hf_entry e = entry_of(table, next, 2 * (1 + (LEN + 1) * (LEN + 1)), map->keep);
 	struct cover src, dst;
 	size_t f, p;
 	int rc = 0;

@@ -36,13 +36,16 @@ struct port_map {
 	bool family[2]; /* IPv4, IPv6: what the table is for */
 	bool proto[2];	/* TCP, UDP */
 	bool opens[2];	/* IPv4, IPv6: the table sets OPEN_BIT */
+	uint32_t keep;	/* bits of the tag that are others' */
 };
 
 /*
  * Chooses the ranges that save more entries than their table costs; none where the engine has no
- * tags. Bits of the plan before are kept. Returns 0 or -ENOMEM.
+ * tags. keep: bits of the tag that are others'. *ret_saves: how many, all told. Bits of the plan
+ * before are kept. Returns 0 or -ENOMEM.
  */
-int hf_port_map_choose(const struct builder *b, struct port_map *ret);
+int hf_port_map_choose(
+	const struct builder *b, uint32_t keep, struct port_map *ret, int64_t *ret_saves);
 /* The bit of a range, or -1. */
 int hf_port_map_find(const struct port_map *map, bool dst, struct hf_ports range);
 /* Entries of the table. */

@@ -68,14 +68,16 @@ void hf_shape_put_port(struct shape *s, enum hf_field f, uint16_t value, uint16_
 	hf_shape_put(s, f, v, m);
 }
 
-void hf_shape_put_tag(struct shape *s, uint32_t bits)
+void hf_shape_put_tag(struct shape *s, uint32_t value, uint32_t bits)
 {
-	uint8_t v[4];
+	uint8_t v[4], m[4];
 	unsigned int i;
 
-	for (i = 0; i < 4; i++)
-		v[i] = (uint8_t)(bits >> (24 - 8 * i)) | s->pattern.mask.tag[i];
-	hf_shape_put(s, HF_F_TAG, v, v);
+	for (i = 0; i < 4; i++) {
+		v[i] = (uint8_t)(value >> (24 - 8 * i)) | s->pattern.spec.tag[i];
+		m[i] = (uint8_t)(bits >> (24 - 8 * i)) | s->pattern.mask.tag[i];
+	}
+	hf_shape_put(s, HF_F_TAG, v, m);
 }
 
 const struct port_fields *hf_port_fields(unsigned int proto)

@@ -50,7 +50,8 @@ static const uint32_t capacities[] = {0, 0, 1, 7, 40, 200};
 
 struct tally {
 	size_t packets;
-	size_t with_ports; /* plans that have that table */
+	size_t with_ports; /* plans that have that table, */
+	size_t with_sets;  /* or one of address sets */
 	size_t eswitch;	   /* plans for an e-switch */
 	size_t n_nics;
 	struct hf_nic **nics;
@@ -179,8 +180,13 @@ static void try_plan(const struct world_run *w, size_t profile, const struct hf_
 			hf_nic_danger(engine, &flow), HF_F_MAX_, "entry %zu on %s", i, nic->name);
 	}
 	cr_assert(!opts->capacity || hf_plan_n_entries(plan) <= opts->capacity);
-	for (i = 0; i < hf_plan_n_tables(plan); i++)
-		w->tally->with_ports += strcmp(hf_plan_table(plan, i)->name, "ports") == 0;
+	for (i = 0; i < hf_plan_n_tables(plan); i++) {
+		const char *name = hf_plan_table(plan, i)->name;
+
+		w->tally->with_ports += strcmp(name, "ports") == 0;
+		w->tally->with_sets += strcmp(name, "sources") == 0;
+		w->tally->with_sets += strcmp(name, "destinations") == 0;
+	}
 	try_packets(w, plan, profile);
 	*ret = plan;
 }
@@ -285,13 +291,15 @@ Test(plan, never_changes_a_verdict_on_random_worlds)
 	cr_assert_leq(t.n_nics, PROFILES_MAX);
 	for (i = 0; i < n; i++)
 		run_world(seed, i, &t);
-	fprintf(stderr, "# HF_SEED=%llu: %zu packets, %zu plans with port ranges as tags\n",
-		(unsigned long long)seed, t.packets, t.with_ports);
+	fprintf(stderr,
+		"# HF_SEED=%llu: %zu packets, %zu plans with port ranges as tags, %zu tables of "
+		"sets\n",
+		(unsigned long long)seed, t.packets, t.with_ports, t.with_sets);
 	for (i = 0; i < t.n_nics; i++)
 		fprintf(stderr, "#   %-12s punt %zu allow %zu untracked %zu deny %zu\n",
 			t.nics[i]->name, t.fates[i][HF_FATE_PUNT], t.fates[i][HF_FATE_ALLOW],
 			t.fates[i][HF_FATE_ALLOW_UNTRACKED], t.fates[i][HF_FATE_DENY]);
-	cr_expect(n < WORLDS || (t.with_ports > 0 && t.eswitch > 0));
+	cr_expect(n < WORLDS || (t.with_ports > 0 && t.with_sets > 0 && t.eswitch > 0));
 	/* A plan that decides nothing would be sound too. */
 	for (i = 0; i < N_ALWAYS && n >= WORLDS; i++) {
 		size_t *fates = t.fates[find_nic(&t, always[i].name)];
@@ -374,15 +382,17 @@ static void one_way_or_the_other(const struct world_run *w, const struct hf_plan
 	hf_steps_fini(&end);
 }
 
-static bool has_ports_table(const struct hf_plan *plan)
+/* Tables that say something by tags. */
+static size_t count_fronts(const struct hf_plan *plan)
 {
-	size_t i;
+	static const char *const names[] = {"sources", "destinations", "ports"};
+	size_t i, k, n = 0;
 
 	for (i = 0; i < hf_plan_n_tables(plan); i++) {
-		if (strcmp(hf_plan_table(plan, i)->name, "ports") == 0)
-			return true;
+		for (k = 0; k < 3; k++)
+			n += strcmp(hf_plan_table(plan, i)->name, names[k]) == 0;
 	}
-	return false;
+	return n;
 }
 
 static int sign(uint32_t a, uint32_t b)
@@ -392,8 +402,8 @@ static int sign(uint32_t a, uint32_t b)
 
 /*
  * A plan that follows another must be the one that is made from nothing: the same entries in the
- * same order, and where two were equally strong they still are. Only numbers may differ; tags of
- * ports are such numbers, and those plans are left out.
+ * same order, and where two were equally strong they still are. Only numbers may differ; tags are
+ * such numbers, and plans with them are left out.
  */
 static void same_from_nothing(const struct world_run *w, size_t profile,
 	const struct hf_plan_opts *opts, const struct hf_plan *next)
@@ -405,7 +415,7 @@ static void same_from_nothing(const struct world_run *w, size_t profile,
 	fresh_opts.previous = NULL;
 	cr_assert_eq(
 		hf_plan_build(w->rules, w->tally->nics[profile], &fresh_opts, &fresh, NULL), 0);
-	if (!has_ports_table(next) && !has_ports_table(fresh)) {
+	if (!count_fronts(next) && !count_fronts(fresh)) {
 		cr_assert_eq(hf_plan_n_entries(fresh), n);
 		for (i = 0; i < n; i++) {
 			const struct hf_entry *a = hf_plan_entry(next, i),

@@ -365,12 +365,20 @@ Test(sync, count_that_cannot_be_read_is_unknown)
 	close_sync(s);
 }
 
+/* So many entries that the short form has fewer. */
+#define DENY_MORE                                                                                  \
+	"    - {action: Deny, protocol: TCP, source: {nets: [10.0.0.1/32, 10.0.0.3/32, "           \
+	"10.0.0.5/32,\n"                                                                           \
+	"       10.0.0.7/32, 10.0.0.9/32, 10.0.0.11/32, 10.0.0.13/32, 10.0.0.15/32, "              \
+	"10.0.0.17/32, 10.0.0.19/32,\n"                                                            \
+	"       10.0.0.21/32, 10.0.0.23/32]}}\n"
+
 /* What is punted is software's to count. */
 Test(sync, count_of_an_origin_is_what_the_nic_has_decided)
 {
 	struct hf_plan_opts opts = {.iface = "eth0", .short_denies = true};
 	struct hf_sync *s = open_sync("mlx5-cx6dx");
-	struct world w = make_world(nic, DENY_3000 ALLOW_ALL);
+	struct world w = make_world(nic, DENY_3000 DENY_MORE ALLOW_ALL);
 	struct hf_hdr later = samples[0].hdr;
 	struct hf_sync_count c;
 	struct hf_plan *one;
