@@ -9,6 +9,7 @@
 #include "rules/algebra.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void hf_addr_map_free(struct addr_map *map)
 {
@@ -39,6 +40,27 @@ void hf_addr_map_place(struct addr_map *map, uint8_t shift)
 uint32_t hf_addr_map_mask(const struct addr_map *map)
 {
 	return map ? (uint32_t)((UINT64_C(1) << map->width) - 1) << map->shift : 0;
+}
+
+static bool same_code(const struct addr_code *a, const struct addr_code *b)
+{
+	return a->value == b->value && a->mask == b->mask && a->families == b->families;
+}
+
+bool hf_addr_maps_alike(const struct addr_map *a, const struct addr_map *b)
+{
+	size_t i;
+
+	if (!a || !b)
+		return a == b;
+	if (a->bits != b->bits || a->n_sets != b->n_sets ||
+		memcmp(a->from, b->from, (a->n_sets + 1) * sizeof(*a->from)) != 0)
+		return false;
+	for (i = 0; i < a->from[a->n_sets]; i++) {
+		if (!same_code(&a->codes[i], &b->codes[i]))
+			return false;
+	}
+	return true;
 }
 
 bool hf_addr_map_has(const struct addr_map *map, const struct hf_addr_cond *cond)

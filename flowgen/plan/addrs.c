@@ -3,7 +3,7 @@
 #include "addrs.h"
 
 #include "build.h"
-#include "parts.h"
+#include "addr_parts.h"
 
 #include <hepflow/base/hash.h>
 
@@ -31,7 +31,7 @@ struct choice {
 	struct want *wants; /* by set */
 	bool *taken;	    /* by set */
 	size_t n_taken;
-	struct parts parts;
+	struct addr_parts parts;
 	struct addr_map *map;
 };
 
@@ -226,8 +226,8 @@ static int spell_bits(struct choice *c)
 	}
 	m->from[c->n_sets] = n;
 	for (i = 0; i < m->n_nets && rc == 0; i++) {
-		const struct part_net *net = &c->parts.nets[i];
-		const struct part_class *class = &c->parts.classes[net->class];
+		const struct addr_part *net = &c->parts.nets[i];
+		const struct addr_class *class = &c->parts.classes[net->class];
 
 		m->nets[i] = (struct addr_net){net->net, 0};
 		for (k = 0; k < class->n; k++) {
@@ -241,7 +241,7 @@ static int spell_bits(struct choice *c)
 	return rc;
 }
 
-static uint64_t class_key(const struct choice *c, const struct part_class *class)
+static uint64_t class_key(const struct choice *c, const struct addr_class *class)
 {
 	uint64_t sum = class->n;
 	size_t k;
@@ -278,7 +278,7 @@ static int spell_numbers(struct choice *c)
 	m->codes = calloc((size_t)n + 1, sizeof(*m->codes));
 	rc = m->codes ? number_names(c, 1) : -ENOMEM;
 	for (i = c->parts.n_classes; i-- > 1 && rc == 0;) {
-		const struct part_class *class = &c->parts.classes[i];
+		const struct addr_class *class = &c->parts.classes[i];
 
 		for (k = 0; k < class->n; k++)
 			m->codes[--m->from[c->parts.sets[class->first + k]]] =
@@ -349,7 +349,7 @@ static int build_map(struct choice *c)
 		take_sets(c, false);
 	if (c->n_taken == 0)
 		return 0;
-	rc = hf_parts_build(c->b->rules, c->taken, &c->parts);
+	rc = hf_addr_parts_build(c->b->rules, c->taken, &c->parts);
 	if (rc == 0)
 		rc = spell(c);
 	if (rc == 0)
@@ -392,7 +392,7 @@ static int choose_side(const struct builder *b, bool dst, struct addr_map **ret)
 		*ret = c.map;
 	else
 		hf_addr_map_free(c.map);
-	hf_parts_fini(&c.parts);
+	hf_addr_parts_fini(&c.parts);
 	free(c.wants);
 	free(c.taken);
 	return rc;

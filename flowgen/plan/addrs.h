@@ -74,6 +74,8 @@ void hf_addr_map_free(struct addr_map *map);
 void hf_addr_map_place(struct addr_map *map, uint8_t shift);
 /* Bits of the tag; none of NULL. */
 uint32_t hf_addr_map_mask(const struct addr_map *map);
+/* Whether rules are written alike by both (either may be NULL): no set has another code. */
+bool hf_addr_maps_alike(const struct addr_map *a, const struct addr_map *b);
 /* Whether it has a code for the condition. */
 bool hf_addr_map_has(const struct addr_map *map, const struct hf_addr_cond *cond);
 /*

@@ -172,10 +172,11 @@ static bool told_same(const struct work *w, size_t old, size_t new)
 }
 
 /* Whether entry i is of another level than the one before it: only within a level can a plan have
- * an entry twice. Where there is no order there are none twice. */
+ * an entry twice. Where there is no order there are none twice, nor among those that set a tag. */
 static bool level_begins(const struct hf_plan *p, const struct side *s, size_t i)
 {
 	return p->order == HF_PRIO_NONE || i == 0 || i == s->n ||
+	       (s->v[i]->sets_tag && s->v[i - 1]->sets_tag) ||
 	       s->v[i]->table != s->v[i - 1]->table || s->v[i]->priority != s->v[i - 1]->priority;
 }
 
@@ -205,7 +206,8 @@ static void trim(struct work *w)
  * the root. */
 static bool is_found(const struct hf_plan *plan, const struct hf_entry *e)
 {
-	return plan->order != HF_PRIO_NONE && (e->priority == 0 || e->fate == HF_FATE_JUMP);
+	return plan->order != HF_PRIO_NONE &&
+	       (e->priority == 0 || (e->fate == HF_FATE_JUMP && e->table == 0));
 }
 
 /*

@@ -2,8 +2,8 @@
 
 /* Address sets as codes in a tag. */
 
-#include "plan/addrs.h"
-#include "plan/parts.h"
+#include "plan/build.h"
+#include "plan/addr_parts.h"
 
 #include "host.h"
 
@@ -163,6 +163,10 @@ Test(addrs, a_member_more_is_one_entry_of_the_table)
 		n += op->kind == HF_DIFF_ADD || op->kind == HF_DIFF_DELETE;
 	}
 	cr_expect_eq(n, 2, "%zu", n); /* for either side */
+	for (i = 0; i < 2; i++) {
+		cr_expect(one->addrs[i] && hf_addr_maps_alike(one->addrs[i], two->addrs[i]));
+		cr_expect(!hf_addr_maps_alike(one->addrs[i], two->addrs[!i]));
+	}
 	hf_diff_free(d);
 	hf_plan_free(one);
 	hf_plan_free(two);
@@ -288,7 +292,7 @@ Test(addrs, parts_are_the_classes)
 
 	for (t = 0; t < 2; t++) {
 		struct hf_classes *classes;
-		struct parts parts;
+		struct addr_parts parts;
 		struct hf_host h;
 		bool *all;
 
@@ -297,10 +301,10 @@ Test(addrs, parts_are_the_classes)
 		cr_assert_not_null(all);
 		memset(all, true, hf_rules_n_sets(h.rules) + 1);
 		cr_assert_eq(hf_classes_build(h.rules, all, &classes, NULL), 0);
-		cr_assert_eq(hf_parts_build(h.rules, all, &parts), 0);
+		cr_assert_eq(hf_addr_parts_build(h.rules, all, &parts), 0);
 		cr_assert_gt(parts.n_nets, 9);
 		for (i = 0; i < parts.n_nets; i++) {
-			const struct part_class *c = &parts.classes[parts.nets[i].class];
+			const struct addr_class *c = &parts.classes[parts.nets[i].class];
 			size_t n;
 			const uint32_t *sets = hf_classes_sets(
 				classes, hf_classes_find(classes, &parts.nets[i].net.addr), &n);
@@ -312,7 +316,7 @@ Test(addrs, parts_are_the_classes)
 			for (k = 0; k < n; k++)
 				cr_assert_eq(sets[k], parts.sets[c->first + k], "net %zu", i);
 		}
-		hf_parts_fini(&parts);
+		hf_addr_parts_fini(&parts);
 		hf_classes_free(classes);
 		free(all);
 		hf_host_fini(&h);

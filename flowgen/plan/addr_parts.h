@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Parts: all nets of some sets as a longest-prefix table, in one go: what hepflow/classes.h keeps
- * up to date one member at a time.
+ * Addr parts: all nets of some sets as a longest-prefix table, in one go: what hepflow/classes.h
+ * keeps up to date one member at a time.
  *
  * A class is made of the addresses that are in the same sets; class 0 of those in none.
  */
@@ -16,21 +16,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct part_net {
+struct addr_part {
 	struct hf_prefix net;
 	uint32_t class;
 };
 
-struct part_class {
+struct addr_class {
 	uint32_t first, n; /* in parts.sets, ascending */
 	uint8_t families;  /* bits 0, 1: IPv4, IPv6 have such addresses */
 };
 
-struct parts {
+struct addr_parts {
 	size_t n_nets;
-	struct part_net *nets; /* wider ones before those inside */
+	struct addr_part *nets; /* wider ones before those inside */
 	size_t n_classes;
-	struct part_class *classes;
+	struct addr_class *classes;
 	uint32_t *sets;
 };
 
@@ -38,5 +38,5 @@ struct parts {
  * wanted: which sets of the rules. Returns 0; -E2BIG when classes have so many sets that no table
  * would be worth it; -ENOMEM.
  */
-int hf_parts_build(const struct hf_rules *rules, const bool *wanted, struct parts *ret);
-void hf_parts_fini(struct parts *parts);
+int hf_addr_parts_build(const struct hf_rules *rules, const bool *wanted, struct addr_parts *ret);
+void hf_addr_parts_fini(struct addr_parts *parts);

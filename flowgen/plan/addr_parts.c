@@ -5,7 +5,7 @@
  * order a net comes after all that it is inside of, and these are a stack.
  */
 
-#include "parts.h"
+#include "addr_parts.h"
 
 #include <hepflow/base/hash.h>
 #include <hepflow/base/vec.h>
@@ -44,8 +44,8 @@ struct work {
 	struct pair *pairs, *spare;
 	struct class *by_sets;
 	uint32_t *alone; /* by set: the class of what is in no other, 0: none yet */
-	HF_VEC(struct part_net) nets;
-	HF_VEC(struct part_class) classes;
+	HF_VEC(struct addr_part) nets;
+	HF_VEC(struct addr_class) classes;
 	HF_VEC(uint32_t) sets;
 	HF_VEC(uint32_t) own; /* scratch */
 	HF_VEC(struct open) stack;
@@ -148,7 +148,7 @@ static int list_pairs(struct work *w, const struct hf_rules *rules, const bool *
 /* The class of the sets in own; UINT32_MAX: no memory, or too many sets. */
 static uint32_t class_of_own(struct work *w)
 {
-	struct part_class c = {(uint32_t)w->sets.n, (uint32_t)w->own.n, 0};
+	struct addr_class c = {(uint32_t)w->sets.n, (uint32_t)w->own.n, 0};
 	struct class *k;
 	size_t i;
 
@@ -177,7 +177,7 @@ static uint32_t class_of_own(struct work *w)
 /* Pairs first .. end - 1 are of one net, inside of class above. */
 static uint32_t class_of(struct work *w, size_t first, size_t end, uint32_t above)
 {
-	const struct part_class *outer = &w->classes.v[above];
+	const struct addr_class *outer = &w->classes.v[above];
 	uint32_t only = w->pairs[first].set, id;
 	size_t i = 0, k = first;
 	int rc = 0;
@@ -234,7 +234,7 @@ static int sweep(struct work *w)
 		if (here.class == above)
 			continue;
 		w->classes.v[here.class].families |= here.net.addr.family == 4 ? 1 : 2;
-		if (hf_vec_push(&w->nets, ((struct part_net){here.net, here.class})))
+		if (hf_vec_push(&w->nets, ((struct addr_part){here.net, here.class})))
 			return -ENOMEM;
 	}
 	return 0;
@@ -250,10 +250,10 @@ static void free_classes(struct work *w)
 	}
 }
 
-int hf_parts_build(const struct hf_rules *rules, const bool *wanted, struct parts *ret)
+int hf_addr_parts_build(const struct hf_rules *rules, const bool *wanted, struct addr_parts *ret)
 {
 	struct work w = {.alone = calloc(hf_rules_n_sets(rules) + 1, sizeof(*w.alone))};
-	const struct part_class none = {0};
+	const struct addr_class none = {0};
 	int rc = w.alone && hf_vec_push(&w.classes, none) == 0 ? 0 : -ENOMEM;
 
 	if (rc == 0)
@@ -266,16 +266,16 @@ int hf_parts_build(const struct hf_rules *rules, const bool *wanted, struct part
 	free(w.spare);
 	hf_vec_fini(&w.own);
 	hf_vec_fini(&w.stack);
-	*ret = (struct parts){w.nets.n, w.nets.v, w.classes.n, w.classes.v, w.sets.v};
+	*ret = (struct addr_parts){w.nets.n, w.nets.v, w.classes.n, w.classes.v, w.sets.v};
 	if (rc < 0)
-		hf_parts_fini(ret);
+		hf_addr_parts_fini(ret);
 	return rc;
 }
 
-void hf_parts_fini(struct parts *parts)
+void hf_addr_parts_fini(struct addr_parts *parts)
 {
 	free(parts->nets);
 	free(parts->classes);
 	free(parts->sets);
-	*parts = (struct parts){0};
+	*parts = (struct addr_parts){0};
 }
