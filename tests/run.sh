@@ -122,7 +122,7 @@ run_asan() {
 }
 
 run_tsan() {
-	only=tests/race build build-tsan tsan -Db_sanitize=thread -Db_lundef=false || return
+	only=races build build-tsan tsan -Db_sanitize=thread -Db_lundef=false || return
 	run_suites build-tsan "tsan: " 1 tsan
 }
 

@@ -24,5 +24,7 @@ void open_world(const char *changes);
 void close_world(void);
 /* ingress: the rules, as DENY_3000 is one. */
 struct hf_generation *build(const char *ingress);
+/* The one that comes after previous. */
+struct hf_generation *follow(const struct hf_generation *previous, const char *ingress);
 /* Far more than a millisecond's work. */
 struct hf_generation *build_large(void);
