@@ -39,6 +39,8 @@ static void print_wrong(const struct hf_plan *plan, const struct hf_check_wrong 
 	printf("packet: %s\n", text);
 	if (w->has_ext)
 		printf("  with IPv6 extension header %u in front\n", w->extension);
+	if (w->answer)
+		puts("  which answers what the NIC has delivered: software knows no connection");
 	if (w->foreign_tag)
 		printf("policy: belongs to a VLAN interface of %s\n", hf_plan_iface(plan));
 	else

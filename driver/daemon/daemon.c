@@ -115,6 +115,9 @@ static int open_wire(struct hf_daemon *d, size_t i, struct hf_err *err)
 		rc = hf_soft_add_wire(d->soft, w->outer_conf->name,
 			w->outer_conf->role == HF_ROLE_UPLINK ? HF_SOFT_UPLINK : HF_SOFT_WORKLOAD,
 			&w->soft, err);
+	if (rc == 0)
+		hf_soft_set_delivers(
+			d->soft, w->soft, w->ports.plan.on && !d->config->strict_invalid);
 	return rc;
 }
 

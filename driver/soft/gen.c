@@ -208,6 +208,7 @@ static void fill_wire(struct hf_gen *gen, const struct hf_wire *from, struct hf_
 	to->zone = from->zone;
 	to->offer_after = from->offer_after;
 	to->pairs = from->pairs;
+	to->delivers = from->delivers;
 	to->iface = HF_NO_IFACE;
 	to->tagged = room;
 	for (i = 1; i < gen->n_ifaces; i++) {

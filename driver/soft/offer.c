@@ -97,6 +97,11 @@ void hf_soft_set_offers(struct hf_soft *soft, unsigned int wire, uint32_t after)
 	soft->wires[wire].offer_after = after;
 }
 
+void hf_soft_set_delivers(struct hf_soft *soft, unsigned int wire, bool delivers)
+{
+	soft->wires[wire].delivers = delivers;
+}
+
 void hf_soft_set_pairs(struct hf_soft *soft, unsigned int wire, bool pairs)
 {
 	soft->wires[wire].pairs = pairs;

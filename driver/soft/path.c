@@ -117,6 +117,9 @@ static struct hf_judged judge(const struct hf_case *c, const struct hf_ct_view *
 	}
 	if (!is_calm(c)) {
 		j = hf_judge(c);
+		if (!hf_soft_reason_passes(j.reason) && c->ct == HF_CT_INVALID &&
+			c->gen->wires[c->wire].delivers)
+			(void)hf_unseen_passes(c, &j); /* else it stays as it is */
 		if (!hf_soft_reason_passes(j.reason) || j.reason == HF_SOFT_ALLOW_UNTRACKED)
 			return j;
 	}

@@ -52,16 +52,23 @@ static struct hf_pkt opening(const struct hf_case *c, const struct hf_ct_view *v
 	return pkt;
 }
 
+static struct hf_pkt turn(const struct hf_pkt *pkt)
+{
+	struct hf_pkt t = *pkt;
+
+	t.src = pkt->dst;
+	t.dst = pkt->src;
+	t.sport = pkt->dport;
+	t.dport = pkt->sport;
+	return t;
+}
+
 bool hf_answers_pass(const struct hf_case *c, const struct hf_ct_view *view)
 {
-	struct hf_pkt pkt = *c->pkt;
+	struct hf_pkt pkt = turn(c->pkt);
 	struct hf_case back = *c;
 	struct hf_judged j;
 
-	pkt.src = c->pkt->dst;
-	pkt.dst = c->pkt->src;
-	pkt.sport = c->pkt->dport;
-	pkt.dport = c->pkt->sport;
 	back.pkt = &pkt;
 	back.dir = c->dir == HF_SOFT_IN ? HF_SOFT_OUT : HF_SOFT_IN;
 	back.ct = HF_CT_ESTABLISHED;
@@ -84,6 +91,56 @@ static bool may_go_on(const struct hf_case *first, const struct hf_xlat *x, stru
 		return true;
 	*ret = j;
 	return false;
+}
+
+static struct hf_judged judge_new(
+	const struct hf_case *c, enum hf_soft_dir dir, const struct hf_pkt *pkt)
+{
+	struct hf_case new = *c;
+
+	new.dir = dir;
+	new.pkt = pkt;
+	new.ct = HF_CT_NEW;
+	new.forwarded = false;
+	new.tap = NULL;
+	new.choice = NULL;
+	return hf_judge(&new);
+}
+
+/*
+ * ICMP is not delivered but for the sake of untracked policy, so that its queries are known here;
+ * its errors may be about what was.
+ */
+bool hf_unseen_passes(const struct hf_case *c, struct hf_judged *ret)
+{
+	enum hf_soft_dir back = c->dir == HF_SOFT_IN ? HF_SOFT_OUT : HF_SOFT_IN;
+	struct hf_pkt there = *c->pkt, turned;
+	const struct hf_pkt *call;
+	struct hf_judged j;
+	bool rewritten;
+
+	if (hf_icmp_kind(c->pkt) == HF_ICMP_ERROR) {
+		if (!hf_pkt_parse_quoted(c->m, c->pkt, &turned) ||
+			!hf_addr_equal(&c->pkt->dst, &turned.src))
+			return false;
+		there = turn(&turned);
+	}
+	if (c->pkt->n_vlans || hf_pkt_is_icmp(&there))
+		return false;
+	turned = turn(&there);
+	call = c->dir == HF_SOFT_IN ? &there : &turned;
+	if (hf_find_dest(c->gen, &call->dst, &rewritten)->class != HF_CLASS_HOST ||
+		(rewritten &&
+			hf_rules_find_dnat(c->gen->rules, call->proto, &call->dst, call->dport)))
+		return false;
+	j = judge_new(c, back, &turned);
+	if (!hf_soft_reason_passes(j.reason))
+		return false;
+	j = judge_new(c, c->dir, &there);
+	if (!hf_soft_reason_passes(j.reason))
+		return false;
+	*ret = j;
+	return true;
 }
 
 bool hf_rejudge(const struct hf_case *c, const struct hf_ct_view *view, const struct hf_xlat *x,

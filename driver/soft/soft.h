@@ -173,6 +173,12 @@ void hf_soft_set_offers(struct hf_soft *soft, unsigned int wire, uint32_t after)
  * daemon tells by hf_soft_touch() that such a connection lives.
  */
 void hf_soft_set_pairs(struct hf_soft *soft, unsigned int wire, bool pairs);
+/*
+ * The NIC of the wire hands packets for this host to it by itself where policy allows them, and
+ * their answers, as new ones (docs/plan.md, "E-switches"). Software then sees one half of a
+ * connection or none: what is invalid to it passes if both directions would as new.
+ */
+void hf_soft_set_delivers(struct hf_soft *soft, unsigned int wire, bool delivers);
 /* No worker may use the wire any more. Its number may be given out again. */
 void hf_soft_del_wire(struct hf_soft *soft, unsigned int wire);
 

@@ -58,6 +58,7 @@ struct hf_gen_wire {
 	uint16_t iface;	      /* HF_NO_IFACE: the host has none of this name */
 	uint32_t offer_after; /* packets; 0: connections are not offered to the NIC */
 	bool pairs;	      /* hf_soft_set_pairs() */
+	bool delivers;	      /* hf_soft_set_delivers() */
 	uint32_t n_tagged;
 	const struct hf_tagged *tagged; /* few: looked through in order */
 };
@@ -167,6 +168,7 @@ struct hf_wire {
 	uint32_t zone;
 	uint32_t offer_after;
 	bool pairs;
+	bool delivers;
 	/* Counts of an earlier wire in this place. */
 	struct hf_soft_wire_counts base[HF_SOFT_N_DIRS];
 };
@@ -381,6 +383,9 @@ const struct hf_xlat *hf_translate_answer(
 	struct rte_mbuf *m, struct hf_pkt *pkt, struct hf_worker *worker, uint32_t zone);
 /* Do packets of the same connection pass that go the other way, as established and tracked ones? */
 bool hf_answers_pass(const struct hf_case *c, const struct hf_ct_view *view);
+/* An invalid packet of a wire that delivers: may it belong to what has been delivered? Then *ret
+ * says how it would be judged as a new one. */
+bool hf_unseen_passes(const struct hf_case *c, struct hf_judged *ret);
 
 /*
  * offer.c. Connections that the NIC is to know. The mark says under which rules: a generation that

@@ -32,7 +32,7 @@ BDD hf_view_nets(
 	size_t i;
 
 	if (!view->rewritten)
-		return hf_dd_nets(pol->dd, DD_DST, nets, n);
+		return hf_dd_nets(pol->dd, hf_pol_addr(pol, true), nets, n);
 	for (i = 0; i < n; i++) {
 		if (hf_prefix_has(&nets[i], &view->to.addr))
 			return hf_dd_all();
@@ -50,7 +50,7 @@ BDD hf_view_set(const struct pol *pol, const struct view *view, uint32_t set)
 static BDD dst_ports(const struct pol *pol, const struct view *view, struct hf_ports range)
 {
 	if (!view->rewritten || !view->to.port)
-		return hf_dd_ports(pol->dd, DD_DPORT, range);
+		return hf_dd_ports(pol->dd, hf_pol_port(pol, true), range);
 	return whether(view->to.port >= range.lo && view->to.port <= range.hi);
 }
 
@@ -63,7 +63,8 @@ BDD hf_view_service(const struct pol *pol, const struct view *view, uint8_t prot
 /* docs/semantics.md 11.1, nets of one side: those of the family at hand. */
 static BDD side_nets(const struct walk *w, bool dst, const struct hf_prefix *nets, size_t n)
 {
-	return dst ? hf_view_nets(w->pol, w->view, nets, n) : hf_dd_nets(w->dd, DD_SRC, nets, n);
+	return dst ? hf_view_nets(w->pol, w->view, nets, n)
+		   : hf_dd_nets(w->dd, hf_pol_addr(w->pol, false), nets, n);
 }
 
 static const struct hf_model_policies *policies_of(
@@ -160,7 +161,7 @@ static BDD failsafes(const struct walk *w, const struct hf_model_failsafes *list
 
 		if (by_sport)
 			one = hf_dd_and(w->dd, hf_dd_is(w->dd, DD_PROTO, fs->proto),
-				hf_dd_is(w->dd, DD_SPORT, fs->port));
+				hf_dd_is(w->dd, hf_pol_port(w->pol, false), fs->port));
 		else
 			one = hf_view_service(w->pol, w->view, fs->proto, fs->port);
 		if (fs->net.addr.family)

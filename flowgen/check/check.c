@@ -171,6 +171,9 @@ static int compare(const struct job *job, const struct pol *pol, struct hf_check
 	int rc;
 
 	hf_pol_certain(pol, &certain);
+	certain.answered = hf_dd_none();
+	if (job->view->eswitch.on && hf_pol_answered(pol, &certain.answered) < 0)
+		return hf_fail(job->err, -ENOMEM, "check: out of memory");
 	rc = hf_device_walk(&dev, dd, pol->all, false, job->view,
 		dd->record || job->answer_only ? NULL : job->check->reached);
 	if (rc < 0)

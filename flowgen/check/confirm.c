@@ -108,16 +108,64 @@ static bool wrong_by_all(const struct pol *const *pols, size_t n_pols, const str
 	return true;
 }
 
+/* The first that is seen of its connection, on the way out. */
+static bool wrong_answer(
+	const struct pol *pol, const struct dd_packet *p, struct hf_check_wrong *ret)
+{
+	struct hf_packet call, *pkt = &ret->pkt;
+	struct hf_ref_result r = {0};
+
+	hf_pol_packet(pol, p, &call);
+	*pkt = call;
+	pkt->in[0] = '\0';
+	memcpy(pkt->out, pol->iif->id.name, sizeof(pkt->out));
+	pkt->src = call.dst;
+	pkt->dst = call.src;
+	pkt->sport = call.dport;
+	pkt->dport = call.sport;
+	pkt->vlan = 0;
+	ret->answer = true;
+	ret->verdict = HF_VERDICT_NO_DECISION;
+	/* Of what is not for this host, of ICMP and of later fragments nothing is claimed; a call
+	 * to a service the reference would rewrite, an answer from one it is not. */
+	if (hf_model_find_dest(pol->model, &call.dst)->class != HF_CLASS_HOST ||
+		call.frag == HF_FRAG_LATER || call.proto == HF_PROTO_ICMP ||
+		call.proto == HF_PROTO_ICMPV6 ||
+		hf_model_find_dnat(pol->model, call.proto, &call.dst, call.dport) ||
+		hf_model_find_dnat(pol->model, pkt->proto, &pkt->dst, pkt->dport) ||
+		hf_ref_eval(pol->model, pkt, NULL, NULL, &r, NULL) < 0)
+		return true;
+	ret->verdict = r.verdict;
+	if (r.verdict == HF_VERDICT_NO_DECISION)
+		ret->verdict = pol->model->config.drop_output ? HF_VERDICT_DENY : HF_VERDICT_ALLOW;
+	return ret->verdict == HF_VERDICT_DENY;
+}
+
+static bool wrong_answers(const struct pol *const *pols, size_t n_pols, const struct dd_packet *p,
+	struct hf_check_wrong *ret)
+{
+	size_t i;
+
+	ret->fate = HF_FATE_ALLOW;
+	for (i = 0; i < n_pols; i++) {
+		if (!wrong_answer(pols[i], p, ret))
+			return false;
+	}
+	return true;
+}
+
 bool hf_device_confirm(const struct pol *const *pols, size_t n_pols,
 	const struct hf_check_view *view, const struct dd_packet *p, struct hf_check_wrong *ret)
 {
 	struct dd *dd = pols[0]->dd;
 	bool *met = calloc(view->n_entries + 1, sizeof(*met)), found = false;
+	struct hf_check_wrong plain;
 	struct device dev;
 	size_t i;
 
 	*ret = (struct hf_check_wrong){.extension = p->v[DD_NEXT][0], .has_ext = p->v[DD_EXT][0]};
 	hf_pol_packet(pols[0], p, &ret->pkt);
+	plain = *ret;
 	if (met)
 		(void)hf_device_walk(&dev, dd, hf_dd_point(dd, p), true, view, met);
 	for (i = 0; met && !found && i < view->n_entries; i++) {
@@ -125,10 +173,17 @@ bool hf_device_confirm(const struct pol *const *pols, size_t n_pols,
 
 		if (fate == HF_FATE_JUMP || fate == HF_FATE_PUNT || !met[i])
 			continue;
+		*ret = plain;
 		ret->entry = i;
 		found = wrong_by_all(pols, n_pols, p, fate, ret);
+		if (found || !hf_device_delivers(view, &view->entries[i]))
+			continue;
+		*ret = plain;
+		ret->entry = i;
+		found = wrong_answers(pols, n_pols, p, ret);
 	}
 	if (met && !found && dev.lost != hf_dd_none()) {
+		*ret = plain;
 		ret->entry = SIZE_MAX;
 		found = wrong_by_all(pols, n_pols, p, HF_FATE_DENY, ret);
 	}

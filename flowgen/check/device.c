@@ -303,9 +303,11 @@ struct tags {
 	BDD may[TAG_BITS][2];
 };
 
-/* Outcomes of an entry: a fate; of a punt, its reason; of a jump, which exit. */
-#define FATES ((size_t)HF_FATE_JUMP)
-#define EXITS (FATES + HF_REASON_MAX_)
+/* Outcomes of an entry: a fate; of a punt, its reason; allowed and delivered; of a jump, which
+ * exit. */
+#define FATES	  ((size_t)HF_FATE_JUMP)
+#define DELIVERED (FATES + HF_REASON_MAX_)
+#define EXITS	  (DELIVERED + 1)
 
 /* Where a jump leads, and the tag it gives. */
 struct exit {
@@ -451,7 +453,9 @@ static size_t sort_out(struct table_run *t, size_t n)
 
 		if (i == 0 || t->places[i].rank != t->places[i - 1].rank)
 			t->starts[ranks++] = i;
-		t->out_of[i] = e->fate == HF_FATE_PUNT ? (uint32_t)(FATES + e->reason) : e->fate;
+		t->out_of[i] = e->fate == HF_FATE_PUNT		? (uint32_t)(FATES + e->reason)
+			       : hf_device_delivers(t->view, e) ? (uint32_t)DELIVERED
+								: e->fate;
 		if (e->fate != HF_FATE_JUMP)
 			continue;
 		/* Neighbours mostly lead to the same. */
@@ -547,8 +551,10 @@ static void walk_table(struct table_run *t, size_t n, uint32_t at, const struct 
 
 		if (k < FATES)
 			add(dd, &w->dev->may[k], met);
-		else if (k < EXITS)
+		else if (k < DELIVERED)
 			add(dd, &w->dev->punt[k - FATES], met);
+		else if (k == DELIVERED)
+			add(dd, &w->dev->delivered, met);
 		else
 			leave(dd, t, &t->exits[k - EXITS], met, w);
 	}
@@ -635,6 +641,7 @@ int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
 	}
 	for (i = 0; i < HF_REASON_MAX_; i++)
 		add(dd, &dev->may[HF_FATE_PUNT], dev->punt[i]);
+	add(dd, &dev->may[HF_FATE_ALLOW], dev->delivered);
 	free(places);
 	free(installed);
 	free(w.reach);
@@ -655,11 +662,17 @@ BDD hf_device_match(struct dd *dd, const struct hf_check_view *view, const struc
 	return parser.engine ? pattern_has(&parser, match) : hf_dd_none();
 }
 
+bool hf_device_delivers(const struct hf_check_view *view, const struct hf_entry *e)
+{
+	return view->eswitch.on && e->fate == HF_FATE_ALLOW && e->forward;
+}
+
 BDD hf_device_wrong(const struct device *dev, struct dd *dd, const struct fates *certain)
 {
 	BDD wrong = hf_dd_minus(dd, dev->may[HF_FATE_ALLOW], certain->allow);
 
 	wrong = hf_dd_or(
 		dd, wrong, hf_dd_minus(dd, dev->may[HF_FATE_ALLOW_UNTRACKED], certain->untracked));
+	wrong = hf_dd_or(dd, wrong, hf_dd_minus(dd, dev->delivered, certain->answered));
 	return hf_dd_or(dd, wrong, hf_dd_minus(dd, dev->may[HF_FATE_DENY], certain->deny));
 }

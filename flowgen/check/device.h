@@ -21,6 +21,7 @@ enum hf_check_limit hf_check_limit(const struct dd_budget *budget);
 
 struct device {
 	BDD may[HF_FATE_JUMP]; /* by enum hf_fate */
+	BDD delivered;	       /* of what is allowed: tracked, and software does not see it */
 	BDD lost;	       /* of what is dropped: by no entry of a table that it was led to */
 	BDD punt[HF_REASON_MAX_]; /* what is punted, by the entry's reason; first, by none */
 };
@@ -33,7 +34,13 @@ struct device {
 int hf_device_walk(struct device *dev, struct dd *dd, BDD all, bool few,
 	const struct hf_check_view *view, bool *reached);
 
-/* Packets that the device may decide otherwise than every state of them demands. */
+/* Does an entry let pass what policy tracks, without a word to software? */
+bool hf_device_delivers(const struct hf_check_view *view, const struct hf_entry *e);
+/*
+ * Packets that the device may decide otherwise than every state of them demands; or delivers
+ * although their answers, of a connection that software does not know, might not pass
+ * (certain->answered).
+ */
 BDD hf_device_wrong(const struct device *dev, struct dd *dd, const struct fates *certain);
 
 /* A point as a packet that arrives by the uplink, new. */

@@ -18,7 +18,7 @@ struct hf_image_known {
 
 static BDD side_nets(const struct pol *pol, bool dst, const struct hf_prefix *nets, size_t n)
 {
-	return hf_dd_nets(pol->dd, dst ? DD_DST : DD_SRC, nets, n);
+	return hf_dd_nets(pol->dd, hf_pol_addr(pol, dst), nets, n);
 }
 
 static BDD side_set(const struct pol *pol, bool dst, uint32_t set)
@@ -40,9 +40,9 @@ static BDD member_has(void *arg, size_t i)
 	struct dd *dd = list->pol->dd;
 	struct hf_prefix host = {m->addr, (uint8_t)hf_addr_bits(&m->addr)};
 	BDD set = hf_dd_ports(
-		dd, list->dst ? DD_DPORT : DD_SPORT, (struct hf_ports){m->port, m->port});
+		dd, hf_pol_port(list->pol, list->dst), (struct hf_ports){m->port, m->port});
 
-	set = hf_dd_and(dd, set, hf_dd_prefix(dd, list->dst ? DD_DST : DD_SRC, &host));
+	set = hf_dd_and(dd, set, hf_dd_prefix(dd, hf_pol_addr(list->pol, list->dst), &host));
 	return hf_dd_and(dd, set, hf_dd_is(dd, DD_PROTO, m->proto));
 }
 
@@ -62,7 +62,7 @@ static BDD side_ports(const struct pol *pol, bool dst, const struct hf_model_por
 
 	for (i = 0; i < ports->n_ranges; i++)
 		any = hf_dd_or(pol->dd, any,
-			hf_dd_ports(pol->dd, dst ? DD_DPORT : DD_SPORT, ports->ranges[i]));
+			hf_dd_ports(pol->dd, hf_pol_port(pol, dst), ports->ranges[i]));
 	for (i = 0; i < ports->n_sets; i++)
 		any = hf_dd_or(pol->dd, any, side_members(pol, dst, ports->sets[i]));
 	return hf_dd_and(pol->dd, any, pol->ported);

@@ -477,12 +477,62 @@ static bool has_vlan(const struct hf_model *model, const char *name)
 	return false;
 }
 
-int hf_pol_init(struct pol *pol, const struct hf_model *model, struct dd *dd, uint16_t in)
+/* docs/semantics.md 10, "out" rows: what this host sends as its own encapsulation. */
+static BDD encap_out(const struct way *w)
+{
+	const struct hf_model_config *c = &w->pol->model->config;
+	struct dd *dd = w->dd;
+	bool v4 = dd->family == 4;
+	BDD peer =
+		c->peers == HF_NO_SET ? hf_dd_none() : hf_view_set(w->pol, &as_on_wire, c->peers);
+	BDD ipip = none_or(c->ipip && v4, hf_dd_is(dd, DD_PROTO, HF_PROTO_IPIP));
+	BDD vxlan = none_or(vxlan_is_on(w->pol),
+		hf_view_service(w->pol, &as_on_wire, HF_PROTO_UDP, c->vxlan_port));
+	BDD wg = none_or(v4 ? c->wireguard : c->wireguard6,
+		hf_view_service(w->pol, &as_on_wire, HF_PROTO_UDP,
+			v4 ? c->wireguard_port : c->wireguard_port6));
+	BDD ours = hf_dd_or(dd, hf_dd_and(dd, hf_dd_or(dd, ipip, vxlan), peer), wg);
+
+	return hf_dd_and(dd, ours, w->pol->local);
+}
+
+/* docs/semantics.md 3.1, steps 8 and 10: what the host sends by the interface, all of it new. */
+static void leave(struct way *w, BDD packets)
+{
+	const struct hf_model_endpoint *raw = w->pol->iif->hep;
+	struct chain chain = {HF_CHAIN_UNTRACKED, true, raw};
+	bool drops = w->pol->model->config.drop_output;
+	struct ends ends;
+	BDD ours;
+
+	if (raw && raw->tiers[HF_CHAIN_UNTRACKED].n > 0) {
+		hf_chain_walk(w->pol, &chain, &as_on_wire, packets, hf_dd_none(), &ends);
+		give(w, ends.deny, HF_VERDICT_DENY, false);
+		give(w, ends.accept, filter_accept(w), drops);
+		packets = hf_dd_minus(w->dd, packets, hf_dd_or(w->dd, ends.deny, ends.accept));
+	}
+	ours = hf_dd_and(w->dd, packets, encap_out(w));
+	give(w, ours, filter_accept(w), drops);
+	packets = hf_dd_minus(w->dd, packets, ours);
+	chain = (struct chain){HF_CHAIN_NORMAL, true, governor(w->pol, w->pol->iif)};
+	if (!chain.ep) {
+		give(w, packets, HF_VERDICT_NO_DECISION, drops);
+		return;
+	}
+	hf_chain_walk(w->pol, &chain, &as_on_wire, packets, hf_dd_none(), &ends);
+	give(w, ends.deny, HF_VERDICT_DENY, false);
+	give(w, ends.failsafe, HF_VERDICT_ALLOW, drops);
+	packets = hf_dd_minus(w->dd, packets, hf_dd_or(w->dd, ends.deny, ends.failsafe));
+	give(w, packets, filter_accept(w), drops);
+}
+
+static int pol_init(struct pol *pol, const struct hf_model *model, struct dd *dd,
+	const struct hf_model_iface *iif, bool turned)
 {
 	static const uint8_t ported[] = {HF_PROTO_TCP, HF_PROTO_UDP, HF_PROTO_SCTP};
 	size_t i;
 
-	*pol = (struct pol){.model = model, .dd = dd, .iif = &model->ifaces[in]};
+	*pol = (struct pol){.model = model, .dd = dd, .iif = iif, .turned = turned};
 	pol->src_sets = calloc(model->n_sets + 1, sizeof(*pol->src_sets));
 	pol->dst_sets = calloc(model->n_sets + 1, sizeof(*pol->dst_sets));
 	pol->images = calloc(1, sizeof(struct hf_image_known *));
@@ -493,14 +543,41 @@ int hf_pol_init(struct pol *pol, const struct hf_model *model, struct dd *dd, ui
 	for (i = 0; i < model->n_sets; i++) {
 		const struct hf_set *s = &model->sets[i];
 
-		pol->src_sets[i] = hf_dd_nets(dd, DD_SRC, s->nets, s->n_nets);
-		pol->dst_sets[i] = hf_dd_nets(dd, DD_DST, s->nets, s->n_nets);
+		pol->src_sets[i] = hf_dd_nets(dd, hf_pol_addr(pol, false), s->nets, s->n_nets);
+		pol->dst_sets[i] = hf_dd_nets(dd, hf_pol_addr(pol, true), s->nets, s->n_nets);
 	}
 	pol->all = possible(dd);
 	pol->opening = hf_dd_and(dd, pol->all, can_only_open(dd));
 	pol->ported = any_proto(dd, ported, sizeof(ported));
 	pol->local = local_addrs(pol);
 	pol->foreign_tags = has_vlan(model, pol->iif->id.name);
+	return 0;
+}
+
+int hf_pol_init(struct pol *pol, const struct hf_model *model, struct dd *dd, uint16_t in)
+{
+	return pol_init(pol, model, dd, &model->ifaces[in], false);
+}
+
+int hf_pol_answered(const struct pol *pol, BDD *ret)
+{
+	static const uint8_t icmp[] = {HF_PROTO_ICMP, HF_PROTO_ICMPV6};
+	struct dd *dd = pol->dd;
+	struct way w = {.dd = dd, .backend = ANY_BACKEND};
+	struct pol turned;
+	BDD asked = hf_pol_class(pol, HF_CLASS_HOST);
+	int rc = pol_init(&turned, pol->model, dd, pol->iif, true);
+
+	if (rc < 0)
+		return rc;
+	w.pol = &turned;
+	w.established = w.accepted = w.untracked = hf_dd_none();
+	w.fates = (struct fates){hf_dd_none(), hf_dd_none(), hf_dd_none()};
+	asked = hf_dd_minus(dd, asked, any_proto(dd, icmp, sizeof(icmp)));
+	asked = hf_dd_and(dd, asked, hf_dd_is(dd, DD_LATER, 0));
+	leave(&w, asked);
+	*ret = w.fates.allow;
+	hf_pol_fini(&turned);
 	return 0;
 }
 

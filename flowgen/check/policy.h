@@ -18,6 +18,7 @@ struct fates {
 	BDD allow;
 	BDD untracked;
 	BDD deny;
+	BDD answered; /* hf_pol_answered(), where somebody asks */
 };
 
 struct hf_image_known;
@@ -30,6 +31,7 @@ struct pol {
 	BDD opening; /* of these, those that can only open a connection; docs/architecture.md */
 	BDD ported;  /* protocols whose ports policy compares */
 	BDD local;   /* destination is an address of this host */
+	bool turned; /* sets say of a packet what holds for its answer: see below */
 	bool foreign_tags; /* tagged packets belong to a VLAN interface on top of this one */
 	BDD *src_sets;	   /* per set of the model: addresses in its nets */
 	BDD *dst_sets;
@@ -38,7 +40,24 @@ struct pol {
 
 /* in: index of an interface that is no pod's. Returns 0 or -ENOMEM. */
 int hf_pol_init(struct pol *pol, const struct hf_model *model, struct dd *dd, uint16_t in);
+/*
+ * *ret: packets for this host itself whose answers, should they be the first that anybody sees of
+ * their connections, may leave by the interface they came in by. An answer has the ends changed;
+ * ICMP and later fragments have none here. Returns 0 or -ENOMEM.
+ */
+int hf_pol_answered(const struct pol *pol, BDD *ret);
 void hf_pol_fini(struct pol *pol);
+
+/* Where one side's address and port of the packet at hand stand; turned: of the answer. */
+static inline enum dd_field hf_pol_addr(const struct pol *pol, bool dst)
+{
+	return dst != pol->turned ? DD_DST : DD_SRC;
+}
+
+static inline enum dd_field hf_pol_port(const struct pol *pol, bool dst)
+{
+	return dst != pol->turned ? DD_DPORT : DD_SPORT;
+}
 
 /*
  * The fates of all packets in one state of their connection: new, or established (which is judged

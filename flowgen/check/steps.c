@@ -168,7 +168,7 @@ static int open_sides(struct job *job, struct dd *dd, struct sides *s)
 	size_t i;
 	int rc = 0;
 
-	s->right = (struct fates){hf_dd_none(), hf_dd_none(), hf_dd_none()};
+	s->right = (struct fates){hf_dd_none(), hf_dd_none(), hf_dd_none(), hf_dd_none()};
 	s->all = hf_dd_none();
 	for (i = 0; i < job->n_models && rc == 0; i++) {
 		rc = hf_pol_init(&s->pol[i], job->models[i], dd, job->in[i]);
@@ -176,6 +176,10 @@ static int open_sides(struct job *job, struct dd *dd, struct sides *s)
 			return hf_fail(job->err, rc, "check: out of memory");
 		s->list[i] = &s->pol[i];
 		hf_pol_certain(&s->pol[i], &certain);
+		certain.answered = hf_dd_none();
+		if (job->from->eswitch.on && hf_pol_answered(&s->pol[i], &certain.answered) < 0)
+			return hf_fail(job->err, -ENOMEM, "check: out of memory");
+		s->right.answered = hf_dd_or(dd, s->right.answered, certain.answered);
 		s->right.allow = hf_dd_or(dd, s->right.allow, certain.allow);
 		s->right.untracked = hf_dd_or(dd, s->right.untracked, certain.untracked);
 		s->right.deny = hf_dd_or(dd, s->right.deny, certain.deny);

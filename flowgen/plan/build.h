@@ -71,6 +71,10 @@ struct builder {
 	uint32_t capacity; /* UINT32_MAX = no limit */
 	uint32_t classify_from;
 	struct hf_eswitch eswitch;
+	/* With an e-switch: what the host sends by this interface; empty: nothing is known to pass.
+	 */
+	struct items sent[2];
+	size_t looks;			 /* at items of these that may still be taken */
 	const struct hf_engine *carrier; /* of reserved entries; NULL: there are none */
 	bool reserved;			 /* entries that are made now are */
 	uint64_t *weights;		 /* packets by origin, or NULL */

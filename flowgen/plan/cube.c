@@ -95,6 +95,19 @@ static bool bits_cover(uint8_t v, uint8_t m, uint8_t v2, uint8_t m2)
 	return (m & ~m2) == 0 && ((v ^ v2) & m) == 0;
 }
 
+struct cube hf_cube_turn(const struct cube *c)
+{
+	struct cube t = *c;
+
+	t.src = c->dst;
+	t.dst = c->src;
+	t.sport = c->dport;
+	t.dport = c->sport;
+	t.set[0] = c->set[1];
+	t.set[1] = c->set[0];
+	return t;
+}
+
 bool hf_cube_covers(const struct cube *outer, const struct cube *inner)
 {
 	unsigned int i;

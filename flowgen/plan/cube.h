@@ -48,6 +48,9 @@ bool hf_cube_intersect(
 bool hf_cube_covers(const struct cube *outer, const struct cube *inner);
 bool hf_cube_meets(const struct cube *a, const struct cube *b);
 
+/* Answers to packets of a cube: the ends change places. Not for ICMP. */
+struct cube hf_cube_turn(const struct cube *c);
+
 /* Leaves proto alone of the set, or nothing. */
 void hf_protos_only(uint64_t p[4], unsigned int proto);
 

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOOKS_MAX 20000000 /* items that answers are held against: a tenth of a second or so */
+
 /* How a plan may be put, besides as the plainest. */
 struct form {
 	bool fronts; /* with tables in front where they save entries */
@@ -127,6 +129,21 @@ static int try_form(
 	return rc;
 }
 
+/* As software judges what leaves by this interface with an address of this host. */
+static int list_sent(struct builder *b)
+{
+	const struct hf_path *path = hf_rules_find_path(b->rules, HF_IF_HOST, HF_CLASS_REMOTE);
+	const struct items_opts opts = {.fallback = b->items.fallback};
+	int rc;
+
+	/* What is invalid to software passes where hardware has delivered the other half. */
+	if (!b->eswitch.on || b->items.strict_invalid || !path)
+		return 0;
+	b->looks = LOOKS_MAX;
+	rc = hf_items_build(b->rules, path, b->in, 4, &opts, &b->sent[0]);
+	return rc < 0 ? rc : hf_items_build(b->rules, path, b->in, 6, &opts, &b->sent[1]);
+}
+
 /*
  * What does not fit is left out from the end, so of two forms the one that gets further is the
  * better one, at every capacity: with more room never less is decided. Tables in front cost room,
@@ -142,6 +159,8 @@ int hf_lower_grouped(struct builder *b)
 	size_t i;
 	int rc = pts ? hf_addr_maps_choose(b, b->maps) : -ENOMEM;
 
+	if (rc == 0)
+		rc = list_sent(b);
 	for (i = 0; i < sizeof(forms) / sizeof(forms[0]) && rc == 0; i++) {
 		bool asked = few && forms[i].fronts;
 
@@ -157,6 +176,7 @@ int hf_lower_grouped(struct builder *b)
 	for (i = 0; i < 2; i++) {
 		if (b->maps[i] != b->plan->addrs[i])
 			hf_addr_map_free(b->maps[i]);
+		hf_items_fini(&b->sent[i]);
 	}
 	free(pts);
 	return rc;

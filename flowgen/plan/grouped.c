@@ -43,6 +43,8 @@ struct lower {
 	uint32_t limit;
 	uint32_t room; /* entries left before the reserve */
 	uint8_t family;
+	enum hf_class class;
+	bool whole; /* all packets of the item are decided, not only those that open */
 	const struct items *items;
 	size_t at;	       /* the item that is being lowered, */
 	struct addr_code code; /* and what of its sets */
@@ -94,13 +96,45 @@ static bool one_fate(const struct lower *l, const struct item *item, const struc
 	return fate != HF_FATE_PUNT && hf_sight_behind(l->items, l->at, &reach);
 }
 
-/*
- * How what is allowed gets to the host: untracked packets the e-switch delivers itself; others
- * software must see, because without a connection of its own it would take replies for new.
- */
-static void carry(const struct builder *b, struct hf_entry *e)
+/* What an entry of that pattern takes, or more: sets that are codes are not looked at. */
+static struct cube met_by(const struct shape *s, const struct item *item, unsigned int proto)
 {
-	e->forward = b->eswitch.on && e->fate == HF_FATE_ALLOW_UNTRACKED;
+	struct cube met = item->cube;
+
+	if (s->reason)
+		return reach_of(s, &item->cube, proto);
+	if (proto <= UINT8_MAX)
+		hf_protos_only(met.proto, proto);
+	met.set[0] = met.set[1] = 0;
+	return met;
+}
+
+/* Would all answers to these packets pass although software knows of no connection? */
+static bool is_answered(const struct lower *l, const struct cube *reach, unsigned int proto)
+{
+	const struct items *sent = &l->b->sent[l->family == 6];
+	struct cube answers = hf_cube_turn(reach);
+
+	if (l->class != HF_CLASS_HOST || !l->whole || proto > UINT8_MAX || proto == HF_PROTO_ICMP ||
+		proto == HF_PROTO_ICMPV6 || hf_protos_count(reach->proto) != 1 ||
+		l->b->looks < sent->n)
+		return false;
+	l->b->looks -= sent->n;
+	return hf_sight_answered(sent, &answers);
+}
+
+/*
+ * How what is allowed gets to the host: untracked packets the e-switch delivers itself, and such
+ * whose answers pass as calls of the host's own; others software must see, because without a
+ * connection of its own it would take replies for new.
+ */
+static void carry(
+	const struct lower *l, const struct cube *reach, unsigned int proto, struct hf_entry *e)
+{
+	const struct builder *b = l->b;
+
+	e->forward = b->eswitch.on &&
+		     (e->fate == HF_FATE_ALLOW_UNTRACKED || is_answered(l, reach, proto));
 	if (e->forward || b->engine->actions & HF_ACT_BIT(HF_ACT_MARK))
 		return;
 	e->fate = HF_FATE_PUNT;
@@ -120,6 +154,7 @@ static int emit(struct lower *l, const struct item *item, const struct shape *s,
 		.reason = HF_REASON_NONE,
 		.detail = HF_F_MAX_,
 	};
+	struct cube reach;
 
 	if (s->reason && (fate == HF_FATE_JUMP || !one_fate(l, item, s, proto, fate))) {
 		e.fate = HF_FATE_PUNT;
@@ -130,7 +165,8 @@ static int emit(struct lower *l, const struct item *item, const struct shape *s,
 	} else if (fate == HF_FATE_JUMP) {
 		e.jump = l->b->denied;
 	} else if (fate != HF_FATE_DENY) {
-		carry(l->b, &e);
+		reach = met_by(s, item, proto);
+		carry(l, &reach, proto, &e);
 	}
 	return hf_build_entry(l->b, &e);
 }
@@ -318,6 +354,25 @@ static int emit_openings(struct lower *l, const struct item *item)
 	return emit(l, item, &s, 256, item->fate);
 }
 
+/* Of an item for any protocol those that can be delivered, in front of the others. */
+static int emit_answered(struct lower *l, const struct item *item)
+{
+	size_t i;
+	int rc = 0;
+
+	if (!l->b->eswitch.on || item->fate != HF_FATE_ALLOW || l->spell ||
+		!hf_protos_all(item->cube.proto))
+		return 0;
+	for (i = 0; i < l->n_named && rc == 0; i++) {
+		struct shape s = shape_of(l, item, l->named[i]);
+		struct cube reach = met_by(&s, item, l->named[i]);
+
+		if (!s.reason && is_answered(l, &reach, l->named[i]))
+			rc = emit_ports(l, item, &s, l->named[i], item->fate);
+	}
+	return rc;
+}
+
 typedef int (*put_fn)(struct lower *l, const struct item *item);
 
 static int put_fates(struct lower *l, const struct item *item)
@@ -380,8 +435,13 @@ static int lower_item(struct lower *l, const struct items *items, size_t i)
 		hf_build_miss(l->b, item->origin, HF_REASON_STATEFUL, HF_F_MAX_);
 		return 0;
 	}
+	l->whole = sight == SIGHT_DECIDED;
 	if (sight == SIGHT_DECIDED) {
-		rc = each_code(l, item, put_fates);
+		rc = each_code(l, item, emit_answered);
+		if (l->b->entries.n > before)
+			l->priority++;
+		if (rc == 0)
+			rc = each_code(l, item, put_fates);
 	} else if (sight == SIGHT_OPENING && l->b->denied && item->fate == HF_FATE_DENY) {
 		rc = each_code(l, item, put_denied);
 	} else {
@@ -468,7 +528,11 @@ static int lower_family(struct lower *l, const struct items *items)
 static int lower_path(struct builder *b, const struct path_table *pt, uint32_t *room)
 {
 	const struct hf_path *path = hf_rules_find_path(b->rules, b->in, pt->class);
-	struct lower l = {.b = b, .table = pt->table, .limit = b->engine->prios, .room = *room};
+	struct lower l = {.b = b,
+		.table = pt->table,
+		.limit = b->engine->prios,
+		.room = *room,
+		.class = pt->class};
 	static const uint8_t families[] = {4, 6};
 	size_t f;
 	int rc = 0;

@@ -162,7 +162,8 @@ static int walk_rule(struct walk *w, const struct hf_rule *rule, const struct cu
 	int rc;
 
 	if (!item.ct || rule->match.dnated_only ||
-		(rule->match.out != HF_IF_ANY && rule->match.out != w->out))
+		(rule->match.out != HF_IF_ANY && rule->match.out != w->out) ||
+		(rule->match.wire_out != HF_IF_ANY && rule->match.wire_out != w->out))
 		return 0;
 	if (match.n_addr && !take_coded(w, &match, rest, &within))
 		return 0;

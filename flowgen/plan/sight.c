@@ -123,6 +123,23 @@ bool hf_sight_behind(const struct items *items, size_t i, const struct cube *reg
 	return fate != HF_FATE_PUNT;
 }
 
+bool hf_sight_answered(const struct items *sent, const struct cube *answers)
+{
+	size_t i;
+
+	for (i = 0; i < sent->n; i++) {
+		const struct item *item = &sent->v[i];
+
+		if (!(item->ct & HF_CT_BIT(HF_CT_NEW)) || !hf_cube_meets(&item->cube, answers))
+			continue;
+		if (item->fate != HF_FATE_ALLOW && item->fate != HF_FATE_ALLOW_UNTRACKED)
+			return false;
+		if (hf_cube_covers(&item->cube, answers))
+			return true;
+	}
+	return false;
+}
+
 /*
  * ICMP messages that ask for something new; every other is an answer or an error. The same list as
  * Linux (nf_conntrack_proto_icmp.c and _icmpv6.c) starts entries by.

@@ -44,6 +44,12 @@ enum hf_fate hf_sight_region(const struct items *items, const struct cube *regio
 bool hf_sight_behind(const struct items *items, size_t i, const struct cube *region);
 
 /*
+ * Whether every packet of a region of answers passes as a new one: the region of packets that came
+ * in turned round (hf_cube_turn()), and the items of what the host sends by the same interface.
+ */
+bool hf_sight_answered(const struct items *sent, const struct cube *answers);
+
+/*
  * The parts of a cube of one protocol whose packets can only open a connection, whatever state it
  * says they are in: TCP by its flags (*ret_syn), ICMP by its types. Returns how many, at most
  * OPENING_MAX; 0 when there are none.

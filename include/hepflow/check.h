@@ -101,6 +101,9 @@ struct hf_check_wrong {
 	bool foreign_tag;	 /* its tag makes it another interface's */
 	enum hf_fate fate;	 /* of the NIC; of more than one possible if order is not defined */
 	enum hf_verdict verdict; /* of policy, the host's own default put in */
+	/* pkt is a new packet that the host sends: the answer to one that the NIC delivers by
+	 * itself, which software would not know for one. */
+	bool answer;
 	size_t entry; /* SIZE_MAX: none, and it is dropped because its table has none for it */
 };
 

@@ -22,6 +22,7 @@ from hepflowd import wait
 from lab import HOST, OUT, inside, make_net
 
 AFTER = 8  # packets before a connection is the NIC's
+BOTH, NOBODY = 6000, 6001  # answers may leave as calls; and nobody listens
 RAW, WEB, SHUT, LATE = 7000, 80, 3000, 4000  # ports: untracked, allowed, denied, changed meanwhile
 
 POLICY = '''
@@ -67,7 +68,11 @@ spec:
     - {action: Deny, protocol: TCP, destination: {ports: [%d]}}
     - {action: Allow, protocol: TCP, destination: {ports: [%d]}}
     - {action: Allow, protocol: ICMP}
+    - {action: Allow, protocol: TCP, destination: {ports: [%d, %d]}}
+    - {action: Allow, protocol: UDP, destination: {ports: [%d, %d]}}
   egress:
+    - {action: Allow, protocol: TCP, source: {ports: [%d]}}
+    - {action: Allow, protocol: UDP, source: {ports: [%d, %d]}}
     - {action: Deny}
 '''
 
@@ -127,7 +132,7 @@ class Daemon(hepflowd.Daemon):
 def write_policy(dir, late='Allow', cut=1):
     """cut: port of which untracked policy denies all, calls and connections alike."""
     with open(dir + '/policy.yaml', 'w') as f:
-        f.write(POLICY % (RAW, cut, RAW, late, LATE, SHUT, WEB))
+        f.write(POLICY % (RAW, cut, RAW, late, LATE, SHUT, WEB, BOTH, BOTH, BOTH, NOBODY, BOTH, BOTH, NOBODY))
 
 
 def echo_udp(port):
@@ -158,9 +163,9 @@ def echo_tcp(port):
 
 
 def serve():
-    for port in RAW, LATE:
+    for port in RAW, LATE, BOTH:
         echo_udp(port)
-    for port in WEB, SHUT:
+    for port in WEB, SHUT, BOTH:
         echo_tcp(port)
 
 
@@ -323,6 +328,31 @@ def changed(d):
     assert not d.flow('delivered:yes', 'gnp:web/ingress/0'), 'the host may not call back'
 
 
+def answered(d):
+    """Tracked, and delivered all the same: software sees nothing but answers, and takes them for such."""
+    origin = 'gnp:web/ingress/4', 'gnp:web/ingress/5'
+    assert all(d.flow('delivered:yes', o) for o in origin)
+    marked = d.reason('marked')
+    assert inside('out', asks, BOTH, 20) == 20
+    assert inside('out', calls, BOTH)  # with a SYN-ACK that nobody has asked for
+    assert d.reason('marked') == marked
+    assert d.packets('delivered:yes', origin[1]) == 20
+    assert d.packets('delivered:yes', origin[0]) >= 3
+    # An error about a datagram of which software knows nothing.
+    assert inside('out', refused), 'port unreachable gets back'
+
+
+def refused():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(hepflowd.DEADLINE)
+    s.connect((HOST, NOBODY))
+    s.send(b'hello')
+    try:
+        return s.recv(100) is None
+    except ConnectionRefusedError:
+        return True
+
+
 def killed(dir, d):
     """Nothing passes without hepflowd, and a new one begins where this one was."""
     rules = d.status()['ports'][0]['entries']
@@ -390,6 +420,7 @@ def main():
         for profile in 'mlx5-cx7-hws-esw', 'mlx5-cx6dx-esw':
             with Daemon(dir, profile) as d:
                 decided(d)
+                answered(d)
                 changed(d)
                 if 'hws' not in profile:
                     paired(d)

@@ -356,3 +356,55 @@ Test(offer, of_a_forwarded_connection_is_judged_as_one)
 	path_change(make_rules(WORLD));
 	cr_expect(holds(&offer));
 }
+
+/* TCP 80 in and, as calls, from port 80 out; UDP likewise; 81 only in. */
+#define BOTH_WAYS                                                                                  \
+	FACTS("accept")                                                                            \
+	PODS HEP POLICY("both",                                                                    \
+		"  types: [Ingress, Egress]\n"                                                     \
+		"  ingress:\n    - {action: Allow, protocol: TCP, destination: {ports: [80, "      \
+		"81]}}\n"                                                                          \
+		"    - {action: Allow, protocol: UDP, destination: {ports: [80, 81]}}\n"           \
+		"    - {action: Allow, protocol: ICMP}\n"                                          \
+		"  egress:\n    - {action: Allow, protocol: TCP, source: {ports: [80, 82]}}\n"     \
+		"    - {action: Allow, protocol: UDP, source: {ports: [80, 82]}}\n"                \
+		"    - {action: Allow, protocol: ICMP}\n")
+#define PROBLEM			"src=192.0.2.10 dst=" CLIENT " proto=icmp type=3 code=3"
+#define TCP_ANSWER(port, flags) FROM_HOST("proto=tcp sport=" port " flags=" flags)
+
+/* A call that only the NIC has seen. */
+Test(offer, answers_to_what_an_eswitch_delivers_are_no_strangers)
+{
+	path_init(BOTH_WAYS);
+	path_change(make_rules(BOTH_WAYS));
+	OUT(eth0, TCP_ANSWER("80", "SA"), HF_SOFT_DENY);
+	hf_soft_set_delivers(soft, eth0, true);
+	path_change(make_rules(BOTH_WAYS));
+	OUT(eth0, TCP_ANSWER("80", "SA"), HF_SOFT_ALLOW);
+	OUT(eth0, TCP_ANSWER("80", "R"), HF_SOFT_ALLOW);
+	OUT(eth0, TCP_ANSWER("80", "A"), HF_SOFT_ALLOW);
+	IN(eth0, TO_HOST("proto=tcp dport=80 flags=A"), HF_SOFT_ESTABLISHED);
+	OUT(eth0, TCP_ANSWER("81", "SA"), HF_SOFT_DENY); /* no call of the host's could leave */
+	OUT(eth0, TCP_ANSWER("82", "SA"), HF_SOFT_DENY); /* nothing could have come in */
+	OUT(eth0, "src=192.0.2.10 dst=" CLIENT " proto=icmp type=0",
+		HF_SOFT_DENY); /* queries come here */
+}
+
+static enum hf_soft_reason send_error(const char *error, const char *quoted)
+{
+	struct hf_packet q = packet(quoted);
+	struct frame_opts o = {.quoted = &q};
+
+	return send_mbuf(eth0, HF_SOFT_OUT, line_mbuf(error, &o));
+}
+
+Test(offer, errors_about_what_an_eswitch_delivers_pass)
+{
+	path_init(BOTH_WAYS);
+	hf_soft_set_delivers(soft, eth0, true);
+	path_change(make_rules(BOTH_WAYS));
+	cr_expect_eq(send_error(PROBLEM, CALL), HF_SOFT_ALLOW);
+	cr_expect_eq(send_error(PROBLEM, TO_HOST("proto=udp dport=81")), HF_SOFT_DENY);
+	cr_expect_eq(send_error("src=192.0.2.10 dst=203.0.113.1 proto=icmp type=3 code=3", CALL),
+		HF_SOFT_DENY, "not to who has sent it");
+}

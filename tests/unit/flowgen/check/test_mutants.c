@@ -110,6 +110,9 @@ static void proof_init(struct proof *p, const struct run *r, uint8_t family)
 	cr_assert_eq(hf_dd_open(&p->dd, family, DD_ADDRS_FIRST, HF_CHECK_NODES, NULL), 0);
 	cr_assert_eq(hf_pol_init(&p->pol, r->model, &p->dd, r->in), 0);
 	hf_pol_certain(&p->pol, &p->certain);
+	p->certain.answered = hf_dd_none();
+	if (r->view.eswitch.on)
+		cr_assert_eq(hf_pol_answered(&p->pol, &p->certain.answered), 0);
 	cr_assert_eq(hf_device_walk(&p->dev, &p->dd, p->pol.all, false, &r->view, NULL), 0);
 	cr_assert_eq(hf_device_wrong(&p->dev, &p->dd, &p->certain), hf_dd_none(),
 		"%s on %s is not proven", r->name, r->nic->name);
@@ -267,6 +270,17 @@ static bool break_jump(struct hf_rand *rand, struct hf_entry *v, size_t *n, size
 	return true;
 }
 
+/* What software should see it does not, or the other way round; no matter without an e-switch. */
+static bool deliver(struct hf_rand *rand, struct hf_entry *v, size_t *n, size_t i)
+{
+	(void)rand;
+	(void)n;
+	if (v[i].fate != HF_FATE_ALLOW)
+		return false;
+	v[i].forward = !v[i].forward;
+	return true;
+}
+
 static const struct {
 	const char *name;
 	mutate_fn fn;
@@ -279,6 +293,7 @@ static const struct {
 	{"swap priorities", swap_priorities},
 	{"port off by one", next_port},
 	{"break jump", break_jump},
+	{"deliver", deliver},
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -336,7 +351,7 @@ static bool judge_agrees(const struct proof *p, const struct device *dev,
 	char line[512];
 	size_t entry;
 
-	if (w->has_ext) /* packets have no extension headers there */
+	if (w->has_ext || w->answer) /* packets have no extension headers there, and only arrive */
 		return true;
 	if (hf_dd_has(&p->dd, dev->may[hf_plan_judge(plan, &w->pkt, &entry)], point))
 		return true;
@@ -358,6 +373,10 @@ static void eval_agrees(const struct run *r, const struct proof *p, const struct
 		return;
 	(void)hf_packet_print(&w->pkt, line, sizeof(line));
 	cr_assert_eq(hf_packet_parse(line, &again, NULL), 0, "%s", line);
+	if (w->answer) {
+		cr_assert(w->verdict != HF_VERDICT_ALLOW, "%s: no contradiction", line);
+		return;
+	}
 	cr_assert_eq(hf_pol_verdict(&p->pol, &again), w->verdict, "%s on %s: %s", r->name,
 		r->nic->name, line);
 	cr_assert(w->fate == HF_FATE_DENY
@@ -383,7 +402,7 @@ static void try_wrong(const struct run *r, struct proof *p, const struct device 
 	eval_agrees(r, p, &w);
 	for (f = 0; f < HF_FATE_JUMP; f++)
 		n += hf_dd_has(&p->dd, dev->may[f], &point);
-	if (!w.has_ext && n == 1 && hf_plan_judge(plan, &w.pkt, &entry) != w.fate)
+	if (!w.has_ext && !w.answer && n == 1 && hf_plan_judge(plan, &w.pkt, &entry) != w.fate)
 		cr_assert(depth_decides(plan, entry));
 	t->ties += n > 1;
 }
@@ -423,6 +442,9 @@ static enum outcome try_mutant(const struct run *r, struct proof *p, const struc
 		if (f != HF_FATE_PUNT)
 			more = hf_dd_or(&p->dd, more, hf_dd_minus(&p->dd, is, was));
 	}
+	differs = hf_dd_or(&p->dd, differs, hf_dd_minus(&p->dd, p->dev.delivered, dev.delivered));
+	more = hf_dd_or(&p->dd, more, hf_dd_minus(&p->dd, dev.delivered, p->dev.delivered));
+	differs = hf_dd_or(&p->dd, differs, more);
 	wrong = hf_device_wrong(&dev, &p->dd, &p->certain);
 	if (wrong != hf_dd_none()) {
 		try_wrong(r, p, &dev, plan, view, wrong, t);

@@ -84,6 +84,63 @@ Test(carrier, an_eswitch_delivers_untracked_packets_and_marks_others_for_softwar
 	hf_host_fini(&h);
 }
 
+static const char answered[] = NO_FAILSAFES
+	"---\n"
+	"apiVersion: projectcalico.org/v3\n"
+	"kind: GlobalNetworkPolicy\n"
+	"metadata: {name: both}\n"
+	"spec: {selector: has(host), types: [Ingress, Egress],\n"
+	"  ingress: [{action: Allow, protocol: TCP, destination: {ports: [80, 81, 443]}},\n"
+	"    {action: Allow, source: {nets: [198.51.100.0/25, 198.51.100.128/25]}}],\n"
+	"  egress: [{action: Deny, protocol: TCP, source: {ports: [81]},\n"
+	"      destination: {nets: [203.0.113.0/24]}},\n"
+	"    {action: Allow, protocol: TCP, source: {ports: [80, 81]}},\n"
+	"    {action: Allow, destination: {nets: [198.51.100.0/25]}}]}\n";
+
+/* Tracked packets are the NIC's alone only where software needs no connection for the answers. */
+Test(carrier, an_eswitch_delivers_what_is_answered_by_policy)
+{
+	static const struct {
+		const char *line;
+		bool delivered;
+	} cases[] = {
+		{IN "proto=tcp dport=80 flags=S", true},
+		{IN "proto=tcp dport=80 flags=A", true},
+		/* One entry, and some of its answers may not leave. */
+		{IN "proto=tcp dport=81", false},
+		{"in=eth0 src=192.0.2.7 dst=192.0.2.10 proto=tcp dport=443", false},
+		{IN "proto=udp dport=9", true},
+		{"in=eth0 src=198.51.100.200 dst=192.0.2.10 proto=udp dport=9", false},
+		/* Software knows queries, or it would not know their answers. */
+		{IN "proto=icmp type=8", false},
+		{IN "proto=47", false},
+		/* A pod's answers do not leave the host where this packet came in. */
+		{"in=eth0 src=198.51.100.7 dst=10.65.0.2 proto=udp dport=9", false},
+	};
+	struct hf_plan_opts opts = {.eswitch = {.on = true, .wire = 3, .host = 5}};
+	struct hf_plan *plan, *strict;
+	struct hf_packet pkt;
+	struct hf_host h;
+	size_t i, entry;
+
+	hf_host_init(&h, "mlx5-cx6dx-esw", 0, answered);
+	plan = eswitch_plan(&h);
+	opts.strict_invalid = true;
+	cr_assert_eq(hf_plan_build(h.rules, h.nic, &opts, &strict, NULL), 0);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cr_assert_eq(hf_packet_parse(cases[i].line, &pkt, NULL), 0);
+		cr_expect_eq(hf_plan_judge(plan, &pkt, &entry), HF_FATE_ALLOW, "%s", cases[i].line);
+		cr_assert_neq(entry, SIZE_MAX);
+		cr_expect_eq(hf_plan_entry(plan, entry)->forward, cases[i].delivered, "%s",
+			cases[i].line);
+	}
+	for (i = 0; i < hf_plan_n_entries(strict); i++)
+		cr_expect_not(hf_plan_entry(strict, i)->forward, "invalid answers must not pass");
+	hf_plan_free(strict);
+	hf_plan_free(plan);
+	hf_host_fini(&h);
+}
+
 /* The one way in asks where packets come from; nothing leads to the group of what is left over. */
 Test(carrier, an_eswitch_plan_lets_in_what_comes_from_the_wire)
 {
