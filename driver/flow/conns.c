@@ -456,20 +456,39 @@ void hf_conns_sweep(struct hf_conns *conns, const struct hf_conns_user *user)
 	}
 }
 
-int hf_conns_purge(struct hf_conns *conns, uint32_t mark, struct hf_err *err)
+/* Asks those of other marks to go. Returns how many are left. */
+static uint32_t drop_older(struct hf_conns *c, uint32_t mark)
 {
 	uint32_t i, left = 0;
 
-	hear_all(conns);
-	for (i = 0; i < conns->opts.max; i++) {
-		struct place *p = &conns->places[i];
+	for (i = 0; i < c->opts.max; i++) {
+		struct place *p = &c->places[i];
 
 		if (p->state == FREE || p->conn.mark == mark)
 			continue;
-		conns->stats.ended += p->state == THERE;
+		c->stats.ended += p->state == THERE;
 		if (p->state == COMING)
 			p->unwanted = true;
-		left += (p->state != THERE && p->state != STUCK) || !drop(conns, p);
+		left += (p->state != THERE && p->state != STUCK) || !drop(c, p);
+	}
+	return left;
+}
+
+int hf_conns_purge(struct hf_conns *conns, uint32_t mark, struct hf_err *err)
+{
+	static const struct timespec moment = {.tv_nsec = 1000000};
+	uint32_t left, least = UINT32_MAX;
+	int ms;
+
+	hear_all(conns);
+	left = drop_older(conns, mark);
+	for (ms = 0; left > 0 && conns->stats.waiting > 0 && ms < CLEAR_MS; ms++) {
+		(void)nanosleep(&moment, NULL); /* woken early: just as well */
+		hear_all(conns);
+		left = drop_older(conns, mark); /* there may have been no room for the question */
+		if (left < least)
+			ms = 0;
+		least = left < least ? left : least;
 	}
 	return left ? hf_fail(err, -EIO, "%u rules of connections cannot be removed", left) : 0;
 }

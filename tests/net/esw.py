@@ -422,8 +422,8 @@ def main():
                 decided(d)
                 answered(d)
                 changed(d)
+                paired(d)
                 if 'hws' not in profile:
-                    paired(d)
                     lives_on(d)
                     killed(dir, d)
                     continue

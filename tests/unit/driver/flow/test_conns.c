@@ -712,8 +712,11 @@ Test(conns, purge_leaves_none_of_older_rules_or_says_so)
 	cr_expect_eq(hf_conns_purge(conns, HF_MARK_CONN_MIN + 1, &err), 0, "%s", err.text);
 	cr_expect_eq(n_rules(), 1);
 	cr_expect(is_in(9));
-	/* One whose end nobody tells may be there. */
+	/* The end of some is told later. */
 	fake.later = true;
+	cr_expect_eq(hf_conns_purge(conns, HF_MARK_CONN_MIN + 2, &err), 0, "%s", err.text);
+	cr_expect_eq(n_rules(), 0);
+	/* One whose end nobody tells may be there. */
 	cr_expect_eq(add(2), 0);
 	fake.n_done = 0;
 	cr_expect_eq(hf_conns_purge(conns, HF_MARK_CONN_MIN + 1, &err), -EIO);
