@@ -159,6 +159,7 @@ struct hf_config {
 	bool proof_must;	  /* what stays undecided is not put in force */
 	uint32_t reconcile_s;	  /* between two looks at what is in the NICs; 0: none */
 	bool keep_refused;	  /* a NIC that refuses a change undoes it everywhere */
+	bool restart_stuck;	  /* a NIC that does not let go of a rule is started anew */
 	bool kernel_fallback;	  /* hf_plan_opts */
 	size_t n_ports;
 	struct hf_conf_port *ports;

@@ -24,6 +24,17 @@ static int read_refused(struct hf_conf_reader *r, const struct hf_yaml *v)
 	return 0;
 }
 
+static int read_stuck(struct hf_conf_reader *r, const struct hf_yaml *v)
+{
+	static const char *const words[] = {"wait", "restart"};
+	int rc = hf_conf_word(r, v, "stuck", words, HF_CONF_N(words));
+
+	if (rc < 0)
+		return rc;
+	r->c->restart_stuck = rc == 1;
+	return 0;
+}
+
 static int read_budget(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	int64_t n;
@@ -82,6 +93,7 @@ int hf_conf_changes(struct hf_conf_reader *r, const struct hf_yaml *v)
 {
 	static const struct hf_conf_key keys[] = {
 		{"refused", false, read_refused},
+		{"stuck", false, read_stuck},
 		{"proof", false, read_proof},
 		{"reconcile", false, read_reconcile},
 	};

@@ -253,6 +253,24 @@ void hf_enforce_again(struct hf_daemon *d, struct hf_wire *w, const struct hf_pl
 		w->outer_conf->name, d->now->number, hf_sync_n_rules(w->sync));
 }
 
+/*
+ * A rule that does not go keeps the cover in front of all others, and the uplink in software, until
+ * the port has been stopped: nobody can say what an operation did whose end is not told.
+ */
+static bool restart_stuck(struct hf_daemon *d, struct hf_wire *w)
+{
+	struct hf_err err = {0};
+
+	if (!d->config->restart_stuck || !w->reject[0] || w->retry_s < HF_STUCK_S ||
+		hf_sync_n_stuck(w->sync) == 0)
+		return false;
+	hf_log(HF_LOG_WARN, "offload", "%s: %zu rules do not go: the ports are restarted",
+		w->outer_conf->name, hf_sync_n_stuck(w->sync));
+	if (hf_device_restart(d, w, &err) < 0)
+		hf_log(HF_LOG_ERROR, "device", "%s: %s", w->outer_conf->name, err.text);
+	return true;
+}
+
 void hf_enforce_tick(struct hf_daemon *d)
 {
 	size_t i;
@@ -262,7 +280,8 @@ void hf_enforce_tick(struct hf_daemon *d)
 			continue;
 		if (d->wires[i].down[0])
 			continue;
-		if (d->wires[i].reject[0] && hf_clock_ms() >= d->wires[i].retry_at)
+		if (d->wires[i].reject[0] && hf_clock_ms() >= d->wires[i].retry_at &&
+			!restart_stuck(d, &d->wires[i]))
 			hf_enforce_again(d, &d->wires[i], d->now->plans[i]);
 		hf_sync_poll(d->wires[i].sync);
 	}

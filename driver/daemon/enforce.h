@@ -16,6 +16,7 @@ struct hf_plan;
 struct hf_wire;
 
 #define HF_RETRY_FIRST_S 1   /* what went wrong once may be over at once */
+#define HF_STUCK_S	 4   /* a rule that has not gone by the wait after this one does not go */
 #define HF_RETRY_MAX_S	 300 /* what a driver refuses for good costs little then */
 
 /*

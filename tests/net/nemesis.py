@@ -201,6 +201,32 @@ def unanswered(d, dir):
     assert port(d, 'eth1')['entries'] > 0
 
 
+def unanswered_for_good(d, dir):
+    """With stuck: restart nobody has to be there for it."""
+    number = 80
+    while 'no completion in' not in d.text():
+        number += 1
+        assert number < 120
+        write(dir, number)
+        wait(lambda: is_open(d, number, 'eth1', '192.0.2.11'), f'port {number} is open')  # noqa: B023
+    wait(lambda: 'rules do not go: the ports are restarted' in d.text(), 'a restart')
+    settled(d, number)
+
+
+def kept_for_good(d, dir):
+    """The second uplink of the endpoint never takes the change: the first is as it was, and status says why."""
+    before, entries = d.status()['generation'], port(d, 'eth0')['entries']
+    write(dir, ', '.join(str(1000 + 2 * i) for i in range(45)))
+    wait(lambda: d.text().count('stays in force: eth1: ') > 1, 'it is tried again, and refused')
+    s = d.status()
+    assert s['generation'] == before and 'eth1: ' in s['error'], s
+    assert is_open(d, 80) and not is_open(d, 1000)
+    assert port(d, 'eth0')['entries'] == entries and not port(d, 'eth0')['reject']
+    assert 'dst=1000' not in d.ask('flow/dump', '-m'), 'nothing of the change is left in a NIC'
+    write(dir, 81)
+    settled(d, 81)
+
+
 def slow(d, dir):
     """Five milliseconds for each operation: it takes its time, and is done."""
     write(dir, 81)
@@ -306,6 +332,7 @@ STEPS = (
     (refused_once, {'fault1': LATER, 'profile1': 'mlx5-cx6dx'}),
     (refused_and_kept, {'fault1': LATER, 'profile1': 'mlx5-cx6dx', 'changes': '{refused: keep}'}),
     (refused_for_good, {'fault1': 'capacity=5'}),
+    (kept_for_good, {'fault1': 'capacity=70', 'profile1': 'mlx5-cx6dx', 'changes': '{refused: keep}'}),
     (stubborn, {'fault0': 'fail=destroy:1:EIO;query:3:EIO;query:80:EIO'}),
     (lost, {'fault0': 'lose=20'}),
     (removed, {'fault0': 'event=remove:300'}),
@@ -314,6 +341,7 @@ STEPS = (
     (by_templates, {'profile1': 'mlx5-cx7-hws', 'fault1': 'pull=late:3'}),
     (refused_once, {'profile1': 'mlx5-cx7-hws', 'fault1': LATER}),
     (unanswered, {'profile1': 'mlx5-cx7-hws', 'fault1': 'pull=lost:150'}),
+    (unanswered_for_good, {'profile1': 'mlx5-cx7-hws', 'fault1': 'pull=lost:150', 'changes': '{stuck: restart}'}),
     (removed, {'profile0': 'mlx5-cx7-hws', 'fault0': 'event=remove:300'}),
     (slow, {'fault0': 'delay=create:5000;destroy:5000'}),
     (down, {'fault0': 'link=down'}),

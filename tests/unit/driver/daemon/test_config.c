@@ -254,6 +254,8 @@ Test(config, wrong_ports_are_refused_with_their_place)
 			"c.yaml:8:7: port eth0: another host side of this interface is at 7:7"},
 		{HEAD POLICY PORTS "    - {name: a, role: host, devargs: \"net_null1,copy=1\"}\n",
 			"c.yaml:8:7: port a: device net_null1 is already used at 7:7"},
+		{HEAD POLICY PORTS "  changes: {stuck: no}\n",
+			"c.yaml:8:20: stuck must be one of: wait, restart"},
 		{HEAD POLICY PORTS
 			"    - {name: a, role: host, devargs: net_null2, eswitch: true}\n",
 			"c.yaml:8:7: port a: only an uplink has an eswitch"},
