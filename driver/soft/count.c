@@ -41,11 +41,6 @@ const char *hf_soft_reason_name(enum hf_soft_reason reason)
 	return reasons[reason];
 }
 
-bool hf_soft_reason_passes(enum hf_soft_reason reason)
-{
-	return reason < HF_SOFT_MARKED_DENY;
-}
-
 static void add(struct hf_soft_count *sum, const struct hf_soft_count *c)
 {
 	sum->packets += HF_GET(c->packets);

@@ -148,6 +148,14 @@ static void make_case(const struct burst *b, const struct slot *s, struct hf_cas
 	ret->choice = NULL;
 }
 
+/* Another packet of the burst that no connection is known of. */
+static void turn_to(struct hf_case *c, const struct slot *s)
+{
+	c->iface = s->iface;
+	c->m = s->m;
+	c->pkt = &s->pkt;
+}
+
 /* Is the connection one for the NIC, and has it waited for long enough? */
 static void offer(const struct burst *b, const struct slot *s, const struct hf_ct_view *view)
 {
@@ -223,10 +231,30 @@ static void send_on(const struct burst *b, struct slot *s, const struct hf_case 
 }
 
 /*
- * A packet with a transport header, of which the view knows the place in the table. *ret_to: the
- * address it was sent on to, or none (family 0).
+ * Most packets: of a known connection, and nothing says that they should be looked at more closely.
+ * What judge() and what follows it would say, in short.
  */
-static void judge_packet(
+static inline bool goes_on(const struct burst *b, const struct slot *s,
+	const struct hf_ct_view *view, enum hf_soft_reason *ret)
+{
+	const struct hf_gen_iface *iface = &b->gen->ifaces[s->iface];
+
+	if (view->ct != HF_CT_ESTABLISHED || !view->known || view->translated || view->make ||
+		b->gen->number)
+		return false;
+	if (s->mark == HF_MARK_ALLOW)
+		*ret = HF_SOFT_MARKED;
+	else if (s->mark)
+		return false;
+	else if (iface->calm[b->dir][hf_calm_group(s->pkt.proto)] & HF_CT_BIT(HF_CT_ESTABLISHED))
+		*ret = HF_SOFT_ESTABLISHED;
+	else
+		return false;
+	return true;
+}
+
+/* Judges what does not go on as it is. Returns whether it goes on. */
+static __attribute__((noinline)) bool judge_closely(
 	const struct burst *b, struct slot *s, struct hf_ct_view *view, struct hf_addr *ret_to)
 {
 	struct hf_ct_note note = {0};
@@ -237,7 +265,6 @@ static void judge_packet(
 	struct hf_case c;
 
 	make_case(b, s, &c);
-	hf_ct_look(b->worker->ct, s->m, &s->pkt, b->now, view);
 	c.ct = view->ct;
 	c.forwarded = view->forwarded;
 	c.choice = &choice;
@@ -249,15 +276,33 @@ static void judge_packet(
 	if (!hf_soft_reason_passes(j.reason) && must_rejudge(&c, view))
 		hf_ct_demote(b->worker->ct, view, b->now);
 	if (!hf_soft_reason_passes(j.reason) || j.reason == HF_SOFT_ALLOW_UNTRACKED)
-		return;
+		return false;
 	note.forwarded = j.forwarded;
 	note.translated = j.reason == HF_SOFT_DNAT_TRANSLATED;
 	note.judged = b->gen->number;
 	if (!commit(b, s, view, note))
-		return;
+		return false;
 	if (x && b->dir == HF_SOFT_IN)
 		*ret_to = x->backend;
 	send_on(b, s, &c, view, x);
+	return true;
+}
+
+/*
+ * A packet with a transport header, of which the view knows the place in the table. *ret_to: the
+ * address it was sent on to, or none (family 0).
+ */
+static void judge_packet(
+	const struct burst *b, struct slot *s, struct hf_ct_view *view, struct hf_addr *ret_to)
+{
+	hf_ct_look(b->worker->ct, s->m, &s->pkt, b->now, view);
+	if (goes_on(b, s, view, &s->reason)) {
+		s->origin = HF_NO_ORIGIN;
+		if (!commit(b, s, view, (struct hf_ct_note){0}))
+			return;
+	} else if (!judge_closely(b, s, view, ret_to)) {
+		return;
+	}
 	if (s->reason == HF_SOFT_ESTABLISHED ||
 		(s->reason == HF_SOFT_MARKED && view->ct == HF_CT_ESTABLISHED))
 		offer(b, s, view);
@@ -414,33 +459,31 @@ static unsigned int ask_lists(
 	return n_said;
 }
 
-/* Second stage: what untracked policy decides needs no connection table. */
-static void judge_untracked(const struct burst *b, struct slot *slots, unsigned int n)
+/* Judges those packets that are asked for by untracked policy, as far as it decides them. */
+static __attribute__((noinline)) void judge_asked(
+	const struct burst *b, struct slot *slots, uint32_t asked)
 {
 	const struct hf_classifier *classifier = b->tables->classifier;
 	struct hf_blind blind[BATCH];
-	uint32_t asked = 0, aimed = 0, known = 0, left;
+	uint32_t aimed = 0, known = 0, left;
 	struct hf_memo *memo = b->worker->memo;
 	struct hf_judged j;
 	unsigned int i, n_listed = 0;
 	struct hf_case c;
 
-	if (b->dir != HF_SOFT_IN || !classifier)
-		return;
-	for (i = 0; i < n; i++)
-		asked |= (uint32_t)may_be_untracked(b, &slots[i]) << i;
 	if (classifier->large)
 		fetch_untracked(b, slots, asked);
+	make_case(b, &slots[__builtin_ctz(asked)], &c);
 	for (left = asked; left; left &= left - 1) {
 		i = (unsigned int)__builtin_ctz(left);
-		make_case(b, &slots[i], &c);
+		turn_to(&c, &slots[i]);
 		aimed |= (uint32_t)hf_judge_aim(&c, memo, &blind[i]) << i;
 	}
 	if (b->tables->flat)
 		n_listed = ask_lists(b, slots, blind, aimed);
 	for (left = aimed; left; left &= left - 1) {
 		i = (unsigned int)__builtin_ctz(left);
-		make_case(b, &slots[i], &c);
+		turn_to(&c, &slots[i]);
 		known |= (uint32_t)hf_judge_recall(&c, memo, &blind[i]) << i;
 	}
 	for (left = classifier->large ? aimed & ~known : 0; left; left &= left - 1) {
@@ -452,12 +495,26 @@ static void judge_untracked(const struct burst *b, struct slot *slots, unsigned 
 	HF_SET(memo->known, memo->known + (unsigned int)__builtin_popcount(known) - n_listed);
 	for (left = aimed; left; left &= left - 1) {
 		i = (unsigned int)__builtin_ctz(left);
-		make_case(b, &slots[i], &c);
+		turn_to(&c, &slots[i]);
 		if (!hf_judge_blind(&c, &blind[i], &j))
 			continue;
 		slots[i].origin = j.origin;
 		decide(&slots[i], j.reason);
 	}
+}
+
+/* Second stage: what untracked policy decides needs no connection table. */
+static void judge_untracked(const struct burst *b, struct slot *slots, unsigned int n)
+{
+	uint32_t asked = 0;
+	unsigned int i;
+
+	if (b->dir != HF_SOFT_IN || !b->tables->classifier)
+		return;
+	for (i = 0; i < n; i++)
+		asked |= (uint32_t)may_be_untracked(b, &slots[i]) << i;
+	if (asked)
+		judge_asked(b, slots, asked);
 }
 
 /* Answers to what was sent to a backend here become the service's, before anybody looks at them. */

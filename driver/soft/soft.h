@@ -334,7 +334,10 @@ void hf_soft_count_tables(const struct hf_soft *soft, struct hf_soft_table_count
 struct hf_soft_count hf_soft_count_origin(const struct hf_soft *soft, size_t i);
 
 const char *hf_soft_reason_name(enum hf_soft_reason reason);
-bool hf_soft_reason_passes(enum hf_soft_reason reason);
+static inline bool hf_soft_reason_passes(enum hf_soft_reason reason)
+{
+	return reason < HF_SOFT_MARKED_DENY;
+}
 
 struct hf_soft_conn {
 	unsigned int worker;

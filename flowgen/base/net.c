@@ -21,11 +21,6 @@ static const struct {
 	{HF_PROTO_UDPLITE, "udplite"},
 };
 
-bool hf_proto_has_ports(uint8_t proto)
-{
-	return proto == HF_PROTO_TCP || proto == HF_PROTO_UDP || proto == HF_PROTO_SCTP;
-}
-
 const char *hf_proto_name(uint8_t proto, char buf[static 12])
 {
 	size_t i;

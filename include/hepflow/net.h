@@ -102,7 +102,11 @@ struct hf_packet {
 };
 
 /* TCP, UDP and SCTP (and UDP-Lite) carry ports; Calico matches them on the first three only. */
-bool hf_proto_has_ports(uint8_t proto);
+static inline bool hf_proto_has_ports(uint8_t proto)
+{
+	return proto == HF_PROTO_TCP || proto == HF_PROTO_UDP || proto == HF_PROTO_SCTP;
+}
+
 /* "tcp" and the like, or the number; buf has room for at least 12 bytes. Returns buf or a literal.
  */
 const char *hf_proto_name(uint8_t proto, char buf[static 12]);
