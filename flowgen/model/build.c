@@ -2,8 +2,6 @@
 
 #include "model/build.h"
 
-#include <hepflow/base/id.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -136,24 +134,18 @@ static int find_facts(struct hf_build *b)
 static int freeze(struct hf_build *b)
 {
 	struct hf_model *m = b->m;
-	uint64_t *ids = hf_arena_calloc(b->arena, b->sets.n, sizeof(*ids));
-	size_t i;
-
-	m->n_sets = b->sets.n;
-	m->sets = hf_arena_dup(b->arena, b->sets.v, b->sets.n * sizeof(*b->sets.v));
-	m->set_ids = ids;
-	for (i = 0; i < b->sets.n && ids; i++)
-		ids[i] = hf_id_new();
 	m->n_warnings = b->warnings.n;
 	m->warnings = hf_arena_dup(b->arena, b->warnings.v, b->warnings.n * sizeof(char *));
-	return m->sets && ids && m->warnings ? 0 : hf_build_oom(b);
+	return m->warnings ? hf_next_freeze(b) : hf_build_oom(b);
 }
 
 static int run(struct hf_build *b, const struct hf_model_opts *opts)
 {
 	static int (*const steps[])(struct hf_build *) = {
+		hf_next_init,
 		hf_special_sets,
 		hf_scope_init,
+		hf_next_sets,
 		hf_order_init,
 		hf_host_ifaces,
 		hf_host_endpoints,

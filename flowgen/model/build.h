@@ -130,6 +130,58 @@ struct hf_profile_slot {
 	UT_hash_handle hh;
 };
 
+/* What a set is asked for with. */
+enum hf_ask_kind {
+	HF_ASK_NETS, /* of those whom scope means */
+	HF_ASK_PORT, /* the same: addresses with their port of a name */
+	HF_ASK_SERVICE,
+	HF_ASK_IPSETS, /* that Felix has resolved */
+};
+
+struct hf_ask {
+	enum hf_ask_kind kind;
+	const char *name; /* the set's */
+	const char *key;  /* says all of it: sets of the same key are one */
+	const struct hf_scope *scope;
+	const char *port;
+	int proto; /* < 0: any */
+	const char *ns;
+	const char *service;
+	bool ports; /* of a service: addresses with ports */
+	struct hf_names ids;
+	bool all; /* what is in all of ids, else in any */
+};
+
+/* A set that models can have in common, and what it takes to make it again. */
+struct hf_set_note {
+	struct hf_arena *arena;	    /* of this, and keeps the other */
+	struct hf_arena *set_arena; /* of the set */
+	uint64_t id;
+	struct hf_set set;
+	struct hf_ask ask;
+	bool loud; /* whoever asks for it is to be told something, so it is made each time */
+	size_t n_from;
+	const uint64_t *from; /* ids of the objects that it was collected from, sorted */
+};
+
+/* A set on its way, by number. */
+struct hf_set_entry {
+	const struct hf_set_note *note; /* NULL: nobody's */
+	uint64_t hole_id;		/* of the model before, for nobody's */
+	bool used;
+	bool fresh; /* else it is of the model before and has to be made again */
+};
+
+#define HF_NEWS_MAX 16u /* objects: beyond it all sets are made again */
+
+/* Objects that sets are made of and only this model, or the one before, has. */
+struct hf_news {
+	bool all;    /* too many, or labels that others inherit */
+	bool slices; /* some slices among them */
+	size_t n_gone, n_came;
+	uint64_t gone[HF_NEWS_MAX], came[HF_NEWS_MAX]; /* ids */
+};
+
 struct hf_set_slot {
 	const char *key;
 	uint32_t index;
@@ -142,6 +194,8 @@ struct hf_model_part {
 	struct hf_arena *arena;
 	struct hf_model_rules in;
 	struct hf_model_rules out;
+	size_t n_sets;
+	const uint32_t *sets; /* numbers of the sets that the rules name */
 	UT_hash_handle hh;
 };
 
@@ -164,7 +218,6 @@ struct hf_build {
 	uint64_t work;
 	uint64_t n_tier_pols; /* of all endpoints */
 	uint64_t n_set_items; /* nets and members of all sets */
-	uint64_t n_asked;     /* how often a set was asked for */
 
 	size_t n_pols;
 	struct hf_pol **picked;		 /* room for all of pols */
@@ -181,8 +234,13 @@ struct hf_build {
 	struct hf_model_endpoint **weps;
 
 	struct hf_profile_slot *profiles;
-	struct hf_set_slot *set_slots;
-	HF_VEC(struct hf_set) sets;
+	struct hf_set_slot *set_slots; /* of all sets, once somebody asks */
+	HF_VEC(struct hf_set_entry) sets;
+	bool indexed;		/* they are in set_slots */
+	uint32_t n_special;	/* sets that every model has, the first ones */
+	HF_VEC(uint32_t) asked; /* numbers of sets, in the order in which they were asked for */
+	bool quiet;		/* nobody asks: not to be warned of */
+	struct hf_news news;
 	HF_VEC(const char *) warnings;
 };
 
@@ -245,9 +303,29 @@ int hf_sets_any_of(struct hf_build *b, const struct hf_names *ids, uint32_t *ret
 /* take_v is sorted and freed here, also on failure. */
 int hf_sets_nets(
 	struct hf_build *b, const char *name, struct hf_prefix *take_v, size_t n, uint32_t *ret);
+/* Makes a set of the model before again. */
+int hf_sets_refresh(struct hf_build *b, uint32_t at);
 /* Sorts, and drops what another prefix covers; returns how many stay. */
 size_t hf_sets_pack(struct hf_prefix *v, size_t n);
 void hf_sets_fini(struct hf_build *b);
+
+/* next.c */
+int hf_next_init(struct hf_build *b);
+int hf_next_sets(struct hf_build *b);
+int hf_next_freeze(struct hf_build *b);
+bool hf_news_gone(const struct hf_news *news, uint64_t id);
+/* The endpoint or network set of that id, or NULL. */
+struct hf_subject *hf_scope_find(struct hf_build *b, uint64_t id);
+uint32_t hf_set_reserve(struct hf_build *b);
+int hf_set_remember(struct hf_build *b, uint32_t at);
+int hf_set_lookup(struct hf_build *b, const char *key, uint32_t *ret); /* HF_NO_SET: none */
+int hf_set_asked(struct hf_build *b, uint32_t at);
+/*
+ * Lets the model have the set, made again if need be. Not quiet: whoever names it has to ask for
+ * it.
+ */
+int hf_set_use(struct hf_build *b, uint32_t at, bool *ret_quiet);
+int hf_ask_copy(struct hf_build *b, struct hf_set_note *note, const struct hf_ask *ask);
 
 /* rule.c */
 int hf_rule_build(struct hf_build *b, const struct hf_policy_rules *rules, const char *origin,
@@ -261,7 +339,7 @@ int hf_rule_profiles(
 struct hf_part_work {
 	struct hf_arena *outer;
 	struct hf_arena *arena;
-	uint64_t n_asked;
+	size_t n_asked;
 	size_t n_warnings;
 };
 /* *ret: what the model before has made of the object, now this one's as well; or NULL. */

@@ -186,9 +186,31 @@ struct hf_model_config {
 	struct hf_model_logs logs;
 };
 
+struct hf_set_note;
+
+/* Objects that a model was made of; for the model that follows. */
+enum hf_seen_list {
+	HF_SEEN_HEP,
+	HF_SEEN_WEP,
+	HF_SEEN_NETSET,
+	HF_SEEN_SLICE,
+	HF_SEEN_IPSET,
+	HF_SEEN_NS, /* and those whose labels others inherit */
+	HF_SEEN_SA,
+	HF_SEEN_PROFILE,
+	HF_SEEN_MAX_,
+};
+
+struct hf_seen {
+	size_t n;
+	const uint64_t *ids;
+};
+
 struct hf_model {
 	struct hf_arena *arena;
-	struct hf_model_part *parts; /* for the model that follows: part.c */
+	struct hf_seen seen[HF_SEEN_MAX_];
+	const struct hf_set_note *const *notes; /* of the sets, for the model that follows */
+	struct hf_model_part *parts;		/* for the model that follows: part.c */
 	const char *node;
 	struct hf_model_config config;
 	size_t n_ifaces;
@@ -202,8 +224,8 @@ struct hf_model {
 	size_t n_dnats;
 	const struct hf_dnat *dnats;
 	size_t n_sets;
-	const struct hf_set *sets;
-	const uint64_t *set_ids; /* of the same id: the same set, and the same memory */
+	const struct hf_set *sets; /* nobody's have neither name nor nets nor members */
+	const uint64_t *set_ids;   /* of the same id: the same set, and the same memory */
 	size_t n_warnings;
 	const char *const *warnings;
 };

@@ -311,7 +311,8 @@ void hf_model_print(const struct hf_model *model, char *const *more, size_t n_mo
 	print_dnats(out, model);
 	fputs("sets\n", out);
 	for (i = 0; i < model->n_sets; i++)
-		print_set(out, &model->sets[i], i);
+		if (model->sets[i].name[0])
+			print_set(out, &model->sets[i], i);
 	fputs("warnings\n", out);
 	for (i = 0; i < model->n_warnings; i++)
 		fprintf(out, "  %s\n", model->warnings[i]);

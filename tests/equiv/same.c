@@ -189,10 +189,24 @@ static size_t n_named_origins(const struct hf_rules *rules)
 	return n;
 }
 
-void hf_assert_same_rules(
+static bool in_order(const struct both *b)
+{
+	uint32_t last = 0;
+	size_t i;
+
+	for (i = 0; i < b->got->n_sets; i++) {
+		if (b->to_want[i] && b->to_want[i] <= last)
+			return false;
+		last = b->to_want[i] ? b->to_want[i] : last;
+	}
+	return true;
+}
+
+bool hf_assert_same_rules(
 	const struct hf_rules *got, const struct hf_rules *want, const char *where)
 {
 	struct both b = {.got = got, .want = want, .where = where};
+	bool ordered;
 
 	b.to_want = calloc(got->n_sets + 1, sizeof(*b.to_want));
 	b.to_got = calloc(want->n_sets + 1, sizeof(*b.to_got));
@@ -205,8 +219,10 @@ void hf_assert_same_rules(
 		n_named_sets(got), n_named_sets(want));
 	cr_assert_eq(n_named_origins(got), n_named_origins(want), "%s: %zu origins, not %zu", where,
 		n_named_origins(got), n_named_origins(want));
+	ordered = in_order(&b);
 	free(b.to_want);
 	free(b.to_got);
+	return ordered;
 }
 
 static void check_piece(struct both *b, const struct hf_block *x, const struct hf_piece *p)

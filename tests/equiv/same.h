@@ -6,8 +6,11 @@
 
 #include <hepflow/rules.h>
 
-/* Fails the test with what differs; where says of what. */
-void hf_assert_same_rules(
+/*
+ * Fails the test with what differs; where says of what. Whether the sets that rules name are in the
+ * same order in both: a plan gives tags to sets in the order of their numbers.
+ */
+bool hf_assert_same_rules(
 	const struct hf_rules *got, const struct hf_rules *want, const char *where);
 /*
  * Fails the test when something of the same id is not the same. Both tables are there, so things
