@@ -155,6 +155,7 @@ bool hf_flat_wins(const struct hf_flat *flat, unsigned int list, uint32_t block,
 				best[turn % 3] = t;
 		}
 	}
+	(void)sum;
 	free(s);
 	free(memo);
 	/* As if the memo knew every second packet. Where they are equal, the list is steadier. */
