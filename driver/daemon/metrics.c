@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 static void head(FILE *out, const char *name, const char *type, const char *help)
 {
@@ -78,6 +79,66 @@ static void policies(
 	}
 }
 
+/* What e-switches have delivered by themselves, by policy and direction. */
+struct delivered {
+	struct hf_series s;
+	UT_hash_handle hh;
+};
+
+static void add_delivered(void *arg, const char *origin, struct hf_sync_count count)
+{
+	struct delivered **all = arg, *e;
+	size_t len = hf_series_len(origin);
+
+	HASH_FIND(hh, *all, origin, len, e);
+	if (!e) {
+		e = calloc(1, sizeof(*e));
+		if (!e)
+			return; /* the next time, perhaps */
+		e->s = (struct hf_series){.name = origin, .len = len, .hw = {.known = true}};
+		HASH_ADD_KEYPTR(hh, *all, e->s.name, len, e);
+	}
+	e->s.hw.known = e->s.hw.known && count.known;
+	e->s.hw.packets += count.packets;
+	e->s.hw.bytes += count.bytes;
+}
+
+static void put_delivered(const struct delivered *all, FILE *out, bool bytes)
+{
+	const char *name =
+		bytes ? "policy_delivered_bytes_total" : "policy_delivered_packets_total";
+	const struct delivered *e;
+
+	if (all)
+		head(out, name, "counter",
+			bytes ? "Bytes that an e-switch has delivered by itself."
+			      : "Packets that an e-switch has delivered by itself.");
+	for (e = all; e; e = e->hh.next) {
+		if (!e->s.hw.known)
+			continue;
+		fprintf(out, "hepflow_%s{policy=\"", name);
+		put_value(out, e->s.name, e->s.len);
+		fprintf(out, "\"} %" PRIu64 "\n", bytes ? e->s.hw.bytes : e->s.hw.packets);
+	}
+}
+
+static void deliveries(const struct hf_daemon *d, FILE *out)
+{
+	struct delivered *all = NULL, *e, *next;
+	size_t i;
+
+	for (i = 0; i < d->n_wires; i++) {
+		if (d->wires[i].sync)
+			hf_sync_each_delivered(d->wires[i].sync, add_delivered, &all);
+	}
+	put_delivered(all, out, false);
+	put_delivered(all, out, true);
+	HASH_ITER (hh, all, e, next) {
+		HASH_DEL(all, e);
+		free(e);
+	}
+}
+
 static int put_policies(const struct hf_daemon *d, FILE *out)
 {
 	struct hf_row *rows;
@@ -99,6 +160,7 @@ static int put_policies(const struct hf_daemon *d, FILE *out)
 		"%" PRIu64 "\nhepflow_rules{offloaded=\"no\"} %" PRIu64 "\n",
 		whole, part, (uint64_t)n - whole - part);
 	free(rows);
+	deliveries(d, out);
 	return 0;
 }
 

@@ -98,7 +98,7 @@ const char *hf_row_share_name(enum hf_share share)
 }
 
 /* "TIER/POLICY/DIRECTION/INDEX" without the index; what is no rule of a policy stays whole. */
-static size_t series_len(const char *origin)
+size_t hf_series_len(const char *origin)
 {
 	const char *last = strrchr(origin, '/');
 	size_t digits = last ? strspn(last + 1, "0123456789") : 0;
@@ -109,9 +109,10 @@ static size_t series_len(const char *origin)
 /* Rows are sorted, so the rules of a policy and direction stand together. */
 size_t hf_series_next(const struct hf_row *rows, size_t n, size_t at, struct hf_series *ret)
 {
-	*ret = (struct hf_series){
-		.name = rows[at].origin, .len = series_len(rows[at].origin), .hw = {.known = true}};
-	for (; at < n && series_len(rows[at].origin) == ret->len &&
+	*ret = (struct hf_series){.name = rows[at].origin,
+		.len = hf_series_len(rows[at].origin),
+		.hw = {.known = true}};
+	for (; at < n && hf_series_len(rows[at].origin) == ret->len &&
 		strncmp(rows[at].origin, ret->name, ret->len) == 0;
 		at++) {
 		ret->hw.known = ret->hw.known && rows[at].hw.known;

@@ -48,6 +48,8 @@ struct hf_series {
 	struct hf_soft_count sw;
 };
 
+/* How much of an origin's text names its series. */
+size_t hf_series_len(const char *origin);
 /* The series that begins at rows[at], which is below n; the return value is where the next begins.
  */
 size_t hf_series_next(const struct hf_row *rows, size_t n, size_t at, struct hf_series *ret);

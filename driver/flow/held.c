@@ -23,8 +23,11 @@ struct hf_held *hf_held_new(const struct hf_flow *flow)
 	if (!r)
 		return NULL;
 	r->flow = *flow;
-	for (i = 0; i < flow->n_actions; i++)
+	for (i = 0; i < flow->n_actions; i++) {
 		r->counted |= flow->actions[i].act == HF_ACT_COUNT;
+		r->delivers |= flow->actions[i].act == HF_ACT_REPRESENTED_PORT ||
+			       flow->actions[i].act == HF_ACT_PORT_ID;
+	}
 	return r;
 }
 
@@ -171,6 +174,10 @@ void hf_tally_fold(struct hf_held *rule)
 	if (rule->tally) {
 		rule->tally->packets += rule->packets - rule->from.packets;
 		rule->tally->bytes += rule->bytes - rule->from.bytes;
+		if (rule->delivers) {
+			rule->tally->delivered.packets += rule->packets - rule->from.packets;
+			rule->tally->delivered.bytes += rule->bytes - rule->from.bytes;
+		}
 		rule->tally->lost |= !rule->known || rule->more;
 	}
 	rule->from = (struct hf_flow_hits){rule->packets, rule->bytes};
@@ -184,6 +191,8 @@ void hf_tally_move(struct hf_held *rule)
 	rule->tally = rule->next_tally;
 	if (rule->tally)
 		DL_APPEND(rule->tally->rules, rule);
+	if (rule->tally && rule->delivers)
+		rule->tally->delivers = true;
 }
 
 struct hf_sync_count hf_tally_total(const struct hf_tally *tally)
@@ -195,6 +204,21 @@ struct hf_sync_count hf_tally_total(const struct hf_tally *tally)
 		if (!r->in)
 			continue;
 		c.known &= r->known && !r->more;
+		c.packets += r->packets - r->from.packets;
+		c.bytes += r->bytes - r->from.bytes;
+	}
+	return c;
+}
+
+struct hf_sync_count hf_tally_delivered(const struct hf_tally *tally)
+{
+	struct hf_sync_count c = {!tally->lost, tally->delivered.packets, tally->delivered.bytes};
+	const struct hf_held *r;
+
+	for (r = tally->rules; r; r = r->next) {
+		if (!r->in || !r->delivers)
+			continue;
+		c.known &= r->known;
 		c.packets += r->packets - r->from.packets;
 		c.bytes += r->bytes - r->from.bytes;
 	}

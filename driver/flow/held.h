@@ -21,6 +21,7 @@ struct hf_held {
 	bool in;	  /* the NIC holds it */
 	bool wanted;	  /* by the plan that is being applied */
 	bool counted;	  /* has a counter */
+	bool delivers;	  /* to a port of an e-switch */
 	bool known;	  /* the last look at the counter succeeded */
 	bool unseen;	  /* nobody has looked yet whether the card really has it */
 	bool more;	  /* counts more than its origin has decided */
@@ -42,7 +43,9 @@ struct hf_tally {
 	char *origin;
 	uint64_t packets; /* of rules that are gone */
 	uint64_t bytes;
-	bool lost; /* a count of theirs could not be read */
+	bool lost;		       /* a count of theirs could not be read */
+	bool delivers;		       /* some rule of it does, or did */
+	struct hf_flow_hits delivered; /* of those that are gone, by such rules */
 	struct hf_held *rules;
 	UT_hash_handle hh;
 };
@@ -74,3 +77,4 @@ void hf_tally_fold(struct hf_held *rule);
 /* Links the rule to next_tally. */
 void hf_tally_move(struct hf_held *rule);
 struct hf_sync_count hf_tally_total(const struct hf_tally *tally);
+struct hf_sync_count hf_tally_delivered(const struct hf_tally *tally);

@@ -576,6 +576,17 @@ struct hf_sync_count hf_sync_count_origin(const struct hf_sync *sync, const char
 	return hf_tally_total(t);
 }
 
+void hf_sync_each_delivered(const struct hf_sync *sync,
+	void (*fn)(void *arg, const char *origin, struct hf_sync_count count), void *arg)
+{
+	const struct hf_tally *t;
+
+	for (t = sync->tallies; t; t = t->hh.next) {
+		if (t->delivers)
+			fn(arg, t->origin, hf_tally_delivered(t));
+	}
+}
+
 void hf_sync_read_stats(const struct hf_sync *sync, struct hf_sync_stats *ret)
 {
 	*ret = sync->stats;

@@ -120,6 +120,13 @@ struct hf_sync_count hf_sync_count_entry(
 /* Of an origin, over all plans so far. Known and zero if no rule ever carried it. */
 struct hf_sync_count hf_sync_count_origin(const struct hf_sync *sync, const char *origin);
 
+/*
+ * Calls fn for each origin of which some rule delivers, or did, in an e-switch, with what such
+ * rules have counted; that is part of the origin's count. In no order.
+ */
+void hf_sync_each_delivered(const struct hf_sync *sync,
+	void (*fn)(void *arg, const char *origin, struct hf_sync_count count), void *arg);
+
 struct hf_sync_stats {
 	uint64_t asked; /* to be created */
 	uint64_t inserted;

@@ -13,13 +13,14 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 ROOT = os.path.dirname(os.path.abspath(__file__)) + '/../..'
 sys.path.insert(0, ROOT + '/tests/lib')
 import hepflowd
 from hepflowd import wait
 
-from lab import HOST, OUT, inside, make_net
+from lab import HOST, OUT, inside, make_net, run
 
 AFTER = 8  # packets before a connection is the NIC's
 BOTH, NOBODY = 6000, 6001  # answers may leave as calls; and nobody listens
@@ -84,6 +85,7 @@ spec:
   rundir: %s/run
   poll: adaptive
   watch: false
+  metrics: 9095
   connections: {timeouts: {udp-stream: 4}, offload: {after: %d, max: 64, idle: 2}}
   eal: [--no-huge, --no-pci, -m, "256"]
   ports:
@@ -338,6 +340,10 @@ def answered(d):
     assert d.reason('marked') == marked
     assert d.packets('delivered:yes', origin[1]) == 20
     assert d.packets('delivered:yes', origin[0]) >= 3
+    text = urllib.request.urlopen('http://127.0.0.1:9095/metrics').read().decode()
+    count = int(re.search(r'policy_delivered_packets_total{policy="default/gnp:web/ingress"} ([0-9]+)', text).group(1))
+    assert count == sum(d.packets('delivered:yes', o) for o in origin), text
+    assert 'policy_delivered_packets_total{policy="default/gnp:raw/ingress"} 20\n' in text, text
     # An error about a datagram of which software knows nothing.
     assert inside('out', refused), 'port unreachable gets back'
 
@@ -407,11 +413,15 @@ def not_one_switch(dir):
     with open(dir + '/hepflow.yaml', 'w') as f:
         f.write((CONFIG % (dir, AFTER, 'mlx5-cx6dx-esw', '', 'mlx5-cx6dx-esw')).replace('switch=1,representor=0', 'switch=2'))
     got = subprocess.run([hepflowd.DAEMON, '--config', dir + '/hepflow.yaml'], capture_output=True, text=True)
-    assert got.returncode == 2 and 'hepflow.yaml:14:16: port eth0: net_vnic0 and net_vnic1 are not ports of one e-switch' in got.stderr, got
+    assert got.returncode == 2 and re.search(
+        'hepflow.yaml:[0-9]+:16: port eth0: net_vnic0 and net_vnic1 are not ports of one e-switch', got.stderr), got
 
 
 def main():
     make_net()
+    # libevent listens on IPv4 where IPv4 leads somewhere.
+    run('ip', 'addr', 'add', '10.9.9.9/32', 'dev', 'lo')
+    run('ip', 'route', 'add', 'default', 'dev', 'lo')
     inside('host', serve)
     with tempfile.TemporaryDirectory() as dir:
         write_policy(dir)
