@@ -15,7 +15,8 @@
  * table before that is ready, nor the old one once that has changed. So the match of every jump
  * that comes or goes is punted first (a cover: priority 0), then tables without jumps are changed,
  * and at the end the covers are removed. Packets that no cover takes are led as before. Punts that
- * come or go are covers themselves: they come first and go last.
+ * come or go are covers themselves: they come first and go last. Where no other table changes there
+ * is no need of all this: then whatever a jump leads to is as good as a verdict.
  *
  * The same key. A NIC does not take two entries of one group, priority and match. Where two such
  * differ, the match is covered, and the old one goes before the new one comes.
@@ -143,12 +144,31 @@ static bool has_jumps(const struct hf_plan *plan, uint32_t group)
 	return false;
 }
 
+static bool changes_one_table(const struct work *w)
+{
+	const struct change *first = NULL;
+	size_t i;
+
+	for (i = 0; i < w->n; i++) {
+		const struct change *c = &w->changes[i];
+
+		if (c->kept)
+			continue;
+		if (first && first->is.group != c->is.group)
+			return false;
+		first = c;
+	}
+	return first;
+}
+
 static void mark_inner(struct work *w)
 {
 	uint32_t group = UINT32_MAX;
 	bool inner = false;
 	size_t i;
 
+	if (changes_one_table(w))
+		return;
 	for (i = 0; i < w->n; i++) {
 		if (w->changes[i].is.group != group) {
 			group = w->changes[i].is.group;

@@ -208,6 +208,39 @@ static char *many_sets(size_t n, size_t members)
 	return text;
 }
 
+/* Nothing behind the table changes, so each operation by itself is all or nothing. */
+Test(addrs, where_one_table_changes_nothing_is_covered)
+{
+	struct hf_host before, after;
+	struct hf_plan *one, *two;
+	char *text = many_sets(20, 8);
+	struct hf_diff *d;
+	char *at;
+	size_t i;
+
+	hf_host_init(&before, "mlx5-cx6dx", 0, text);
+	at = strstr(text, "10.7.3.2/32");
+	cr_assert_not_null(at);
+	at[3] = '6'; /* another address in its place */
+	hf_host_init(&after, "mlx5-cx6dx", 0, text);
+	one = build(&before, 1, NULL);
+	two = build(&after, 1, one);
+	cr_assert_eq(hf_diff_build(one, two, NULL, &d, NULL), 0);
+	cr_expect_eq(hf_diff_n_ops(d), 2);
+	for (i = 0; i < hf_diff_n_ops(d); i++) {
+		const struct hf_diff_op *op = hf_diff_op(d, i);
+
+		cr_expect_eq(op->kind, i ? HF_DIFF_DELETE : HF_DIFF_ADD);
+		cr_expect_eq(op->entry.table, find_table(op->plan, "sources"));
+	}
+	hf_diff_free(d);
+	hf_plan_free(one);
+	hf_plan_free(two);
+	hf_host_fini(&before);
+	hf_host_fini(&after);
+	free(text);
+}
+
 /* Too many sets for a bit each: then classes have numbers, which they keep. */
 Test(addrs, classes_have_numbers_and_keep_them)
 {
