@@ -371,6 +371,9 @@ static uint32_t find_older(const struct diff *x, uint32_t block, uint32_t from)
 	size_t n = hf_rules_n_blocks(x->from);
 	uint32_t i;
 
+	if (block >= from && block < n &&
+		hf_rules_block(x->from, block)->rules == hf_rules_block(x->to, block)->rules)
+		return block;
 	for (i = from; i < n && i - from < WINDOW; i++) {
 		if (strcmp(hf_rules_block(x->from, i)->name, name) == 0)
 			return i;

@@ -4,11 +4,12 @@
  * How soon the software path obeys a change: one case a run, one JSON line on stdout.
  *
  *	bench-soft-change [--what rule|insert|member] [--rules N] [--set-size N] [--changes N]
- *		[-- EAL ARGUMENTS]
+ *		[--plain] [-- EAL ARGUMENTS]
  *
- * rule: one rule's port and action are others; insert: a rule more; member: a set has an address
- * more. Times are those of hf_soft_publish(), which the next burst obeys, in milliseconds of CPU;
- * and of the thread behind that builds the whole table, until it is in force, by the clock.
+ * plain: no rule asks for a set. rule: one rule's first port and action are others; insert: a rule
+ *more; member: a set has an address more. Times are those of hf_soft_publish(), which the next
+ *burst obeys, in milliseconds of CPU; and of the thread behind that builds the whole table, until
+ *it is in force, by the clock.
  *
  * After every change packets are judged twice, at once and when nothing is built aside any more,
  * and compared with hf_rules_lookup() on the new rules; some of them aim at what has changed. Any
@@ -52,12 +53,15 @@ static const char *const whats[N_WHATS] = {"rule", "insert", "member"};
 
 static struct {
 	enum what what;
+	bool plain;
 	size_t n_rules, set_size, changes;
 } opt = {.n_rules = 1000, .set_size = BENCH_SET_SIZE, .changes = 20};
 
 static struct {
 	struct bench_policy *policy;
 	struct hf_rand rand;
+	struct hf_policy *objects;
+	struct hf_model *model;
 	const struct hf_rules *rules;
 	struct hf_soft *soft;
 	struct rte_mempool *pool;
@@ -65,6 +69,7 @@ static struct {
 	size_t changed; /* rule */
 	uint32_t member;
 	size_t judged, wrong, at_once;
+	double read, load; /* the first time: rules from text, and hf_soft_publish() */
 	double publish[CHANGES_MAX], settle[CHANGES_MAX];
 } run;
 
@@ -77,29 +82,28 @@ static double seconds(clockid_t clock)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static struct hf_rules *build_rules(void)
+/* From text, of all of the policy or of what has changed. */
+static struct hf_rules *build_rules(char *text)
 {
-	struct hf_model_opts opts = {.node = "n0"};
-	char *text = bench_policy_yaml(run.policy, true, false);
-	struct hf_policy *objects = NULL;
+	struct hf_model_opts opts = {.node = "n0", .previous = run.model};
 	struct hf_model *model = NULL;
 	struct hf_rules *rules = NULL;
 	struct hf_err e = {0};
 
-	if (hf_policy_new(&objects, &e) < 0 ||
-		hf_policy_read_text(objects, "bench.yaml", text, strlen(text), &e) < 0 ||
-		hf_model_build(objects, &opts, &model, &e) < 0 ||
+	if ((!run.objects && hf_policy_new(&run.objects, &e) < 0) ||
+		hf_policy_read_text(run.objects, "bench.yaml", text, strlen(text), &e) < 0 ||
+		hf_model_build(run.objects, &opts, &model, &e) < 0 ||
 		hf_rules_follow(model, (struct hf_rules *)(uintptr_t)run.rules, &rules, &e) < 0)
 		errx(1, "%s", e.text);
-	hf_model_free(model);
-	hf_policy_free(objects);
+	hf_model_free(run.model);
+	run.model = model;
 	free(text);
 	return rules;
 }
 
 static void change_rule(struct bench_rule *r)
 {
-	r->n_ports = 1;
+	r->n_ports = r->n_ports ? r->n_ports : 1;
 	r->ports[0][0] = r->ports[0][1] = (uint16_t)hf_rand_between(&run.rand, 1, 65535);
 	r->allow = !r->allow;
 }
@@ -136,22 +140,24 @@ static void add_member(size_t at)
 	set->nets[set->n++] = (struct bench_net){run.member, 32};
 }
 
-static void change(void)
+/* What of the policy has changed, as text. */
+static char *change(void)
 {
 	run.changed = hf_rand_below(&run.rand, run.policy->n_rules);
 	switch (opt.what) {
 	case RULE:
 		change_rule(&run.policy->rules[run.changed]);
-		break;
-	case INSERT:
-		insert_rule(run.changed);
-		break;
+		return bench_part_yaml(run.policy, run.changed, false, true);
 	case MEMBER:
 		add_member(run.changed);
-		break;
+		return bench_part_yaml(run.policy, run.changed, true, true);
+	case INSERT:
 	case N_WHATS:
 		break;
 	}
+	/* Ten rules to a policy: one more goes through all that come behind. */
+	insert_rule(run.changed);
+	return bench_policy_yaml(run.policy, true, false);
 }
 
 /* Flows of the policy, the first of them at what has changed. */
@@ -230,10 +236,11 @@ static void measure(size_t i)
 	struct bench_frames frames;
 	struct hf_err e = {0};
 	double t0;
+	char *text;
 
-	change();
+	text = change();
 	frames = make_frames();
-	run.rules = build_rules();
+	run.rules = build_rules(text);
 	t0 = seconds(CLOCK_THREAD_CPUTIME_ID);
 	if (hf_soft_publish(run.soft, run.rules, &e) < 0)
 		errx(1, "%s", e.text);
@@ -259,10 +266,12 @@ static void print(void)
 	qsort(run.publish, n, sizeof(run.publish[0]), time_cmp);
 	qsort(run.settle, n, sizeof(run.settle[0]), time_cmp);
 	printf("{\"bench\": \"soft-change\", \"what\": \"%s\", \"rules\": %zu, \"set_size\": %zu, "
-	       "\"changes\": %zu, \"over_older\": %zu, \"publish_ms\": %.3f, \"publish_max_ms\": "
+	       "\"plain\": %s, \"read_ms\": %.1f, \"load_ms\": %.1f, \"changes\": %zu, "
+	       "\"over_older\": %zu, \"publish_ms\": %.3f, \"publish_max_ms\": "
 	       "%.3f, \"settle_ms\": %.1f, \"judged\": %zu, \"wrong\": %zu}\n",
-		whats[opt.what], opt.n_rules, opt.set_size, n, run.at_once, run.publish[n / 2],
-		run.publish[n - 1], run.settle[n / 2], run.judged, run.wrong);
+		whats[opt.what], opt.n_rules, opt.set_size, opt.plain ? "true" : "false", run.read,
+		run.load, n, run.at_once, run.publish[n / 2], run.publish[n - 1], run.settle[n / 2],
+		run.judged, run.wrong);
 }
 
 static enum what what_of(const char *text)
@@ -283,6 +292,7 @@ static void parse(int argc, char **argv)
 		{"rules", required_argument, NULL, 'r'},
 		{"set-size", required_argument, NULL, 's'},
 		{"changes", required_argument, NULL, 'c'},
+		{"plain", no_argument, NULL, 'p'},
 		{0},
 	};
 	int c;
@@ -301,10 +311,15 @@ static void parse(int argc, char **argv)
 		case 'c':
 			opt.changes = strtoul(optarg, NULL, 10);
 			break;
+		case 'p':
+			opt.plain = true;
+			break;
 		default:
 			exit(2);
 		}
 	}
+	if (opt.plain && opt.what == MEMBER)
+		errx(2, "plain rules have no sets");
 	if (!opt.n_rules || !opt.set_size || !opt.changes || opt.changes > CHANGES_MAX)
 		errx(2, "numbers must be positive, --changes at most %d", CHANGES_MAX);
 }
@@ -326,9 +341,12 @@ static void start(char *name, char **extra, int n_extra)
 	if (!run.pool)
 		errx(1, "no memory for packets: %s", rte_strerror(rte_errno));
 	if (hf_soft_new(&opts, &run.soft, &e) < 0 ||
-		hf_soft_add_wire(run.soft, "eth0", HF_SOFT_UPLINK, &run.wire, &e) < 0 ||
-		hf_soft_publish(run.soft, run.rules, &e) < 0)
+		hf_soft_add_wire(run.soft, "eth0", HF_SOFT_UPLINK, &run.wire, &e) < 0)
 		errx(1, "%s", e.text);
+	run.load = seconds(CLOCK_THREAD_CPUTIME_ID);
+	if (hf_soft_publish(run.soft, run.rules, &e) < 0)
+		errx(1, "%s", e.text);
+	run.load = 1e3 * (seconds(CLOCK_THREAD_CPUTIME_ID) - run.load);
 	if (hf_soft_worker_start(run.soft, 0) < 0)
 		errx(1, "no worker");
 }
@@ -340,7 +358,11 @@ int main(int argc, char **argv)
 	parse(argc, argv);
 	hf_rand_init(&run.rand, SEED, 0);
 	run.policy = bench_policy_make(opt.n_rules, opt.set_size, SEED);
-	run.rules = build_rules();
+	for (i = 0; opt.plain && i < opt.n_rules; i++)
+		run.policy->rules[i].set = -1;
+	run.read = seconds(CLOCK_THREAD_CPUTIME_ID);
+	run.rules = build_rules(bench_policy_yaml(run.policy, true, false));
+	run.read = 1e3 * (seconds(CLOCK_THREAD_CPUTIME_ID) - run.read);
 	start(argv[0], argv + optind, argc - optind);
 	for (i = 0; i < opt.changes; i++)
 		measure(i);
@@ -348,6 +370,8 @@ int main(int argc, char **argv)
 	hf_soft_worker_stop(run.soft, 0);
 	hf_soft_free(run.soft);
 	hf_rules_free((struct hf_rules *)(uintptr_t)run.rules);
+	hf_model_free(run.model);
+	hf_policy_free(run.objects);
 	bench_policy_free(run.policy);
 	(void)rte_eal_cleanup(); /* nobody is left to hear of it */
 	if (run.wrong)

@@ -248,36 +248,66 @@ static void print_host(FILE *out, bool ip6)
 		out);
 }
 
+static void print_set(FILE *out, const struct bench_policy *p, size_t set, bool ip6)
+{
+	size_t k;
+
+	fprintf(out,
+		"---\napiVersion: projectcalico.org/v3\nkind: GlobalNetworkSet\n"
+		"metadata: {name: s%zu, labels: {set: s%zu}}\nspec:\n  nets:\n",
+		set, set);
+	for (k = 0; k < p->sets[set].n; k++) {
+		fputs("    - ", out);
+		print_net(out, p->sets[set].nets[k], ip6);
+		fputs("\n", out);
+	}
+}
+
+/* The policy of the rules from there on. */
+static void print_policy(
+	FILE *out, const struct bench_policy *p, size_t first, bool untracked, bool ip6)
+{
+	size_t i;
+
+	fprintf(out,
+		"---\napiVersion: projectcalico.org/v3\n"
+		"kind: GlobalNetworkPolicy\nmetadata: {name: p%zu}\nspec:\n"
+		"  selector: hep == 'x'\n  order: %zu\n  types: [Ingress]\n%s"
+		"  ingress:\n",
+		first / RULES_PER_POLICY, first,
+		untracked ? "  doNotTrack: true\n  applyOnForward: true\n" : "");
+	for (i = first; i < p->n_rules && i < first + RULES_PER_POLICY; i++)
+		print_rule(out, &p->rules[i], ip6);
+	if (i == p->n_rules)
+		fputs("    - {action: Deny}\n", out);
+}
+
 char *bench_policy_yaml(const struct bench_policy *p, bool untracked, bool ip6)
 {
 	char *text = NULL;
-	size_t size, i, k;
+	size_t size, i;
 	FILE *out = need(open_memstream(&text, &size));
 
 	print_host(out, ip6);
-	for (i = 0; i < p->n_sets; i++) {
-		fprintf(out,
-			"---\napiVersion: projectcalico.org/v3\nkind: GlobalNetworkSet\n"
-			"metadata: {name: s%zu, labels: {set: s%zu}}\nspec:\n  nets:\n",
-			i, i);
-		for (k = 0; k < p->sets[i].n; k++) {
-			fputs("    - ", out);
-			print_net(out, p->sets[i].nets[k], ip6);
-			fputs("\n", out);
-		}
-	}
-	for (i = 0; i < p->n_rules; i++) {
-		if (i % RULES_PER_POLICY == 0)
-			fprintf(out,
-				"---\napiVersion: projectcalico.org/v3\n"
-				"kind: GlobalNetworkPolicy\nmetadata: {name: p%zu}\nspec:\n"
-				"  selector: hep == 'x'\n  order: %zu\n  types: [Ingress]\n%s"
-				"  ingress:\n",
-				i / RULES_PER_POLICY, i,
-				untracked ? "  doNotTrack: true\n  applyOnForward: true\n" : "");
-		print_rule(out, &p->rules[i], ip6);
-	}
-	fputs("    - {action: Deny}\n", out);
+	for (i = 0; i < p->n_sets; i++)
+		print_set(out, p, i, ip6);
+	for (i = 0; i < p->n_rules; i += RULES_PER_POLICY)
+		print_policy(out, p, i, untracked, ip6);
+	if (fclose(out) != 0)
+		errx(1, "out of memory");
+	return text;
+}
+
+char *bench_part_yaml(const struct bench_policy *p, size_t rule, bool set, bool untracked)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = need(open_memstream(&text, &size));
+
+	if (set)
+		print_set(out, p, (size_t)p->rules[rule].set, false);
+	else
+		print_policy(out, p, rule - rule % RULES_PER_POLICY, untracked, false);
 	if (fclose(out) != 0)
 		errx(1, "out of memory");
 	return text;

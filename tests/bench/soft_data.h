@@ -69,6 +69,8 @@ struct bench_policy *bench_policy_read(const char *path);
 void bench_policy_free(struct bench_policy *policy);
 /* As Calico objects for host n0 with eth0: policies of 50 rules, untracked or normal. */
 char *bench_policy_yaml(const struct bench_policy *policy, bool untracked, bool ip6);
+/* Only the policy that has the rule, or the set that it asks for. */
+char *bench_part_yaml(const struct bench_policy *p, size_t rule, bool set, bool untracked);
 
 /* n flows, 9 of 10 aimed at a rule; allowed: only such as the first rule that they meet allows. */
 struct bench_flow *bench_flows_make(
