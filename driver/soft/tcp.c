@@ -252,8 +252,11 @@ static void begin_end(struct hf_tcp_track *t, const struct hf_tcp_seg *s, bool r
 
 	e->end = e->max_end = seg_end(s);
 	e->max_win = at_least_1(s->win);
-	t->flags[reply] = (t->flags[reply] & END_LIBERAL) | read_offers(s, &scale);
-	set_scale(t, reply, scale);
+	/* One that comes without any options takes nothing back (Linux: tcp_options()). */
+	if (s->n_opts) {
+		t->flags[reply] = (t->flags[reply] & END_LIBERAL) | read_offers(s, &scale);
+		set_scale(t, reply, scale);
+	}
 	/* Both must offer scaling for either to use it (RFC 7323 2.2). */
 	if (reply && !(t->flags[0] & t->flags[1] & END_SCALES))
 		t->scales = 0;

@@ -7,7 +7,10 @@
  *		[--reps N] [--window MS] [--peers DIR] [-- EAL ARGUMENTS]
  *
  * KIND: io (no judging: what reading and writing cost alone), stateless (untracked policy), new
- * (each packet opens a connection), established, marked (the NIC has allowed it), marked-untracked.
+ * (each packet opens a connection), established, marked (the NIC has allowed it), marked-untracked,
+ * guarded (established, and as many rules of untracked policy are asked about each packet, which
+ * none of them is about), offloaded (the same, and the NIC has marked the connections it was
+ *given).
  *
  * Frames come from net_pcap, which plays them in a circle, and go to net_null, as in dpdk-testpmd
  * with the same devices. Rates are packets per second of CPU time of the thread that does the work:
@@ -60,10 +63,20 @@
 #define FNV_BASIS   UINT64_C(0xcbf29ce484222325)
 #define FNV_PRIME   UINT64_C(0x100000001b3)
 
-enum kind { IO, STATELESS, NEW, ESTABLISHED, MARKED, MARKED_UNTRACKED, N_KINDS };
+enum kind {
+	IO,
+	STATELESS,
+	NEW,
+	ESTABLISHED,
+	MARKED,
+	MARKED_UNTRACKED,
+	GUARDED,
+	OFFLOADED,
+	N_KINDS
+};
 
-static const char *const kinds[N_KINDS] = {
-	"io", "stateless", "new", "established", "marked", "marked-untracked"};
+static const char *const kinds[N_KINDS] = {"io", "stateless", "new", "established", "marked",
+	"marked-untracked", "guarded", "offloaded"};
 
 static struct {
 	enum kind kind;
@@ -102,10 +115,39 @@ static double cpu_now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static bool is_guarded(void)
+{
+	return opt.kind == GUARDED || opt.kind == OFFLOADED;
+}
+
+/* Addresses that nobody has (RFC 1112 4). */
+static char *guard_yaml(void)
+{
+	char *text = NULL;
+	size_t size, i;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		err(1, "open_memstream");
+	fputs("---\napiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\n"
+	      "metadata: {name: guard}\nspec:\n  selector: hep == 'x'\n  order: 1\n"
+	      "  doNotTrack: true\n  applyOnForward: true\n  types: [Ingress]\n  ingress:\n",
+		out);
+	for (i = 0; i < opt.n_rules; i++)
+		fprintf(out,
+			"    - {action: Deny, protocol: %s, source: {nets: [240.%zu.%zu.0/24]}, "
+			"destination: {ports: [%zu]}}\n",
+			i % 2 ? "UDP" : "TCP", i / 250, i % 250, 1 + i % 60000);
+	if (fclose(out) != 0)
+		errx(1, "out of memory");
+	return text;
+}
+
 static void load_rules(const struct bench_policy *policy)
 {
 	struct hf_model_opts opts = {.node = "n0"};
 	char *text = bench_policy_yaml(policy, opt.kind == STATELESS, opt.ip6);
+	char *guard = is_guarded() ? guard_yaml() : NULL;
 	struct hf_policy *objects = NULL;
 	struct hf_model *model = NULL;
 	struct hf_err e = {0};
@@ -113,12 +155,15 @@ static void load_rules(const struct bench_policy *policy)
 
 	if (hf_policy_new(&objects, &e) < 0 ||
 		hf_policy_read_text(objects, "bench.yaml", text, strlen(text), &e) < 0 ||
+		(guard &&
+			hf_policy_read_text(objects, "guard.yaml", guard, strlen(guard), &e) < 0) ||
 		hf_model_build(objects, &opts, &model, &e) < 0 ||
 		hf_rules_build(model, &run.rules, &e) < 0)
 		errx(1, "%s", e.text);
 	run.load = cpu_now() - t0;
 	hf_model_free(model);
 	hf_policy_free(objects);
+	free(guard);
 	free(text);
 }
 
@@ -226,6 +271,8 @@ static uint16_t move(unsigned int worker, uint16_t max, uint64_t *passed)
 		mark(pkts, n, HF_MARK_ALLOW);
 	else if (opt.kind == MARKED_UNTRACKED)
 		mark(pkts, n, HF_MARK_ALLOW_UNTRACKED);
+	else if (opt.kind == OFFLOADED)
+		mark(pkts, n, hf_soft_offers_mark(run.soft));
 	if (opt.kind != IO)
 		k = hf_soft_burst(
 			run.soft, worker, run.wires[worker], HF_SOFT_IN, pkts, n, rte_rdtsc());
@@ -465,7 +512,7 @@ static void parse(int argc, char **argv)
 
 static bool tracked(void)
 {
-	return opt.kind == ESTABLISHED || opt.kind == MARKED;
+	return opt.kind == ESTABLISHED || opt.kind == MARKED || is_guarded();
 }
 
 int main(int argc, char **argv)

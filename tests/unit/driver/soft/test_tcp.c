@@ -304,6 +304,27 @@ Test(tcp, selective_acknowledgements_count)
 	cr_expect_eq(say_seg(&k, true, seg), HF_TCP_MOVED);
 }
 
+/* A call that is sent again with another number and nothing else said goes on as it began. */
+Test(tcp, call_without_options_takes_nothing_back)
+{
+	static const uint8_t scale[] = {3, 3, 14, 1}, other[] = {3, 3, 7, 1};
+	struct hf_tcp_seg syn = segment("S", 1000, 0, 0), seg;
+	struct talk k = {0};
+
+	syn.opts = scale;
+	syn.n_opts = sizeof(scale);
+	cr_assert(hf_tcp_begin(&syn, &k.t));
+	cr_assert_eq(say(&k, false, "S", 1001, 0, 0), HF_TCP_MOVED);
+	seg = segment("SA", 5000, 1002, 0);
+	seg.opts = other;
+	seg.n_opts = sizeof(other);
+	cr_assert_eq(say_seg(&k, true, seg), HF_TCP_MOVED);
+	cr_assert_eq(say(&k, false, "A", 1002, 5001, 0), HF_TCP_MOVED);
+	/* 8192 << 14 is far more than the 66000 that any acknowledgement may lag behind. */
+	cr_assert_eq(say(&k, true, "PA", 5001, 1002, 100000), HF_TCP_MOVED);
+	cr_expect_eq(say(&k, false, "A", 1002, 5001 - 1000000, 0), HF_TCP_MOVED);
+}
+
 Test(tcp, options_may_be_nonsense)
 {
 	static const uint8_t bad[][4] = {{3, 0, 7, 0}, {3, 9, 7, 0}, {1, 1, 1, 3}, {3, 3, 99, 0}};
