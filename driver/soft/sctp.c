@@ -255,7 +255,9 @@ static bool note_tag(struct hf_sctp_track *t, const struct hf_sctp_chunk *c, boo
 
 	if (!c->whole)
 		return false;
-	if (c->type == HF_SCTP_INIT) {
+	if (c->type == HF_SCTP_INIT && t->state != HF_SCTP_NONE && known == c->init_tag) {
+		/* Sent again, or late: it begins nothing. */
+	} else if (c->type == HF_SCTP_INIT) {
 		if (t->flags & mine && t->flags & other)
 			t->flags &= (uint8_t)~other;
 		t->flags |= mine;

@@ -5,7 +5,8 @@ First each move of the table: every state that a few packets lead to, and from t
 either end; then seeded conversations, with right and wrong tags, bundles and broken chunks.
 
 One difference is meant: which tag an INIT ACK may bring after an INIT within an association that is
-known already has changed from kernel to kernel, and is the last one's word here.
+known already has changed from kernel to kernel (6.6, and again in 2026, when an INIT that says what is
+known began to count for nothing), and is the last one's word here.
 
   unshare -n python3 sctp_states.py TRACK [SEED [CONNECTIONS]]
 """

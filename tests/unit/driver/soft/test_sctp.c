@@ -117,6 +117,18 @@ Test(sctp, calling_again_prolongs_nothing)
 	cr_expect(!prolong);
 }
 
+/* An INIT that was on its way for long says what is known, and makes no other tag good. */
+Test(sctp, late_call_opens_nothing_for_another_tag)
+{
+	struct hf_sctp_track t = established();
+
+	cr_assert(follow(&t, true, HF_SCTP_INIT, CALLED));
+	cr_expect(!follow(&t, false, HF_SCTP_INIT_ACK, 0x33333333));
+	/* One with a tag of its own does: an end has begun anew. */
+	cr_assert(follow(&t, true, HF_SCTP_INIT, 0x44444444));
+	cr_expect_eq(t.vtags[0], 0x44444444);
+}
+
 Test(sctp, chunks_that_may_not_share_a_packet)
 {
 	static const struct {
