@@ -361,13 +361,18 @@ static int read_actions(const struct reader *r, const struct hf_yaml *node, stru
 
 static int read_capacity(const struct reader *r, const struct hf_yaml *node, struct hf_engine *e)
 {
-	static const char *const keys[] = {"rules", "src", NULL};
-	const struct hf_yaml *rules;
+	static const char *const keys[] = {"rules", "masks", "src", NULL};
+	const struct hf_yaml *rules, *masks;
 
 	if (hf_read_map(r, node, keys) < 0 || hf_read_src(r, node) < 0)
 		return -EINVAL;
-	rules = hf_read_need(r, node, "rules");
-	return rules ? hf_read_u32(r, rules, 1, UINT32_MAX, &e->capacity) : -EINVAL;
+	masks = hf_yaml_get(node, "masks");
+	if (masks && hf_read_u32(r, masks, 1, HF_NIC_MASKS_MAX, &e->masks) < 0)
+		return -EINVAL;
+	rules = hf_yaml_get(node, "rules");
+	if (rules)
+		return hf_read_u32(r, rules, 1, UINT32_MAX, &e->capacity);
+	return masks ? 0 : hf_read_fail(r, node, "capacity needs rules or masks");
 }
 
 /* key is what an entry says beside its condition: "reason" or "field". */

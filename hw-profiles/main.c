@@ -181,7 +181,7 @@ static json_t *engine_json(const struct hf_engine *e)
 				json_string(hf_mask_kind_name((enum hf_mask_kind)e->field[f])));
 	}
 	return json_pack("{s:s, s:o, s:I, s:b, s:I, s:I, s:I, s:s, s:s, s:b, s:b, s:b, s:o, s:o, "
-			 "s:o, s:o, s:o, s:I, s:I}",
+			 "s:o, s:o, s:o, s:I, s:I, s:I}",
 		"name", e->name, "directions", directions_json(e), "groups", (json_int_t)e->groups,
 		"groups_ignored", e->group_ignored, "priorities_first", (json_int_t)e->prio_first,
 		"priorities_root", (json_int_t)(e->prios_root - e->prio_first), "priorities_others",
@@ -190,7 +190,8 @@ static json_t *engine_json(const struct hf_engine *e)
 		e->depth_rank, "range_ignored", e->range_ignored, "items", items_json(e),
 		"patterns", seqs_json(e->patterns, e->n_patterns), "fields", fields, "actions",
 		set_json(e->actions), "drop_with", set_json(e->drop_with), "mark_max",
-		(json_int_t)e->mark_max, "capacity", (json_int_t)e->capacity);
+		(json_int_t)e->mark_max, "capacity", (json_int_t)e->capacity, "masks",
+		(json_int_t)e->masks);
 }
 
 static json_t *nic_json(const struct hf_nic *nic)
@@ -446,6 +447,8 @@ static void show_engine(const struct hf_engine *e)
 		printf("  scope      only packets of the very type that the items spell\n");
 	if (e->capacity)
 		printf("  capacity   %u rules\n", e->capacity);
+	if (e->masks)
+		printf("  masks      %u different sets of masks at once\n", e->masks);
 	show_patterns(e);
 	show_fields(e);
 	show_actions(e);

@@ -214,6 +214,34 @@ static bool exists(struct hf_vnic_table *table, const struct rte_flow *rule)
 	return group && hf_vnic_index_has(&group->index, rule);
 }
 
+/* That of a rule among the masks of its engine, or n_masks. */
+static uint32_t find_mask(const struct hf_vnic_engine *state, const struct rte_flow *rule)
+{
+	uint32_t i;
+
+	for (i = 0; i < state->n_masks; i++) {
+		if (memcmp(state->masks[i].mask, rule->mask, sizeof(rule->mask)) == 0)
+			break;
+	}
+	return i;
+}
+
+static void note_mask(struct hf_vnic_engine *state, const struct rte_flow *rule, bool added)
+{
+	uint32_t i = find_mask(state, rule);
+
+	if (!rule->engine->masks)
+		return;
+	if (i == state->n_masks) {
+		memcpy(state->masks[i].mask, rule->mask, sizeof(rule->mask));
+		state->masks[i].n_rules = 0;
+		state->n_masks++;
+	}
+	state->masks[i].n_rules += added ? 1 : UINT32_MAX;
+	if (state->masks[i].n_rules == 0)
+		state->masks[i] = state->masks[--state->n_masks];
+}
+
 /* What of the installed rules stands in the way. */
 static enum hf_reject check_room(struct hf_vnic_table *table, const struct rte_flow *rule)
 {
@@ -230,6 +258,9 @@ static enum hf_reject check_room(struct hf_vnic_table *table, const struct rte_f
 		return HF_REJECT_EXISTS;
 	if (engine->capacity > 0 && state->n_rules >= engine->capacity)
 		return HF_REJECT_CAPACITY;
+	if (engine->masks > 0 && state->n_masks >= engine->masks &&
+		find_mask(state, rule) == state->n_masks)
+		return HF_REJECT_CAPACITY;
 	return HF_REJECT_NONE;
 }
 
@@ -242,6 +273,7 @@ static void note_added(struct hf_vnic_table *table, const struct rte_flow *rule)
 	memcpy(state->mask, rule->mask, sizeof(state->mask));
 	state->n_of_type[rule->shape_type]++;
 	state->fields[rule->shape_type] = rule->fields;
+	note_mask(state, rule, true);
 }
 
 /* ixgbe's mask goes with the last rule that is destroyed (drivers/net/ixgbe/ixgbe_flow.c). */
@@ -252,6 +284,7 @@ static void note_removed(struct hf_vnic_table *table, const struct rte_flow *rul
 	if (--state->n_rules == 0)
 		state->latched = false;
 	state->n_of_type[rule->shape_type]--;
+	note_mask(state, rule, false);
 }
 
 /* The group that holds rules of this number: engines without jumps have one list only. */

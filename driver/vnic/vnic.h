@@ -162,6 +162,12 @@ struct hf_vnic_engine {
 	uint64_t mask[HF_VNIC_WORDS];
 	uint32_t n_of_type[HF_VNIC_TYPE_MAX_]; /* HF_SHAPE_PER_TYPE */
 	uint64_t fields[HF_VNIC_TYPE_MAX_];
+	/* Of an engine whose different masks are limited: those that rules have. */
+	uint32_t n_masks;
+	struct hf_vnic_mask {
+		uint32_t n_rules;
+		uint64_t mask[HF_VNIC_WORDS];
+	} masks[HF_NIC_MASKS_MAX];
 };
 
 struct hf_vnic_epoch {

@@ -259,6 +259,19 @@ static int check_eswitch(
 	return 0;
 }
 
+/*
+ * An engine with masks that cannot tell software what it has allowed: what is dropped is all that
+ * there is to say, and the order of drops does not matter.
+ */
+static bool is_for_drops(const struct hf_engine *e)
+{
+	const uint32_t telling = HF_ACT_BIT(HF_ACT_MARK) | HF_ACT_BIT(HF_ACT_SET_META);
+	uint8_t mask = e->field[HF_F_IP4_DST];
+
+	return !(e->actions & telling) && e->shape == HF_SHAPE_FREE &&
+	       (mask == HF_MASK_ANY || mask == HF_MASK_PARTIAL_ONLY);
+}
+
 static int lower(struct builder *b)
 {
 	if (!b->engine)
@@ -266,7 +279,8 @@ static int lower(struct builder *b)
 	b->plan->order = b->engine->order;
 	b->plan->type_scope = b->engine->type_scope;
 	if (!has_groups(b->engine))
-		return hf_lower_flat(b);
+		return !b->carrier && is_for_drops(b->engine) ? hf_lower_drops(b)
+							      : hf_lower_flat(b);
 	/* Beyond group 0 nothing can be handed back to the kernel. */
 	return b->items.fallback == HF_FALLBACK_KERNEL ? hf_lower_drops(b) : hf_lower_grouped(b);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 
 /*
- * Lowering to drops alone, for NICs with masks whose kernel is the fallback (mlx5).
+ * Lowering to drops alone, for NICs with masks whose kernel is the fallback (mlx5), and for those
+ * that cannot tell software what they have allowed (ice's switch).
  *
- * Nothing beyond group 0 can be handed back to the kernel, and in group 0 only what misses is. So
- * an earlier rule that allows has no entry in front: it is cut out of those that deny. What is
+ * Nothing beyond group 0 can be handed back to the kernel, and in group 0 only what misses is; the
+ * others have few priorities. So an earlier rule that allows has no entry in front: it is cut out
+ * of those that deny. What is
  * left are cubes for which policy says DENY whatever is hidden; their order does not matter, and
  * neither does it that some overlap.
  *
@@ -377,11 +379,36 @@ out:
 			    : rc;
 }
 
+/* Whether what is established and meets item i has been let pass, and the NIC does not see what
+ * opens a connection: then cutting would be for nothing. */
+static bool is_beyond(const struct drops *d, const struct items *items, size_t i)
+{
+	const uint8_t *fields = d->b->engine->field;
+	size_t k;
+
+	if (fields[HF_F_TCP_FLAGS] != HF_MASK_NONE || fields[HF_F_ICMP_TYPE] != HF_MASK_NONE ||
+		fields[HF_F_ICMP6_TYPE] != HF_MASK_NONE)
+		return false;
+	for (k = 0; k < items->n_guards && items->guards[k] < i; k++) {
+		const struct item *guard = &items->v[items->guards[k]];
+
+		if (guard->ct & HF_CT_BIT(HF_CT_ESTABLISHED) && guard->fate != HF_FATE_DENY &&
+			hf_cube_covers(&guard->cube, &items->v[i].cube))
+			return true;
+	}
+	return false;
+}
+
 static int lower_item(struct drops *d, size_t p, unsigned int family, size_t i)
 {
-	const struct item *item = &d->host.paths[p].items[family].v[i];
-	enum hf_reason reason = HF_REASON_KERNEL;
+	const struct items *items = &d->host.paths[p].items[family];
+	const struct item *item = &items->v[i];
+	enum hf_reason reason = HF_REASON_CARRIER;
 
+	if (d->b->items.fallback == HF_FALLBACK_KERNEL)
+		reason = HF_REASON_KERNEL;
+	if (item->fate == HF_FATE_DENY && is_beyond(d, items, i))
+		return hf_spell_miss(&d->book, item->origin, HF_REASON_STATEFUL, HF_F_MAX_);
 	if (item->fate == HF_FATE_DENY && item->ct & HF_CT_BIT(HF_CT_NEW))
 		return lower_deny(d, p, family, i);
 	if (item->fate == HF_FATE_DENY)

@@ -326,14 +326,72 @@ static int emit_cmp(const void *a, const void *b, void *arg)
 	return x->at < y->at ? -1 : x->at > y->at;
 }
 
+/* The masks that an engine of few is given: those of the widest entries. */
+struct masks {
+	size_t n;
+	const struct hf_pattern *v[HF_NIC_MASKS_MAX];
+};
+
+static bool has_mask(const struct masks *masks, const struct hf_pattern *p)
+{
+	size_t i;
+
+	for (i = 0; i < masks->n; i++) {
+		if (masks->v[i]->layers == p->layers &&
+			memcmp(&masks->v[i]->mask, &p->mask, sizeof(p->mask)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int len_cmp(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	return x->len != y->len ? (x->len > y->len) - (x->len < y->len) : match_cmp(a, b);
+}
+
+/* Leaves the entries that an engine of few masks has masks for. */
+static int cut_masks(struct spell_book *book)
+{
+	uint32_t most = book->b->engine->masks;
+	struct masks masks = {0};
+	size_t i, n = 0;
+	int rc = 0;
+
+	if (!most || book->found.n == 0)
+		return 0;
+	qsort(book->found.v, book->found.n, sizeof(*book->found.v), len_cmp);
+	for (i = 0; i < book->found.n && masks.n < most; i++) {
+		const struct hf_pattern *p = &book->found.v[i].entry.match;
+
+		if (!has_mask(&masks, p))
+			masks.v[masks.n++] = p;
+	}
+	/* All at once, for the masks stand in the list itself. */
+	for (i = 0; i < book->found.n; i++)
+		book->found.v[i].kept = has_mask(&masks, &book->found.v[i].entry.match);
+	for (i = 0; i < book->found.n && rc == 0; i++) {
+		const struct found *f = &book->found.v[i];
+
+		if (!f->kept)
+			rc = hf_spell_miss(book, f->entry.origin, HF_REASON_CAPACITY, HF_F_MAX_);
+		else
+			book->found.v[n++] = *f;
+	}
+	book->found.n = n;
+	return rc;
+}
+
 int hf_spell_emit(struct spell_book *book)
 {
 	struct builder *b = book->b;
 	size_t i;
-	int rc = 0;
+	int rc;
 
 	dedupe(&book->found);
 	cut(book);
+	rc = cut_masks(book);
 	if (book->found.n > 0)
 		qsort_r(book->found.v, book->found.n, sizeof(*book->found.v), emit_cmp,
 			book->found.n > b->capacity ? b->weights : NULL);

@@ -14,6 +14,7 @@ struct found {
 	unsigned int len; /* bits of source and ports: the fewer, the more packets */
 	size_t at;
 	size_t group; /* of rule and family */
+	bool kept;    /* while some are taken out */
 };
 
 struct found_list {

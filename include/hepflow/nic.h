@@ -32,6 +32,7 @@
 #define HF_NIC_LISTS_MAX    48 /* action lists */
 #define HF_NIC_LIMITS_MAX   12
 #define HF_NIC_VALUES_MAX   16 /* of one limit */
+#define HF_NIC_MASKS_MAX    64 /* of an engine that holds so few that it is known */
 #define HF_NIC_RULES_MAX    96 /* what is learned is less terse than what is written */
 #define HF_NIC_ERRORS_MAX   64
 #define HF_FLOW_ITEMS_MAX   12
@@ -241,6 +242,7 @@ struct hf_engine {
 	uint32_t drop_with;	/* actions that may stand beside DROP */
 	uint32_t mark_max;	/* highest MARK id */
 	uint32_t capacity;	/* rules it holds; 0 = no known limit */
+	uint32_t masks; /* different sets of masks that its rules may have; 0 = no known limit */
 	size_t n_refuse;
 	struct hf_nic_rule refuse[HF_NIC_RULES_MAX];
 	size_t n_danger;

@@ -112,6 +112,35 @@ Test(table, an_empty_one_decides_nothing)
 	close_table();
 }
 
+/* ice's switch has few recipes: as many sets of masks, but any number of rules of each. */
+Test(table, no_more_masks_than_the_engine_has)
+{
+	struct rte_flow *rule[HF_NIC_MASKS_MAX], *other;
+	char text[160];
+	uint32_t i;
+
+	open_table("ice-e810-switch");
+	cr_assert(nic->engine[0].masks > 0 && nic->engine[0].masks < 16);
+	for (i = 0; i < nic->engine[0].masks; i++) {
+		(void)snprintf(text, sizeof(text),
+			"ingress pattern eth / ipv4 / tcp src spec 0 src mask 0x%x dst is 81 / end "
+			"actions drop / end",
+			0xffff << i & 0xffff);
+		rule[i] = add(text);
+	}
+	cr_expect_eq(
+		try("ingress pattern eth / ipv4 / tcp dst is 81 / end actions drop / end", &other),
+		HF_REJECT_CAPACITY);
+	(void)add("ingress pattern eth / ipv4 / tcp src is 7 dst is 82 / end actions drop / end");
+	hf_vnic_table_del(rule[0]);
+	cr_expect_eq(
+		try("ingress pattern eth / ipv4 / tcp dst is 81 / end actions drop / end", &other),
+		HF_REJECT_CAPACITY);
+	hf_vnic_table_del(rule[1]);
+	(void)add("ingress pattern eth / ipv4 / tcp dst is 81 / end actions drop / end");
+	close_table();
+}
+
 Test(table, the_lower_priority_is_tried_first)
 {
 	open_table("mlx5-cx6dx");

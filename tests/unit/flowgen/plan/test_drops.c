@@ -69,6 +69,33 @@ Test(drops, answers_from_failsafe_ports_are_cut_out_of_what_is_denied)
 	hf_host_fini(&h);
 }
 
+/* ice's switch cannot tell what it has allowed, does not see flags, and has few masks. */
+Test(drops, of_an_engine_without_marks)
+{
+	struct hf_plan_sum sum;
+	struct hf_host h;
+
+	hf_host_init(&h, "ice-e810", 0, untracked);
+	expect(&h, IN "proto=udp sport=40000 dport=4000", HF_FATE_DENY);
+	expect(&h, IN6 "proto=udp sport=40000 dport=4000", HF_FATE_DENY);
+	expect(&h, IN "proto=udp sport=53 dport=4000", HF_FATE_PUNT);
+	expect(&h, IN "proto=udp sport=40000 dport=4001", HF_FATE_PUNT);
+	cr_assert_eq(hf_plan_sum(h.plan, &sum), 0);
+	cr_expect_gt(sum.masks, 1);
+	cr_expect_leq(sum.masks, h.nic->engine[0].masks);
+	cr_expect_eq(hf_host_account(&h, "default/gnp:drop/ingress/0")->share, HF_SHARE_PART);
+	cr_expect_eq(hf_host_account(&h, "default/gnp:drop/ingress/0")->reason, HF_REASON_CAPACITY);
+	cr_expect_eq(hf_host_account(&h, "default/gnp:rest/ingress/0")->reason, HF_REASON_CARRIER);
+	hf_host_fini(&h);
+
+	hf_host_init(&h, "ice-e810", 0,
+		GNP("drop",
+			"ingress: [{action: Deny, protocol: TCP, destination: {ports: [81]}}]"));
+	cr_expect_eq(hf_plan_n_entries(h.plan), 0);
+	cr_expect_eq(hf_host_account(&h, "default/gnp:drop/ingress/0")->reason, HF_REASON_STATEFUL);
+	hf_host_fini(&h);
+}
+
 Test(drops, of_tracked_denials_only_what_opens_a_connection)
 {
 	struct hf_host h;
