@@ -215,6 +215,8 @@ def decided(d):
     assert inside('out', calls, SHUT, 0.5) is False
     assert d.packets('gnp:web/ingress/1', 'actions:drop') > denied, 'the NIC drops it'
     assert d.judged('default/gnp:web/ingress/1') == 0, 'software has not met it'
+    packet = f'in=eth0 src={OUT} dst={HOST} proto=udp dport={RAW}'
+    assert '-> allow-untracked (delivered)' in d.ask('explain', *packet.split())
     assert d.status()['ports'][0]['eswitch'] is True
     assert 'e-switch: rules between ports' in d.ask('status')
 
