@@ -22,7 +22,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define HF_PROOF_NODES 4000000 /* of a proof, and of what is remembered: 200 MB at most */
+/* Of a proof: 200 MB; and as many results are remembered: 160 MB more. */
+#define HF_PROOF_NODES 4000000
 
 struct hf_proof {
 	enum hf_check_answer answer;
