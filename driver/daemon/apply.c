@@ -10,6 +10,7 @@
 #include "prover.h"
 
 #include <hepflow/base/clock.h>
+#include <hepflow/policy.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,7 +24,8 @@ struct waiting {
 
 struct hf_apply {
 	struct hf_prover *prover;
-	struct hf_inputs in; /* for the prover: what stays the same */
+	struct hf_policy_cache *cache; /* of what the last generation was read from */
+	struct hf_inputs in;	       /* for the prover: what stays the same */
 	/* What the answer that is due is about; NULL: none is due. */
 	const struct hf_generation *asked;
 	uint64_t asked_at;	     /* hf_clock_ms() */
@@ -277,6 +279,7 @@ void hf_apply_close(struct hf_daemon *d)
 	if (!a)
 		return;
 	hf_prover_free(a->prover);
+	hf_policy_cache_free(a->cache);
 	hf_generation_free(a->next);
 	hf_generation_free(a->stale);
 	tell(&a->applies, -ECANCELED, &ends, NULL);
@@ -298,6 +301,9 @@ int hf_apply(struct hf_daemon *d, unsigned int confirm_s, const struct hf_waiter
 	struct hf_generation *next;
 	int rc;
 
+	if (!a->cache)
+		a->cache = hf_policy_cache_new(); /* NULL: files are read anew */
+	in.cache = a->cache;
 	if (d->confirm_by)
 		return hf_fail(err, -EBUSY, "generation %u waits to be confirmed", d->now->number);
 	if (a->next && a->confirm_s)

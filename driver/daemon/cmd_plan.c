@@ -72,6 +72,7 @@ static int build_next(const struct hf_daemon *d, const struct hf_rpc_call *call,
 		.profiles = &d->profiles,
 		.felix = d->feed ? hf_feed_state(d->feed) : NULL,
 		.host = d->kernel ? hf_kernel_host(d->kernel) : NULL,
+		.trial = true,
 	};
 	size_t n = 0;
 	int rc = read_paths(call, paths, &n, err);

@@ -275,9 +275,13 @@ static int build(const struct hf_inputs *in, const struct hf_generation *previou
 {
 	const struct hf_config *config = in->config;
 	struct hf_model_opts opts = {.node = config->node, .calico = config->calico};
+	struct hf_rules *former = previous && !in->trial ? previous->rules : NULL;
 	struct hf_policy *policy = NULL;
 	int rc = hf_policy_new(&policy, err);
 
+	opts.previous = previous ? previous->model : NULL;
+	if (rc == 0 && in->cache)
+		hf_policy_use_cache(policy, in->cache);
 	if (rc == 0)
 		rc = read_policies(config, policy, err);
 	if (rc == 0)
@@ -286,7 +290,7 @@ static int build(const struct hf_inputs *in, const struct hf_generation *previou
 		rc = hf_model_build(policy, &opts, &g->model, err);
 	hf_policy_free(policy);
 	if (rc == 0)
-		rc = hf_rules_build(g->model, &g->rules, err);
+		rc = hf_rules_follow(g->model, former, &g->rules, err);
 	if (rc == 0)
 		rc = check_ports(config, g->rules, err);
 	return rc < 0 ? rc : build_plans(config, in->profiles, previous, g, err);

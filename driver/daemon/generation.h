@@ -27,6 +27,7 @@ struct hf_profiles {
 
 struct hf_felix;
 struct hf_live_host;
+struct hf_policy_cache;
 
 /* What generations are made of. All of it is read only, and lent. */
 struct hf_inputs {
@@ -34,6 +35,9 @@ struct hf_inputs {
 	const struct hf_profiles *profiles;
 	const struct hf_live_host *host; /* NULL: as the files say */
 	const struct hf_felix *felix;	 /* NULL: Felix has not spoken, or is not asked */
+	struct hf_policy_cache *cache;	 /* of files read before, or NULL; not read only */
+	bool trial; /* nothing is to follow from it: rules are made without the former ones' notes
+		     */
 };
 
 struct hf_generation {
@@ -55,8 +59,8 @@ void hf_profiles_fini(struct hf_profiles *profiles);
 enum hf_fail_mode hf_profiles_fail_mode(const struct hf_nic *nic, bool eswitch);
 
 /*
- * previous: NULL, or the generation in force, whose plans the new ones follow
- * (hf_plan_opts.previous); read only meanwhile. Errors: what reading, model, rules and plan say; a
+ * previous: NULL, or the generation in force, which model, rules and plans follow; what readers see
+ * of it does not change (hf_rules_follow()). Errors: what reading, model, rules and plan say; a
  * wish "require" that cannot be met.
  */
 int hf_generation_build(const struct hf_inputs *in, unsigned int number,

@@ -111,7 +111,8 @@ static const struct hf_kind *policy_kind(const struct name *n)
 	return NULL;
 }
 
-static int rd_policy(struct hf_fx *fx, const HfFelix__ActivePolicyUpdate *u)
+/* All that the object says is the message's, so it is the same until there is another. */
+static int rd_policy(struct hf_fx *fx, const HfFelix__ActivePolicyUpdate *u, uint64_t id)
 {
 	struct hf_policy_obj *obj;
 	struct name n = name_of(u->id);
@@ -130,6 +131,7 @@ static int rd_policy(struct hf_fx *fx, const HfFelix__ActivePolicyUpdate *u)
 	if (!obj)
 		return hf_fx_nomem(fx);
 	fx->batch->entries.v[fx->batch->entries.n - 1].kind = policy_kind(&n);
+	obj->meta.id = id;
 	obj->kind = n.kind;
 	obj->staged = n.staged;
 	obj->tier = hf_fx_text(fx, *n.tier ? n.tier : *TEXT(p->tier) ? p->tier : "default");
@@ -151,7 +153,7 @@ int hf_fx_policies(struct hf_fx *fx)
 	int rc = 0;
 
 	for (item = fx->felix->items[HF_FELIX_POLICY]; item && rc == 0; item = item->hh.next)
-		rc = rd_policy(fx, item->msg->active_policy_update);
+		rc = rd_policy(fx, item->msg->active_policy_update, item->id);
 	return rc;
 }
 
@@ -168,6 +170,7 @@ int hf_fx_profiles(struct hf_fx *fx)
 		obj = hf_fx_add(fx, HF_LIST_profile, NULL, item->key);
 		if (!fx->what || !obj)
 			return hf_fx_nomem(fx);
+		obj->meta.id = item->id;
 		if (!p)
 			continue;
 		rc = hf_fx_rules(fx, "ingress", p->inbound_rules, p->n_inbound_rules, &obj->in);

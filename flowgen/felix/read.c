@@ -110,6 +110,7 @@ static int read_sets(struct hf_fx *fx)
 		obj = hf_fx_add(fx, HF_LIST_ipset, NULL, set->id);
 		if (!obj)
 			return hf_fx_nomem(fx);
+		obj->meta.id = set->as_is;
 		obj->n_members = set->members.n;
 		obj->members = hf_arena_dup(
 			fx->arena, set->members.v, set->members.n * sizeof(*set->members.v));

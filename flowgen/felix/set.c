@@ -7,6 +7,7 @@
 
 #include "felix/state.h"
 
+#include <hepflow/base/id.h>
 #include <hepflow/err.h>
 
 #include <errno.h>
@@ -230,6 +231,7 @@ int hf_felix_set_put(struct hf_felix *felix, const HfFelix__IPSetUpdate *u, stru
 		hf_felix_set_free(set);
 		return hf_fail(err, -ENOMEM, "felix: out of memory");
 	}
+	set->as_is = hf_id_new();
 	hf_felix_set_free(old);
 	return 0;
 }
@@ -266,6 +268,7 @@ int hf_felix_set_change(struct hf_felix *felix, const HfFelix__IPSetDeltaUpdate 
 	*ret_known = set;
 	if (!set)
 		return 0;
+	set->as_is = hf_id_new();
 	add.type = del.type = set->type;
 	s = sorted_of(set);
 	a = sorted_of(&add);

@@ -2,6 +2,7 @@
 
 #include "felix/state.h"
 
+#include <hepflow/base/id.h>
 #include <hepflow/err.h>
 
 #include <errno.h>
@@ -178,6 +179,7 @@ static int keep(struct hf_felix *f, HfFelix__ToDataplane **take_msg, struct abou
 		take_about->key = NULL;
 	}
 	hf_felix__to_dataplane__free_unpacked(item->msg, NULL);
+	item->id = hf_id_new();
 	item->msg = *take_msg;
 	*take_msg = NULL;
 	*ret = HF_FELIX_CHANGED;

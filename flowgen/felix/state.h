@@ -34,13 +34,15 @@ enum hf_felix_kind {
 };
 
 struct hf_felix_item {
-	char *key; /* of malloc */
+	char *key;   /* of malloc */
+	uint64_t id; /* another with every message */
 	HfFelix__ToDataplane *msg;
 	UT_hash_handle hh;
 };
 
 struct hf_felix_set {
-	char *id; /* of malloc */
+	char *id;	/* of malloc */
+	uint64_t as_is; /* another with every change */
 	HfFelix__IPSetType type;
 	HF_VEC(struct hf_prefix) nets;	  /* sorted, none twice; may cover each other */
 	HF_VEC(struct hf_member) members; /* HF_FELIX ip,port sets: sorted, none twice */

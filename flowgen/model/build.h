@@ -176,7 +176,8 @@ struct hf_set_entry {
 
 /* Objects that sets are made of and only this model, or the one before, has. */
 struct hf_news {
-	bool all;    /* too many, or labels that others inherit */
+	bool all;    /* too many, or labels that others inherit: matters to scopes */
+	bool ipsets; /* too many of Felix' sets */
 	bool slices; /* some slices among them */
 	size_t n_gone, n_came;
 	uint64_t gone[HF_NEWS_MAX], came[HF_NEWS_MAX]; /* ids */

@@ -123,6 +123,20 @@ static bool compare(struct hf_news *news, const struct hf_seen *old, const struc
 	return n_old + n_new > 0;
 }
 
+/* What is not asked who somebody is. */
+static void compare_resolved(
+	struct hf_news *news, const struct hf_model *old, const struct hf_model *new)
+{
+	struct hf_news slices = {0}, sets = {0};
+	size_t i;
+
+	news->slices = compare(&slices, &old->seen[HF_SEEN_SLICE], &new->seen[HF_SEEN_SLICE]);
+	(void)compare(&sets, &old->seen[HF_SEEN_IPSET], &new->seen[HF_SEEN_IPSET]);
+	news->ipsets = sets.all || news->n_gone + sets.n_gone > HF_NEWS_MAX;
+	for (i = 0; i < sets.n_gone && !news->ipsets; i++)
+		news->gone[news->n_gone++] = sets.gone[i];
+}
+
 bool hf_news_gone(const struct hf_news *news, uint64_t id)
 {
 	return among(news->gone, news->n_gone, id);
@@ -187,7 +201,7 @@ static bool is_stale(
 	case HF_ASK_SERVICE:
 		return b->news.slices;
 	case HF_ASK_IPSETS:
-		return b->news.all || has_gone(&b->news, note);
+		return b->news.ipsets || has_gone(&b->news, note);
 	}
 	return true;
 }
@@ -212,10 +226,10 @@ int hf_next_init(struct hf_build *b)
 		if (hf_vec_push(&b->sets, entry))
 			return hf_build_oom(b);
 	}
-	for (i = 0; i <= HF_SEEN_IPSET; i++)
-		b->news.slices |=
-			compare(&b->news, &p->seen[i], &b->m->seen[i]) && i == HF_SEEN_SLICE;
-	for (; i < HF_SEEN_MAX_; i++) {
+	for (i = 0; i < HF_SEEN_SLICE; i++)
+		(void)compare(&b->news, &p->seen[i], &b->m->seen[i]);
+	compare_resolved(&b->news, p, b->m);
+	for (i = HF_SEEN_NS; i < HF_SEEN_MAX_; i++) {
 		struct hf_news other = {0};
 
 		b->news.all |= compare(&other, &p->seen[i], &b->m->seen[i]);
@@ -229,7 +243,7 @@ int hf_next_sets(struct hf_build *b)
 	struct hf_subject *came[HF_NEWS_MAX] = {0};
 	const struct hf_news *news = &b->news;
 	size_t i, n = b->previous ? b->previous->n_sets : 0;
-	bool any = news->all || news->slices || news->n_gone || news->n_came;
+	bool any = news->all || news->slices || news->ipsets || news->n_gone || news->n_came;
 
 	for (i = 0; i < news->n_came; i++)
 		came[i] = hf_scope_find(b, news->came[i]);

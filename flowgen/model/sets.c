@@ -437,7 +437,8 @@ static void pack(struct collect *c)
 	c->members.n = pack_members(c->members.v, c->members.n);
 }
 
-/* What c has and the set as well; both packed. */
+/* What c has and the set as well; both packed. It is from all of them, also from who adds nothing.
+ */
 static int meet(struct hf_build *b, struct collect *c, const struct hf_ipset_obj *obj)
 {
 	struct collect other = {0}, both = {0};
@@ -448,7 +449,13 @@ static int meet(struct hf_build *b, struct collect *c, const struct hf_ipset_obj
 		rc = meet_nets(b, c, &other, &both);
 	if (rc == 0)
 		rc = meet_members(b, c, &other, &both);
+	if (rc == 0 && hf_vec_push(&c->from, obj->meta.id))
+		rc = hf_build_oom(b);
 	collect_fini(&other);
+	both.from.v = c->from.v;
+	both.from.n = c->from.n;
+	both.from.cap = c->from.cap;
+	c->from.v = NULL;
 	collect_fini(c);
 	*c = both;
 	return rc;

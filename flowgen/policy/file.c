@@ -57,7 +57,13 @@ static int slurp(int fd, const char *name, char **ret, size_t *ret_size, struct 
 	return 0;
 }
 
-static int read_fd(struct hf_batch *batch, int fd, const char *name, struct hf_err *err)
+/* What is read: into the batch, or out of the cache. */
+struct reading {
+	struct hf_batch *batch;
+	struct hf_policy_cache *cache; /* or NULL */
+};
+
+static int read_fd(const struct reading *r, int fd, const char *name, struct hf_err *err)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -65,7 +71,8 @@ static int read_fd(struct hf_batch *batch, int fd, const char *name, struct hf_e
 
 	if (rc < 0)
 		return rc;
-	rc = hf_batch_read(batch, name, text, size, err);
+	rc = r->cache ? hf_cache_read(r->cache, r->batch, name, text, size, err)
+		      : hf_batch_read(r->batch, name, text, size, err);
 	free(text);
 	return rc;
 }
@@ -79,7 +86,7 @@ struct above {
 };
 
 static int read_path(
-	struct hf_batch *batch, const char *path, const struct above *up, struct hf_err *err);
+	const struct reading *r, const char *path, const struct above *up, struct hf_err *err);
 
 static bool is_wanted(const char *name, bool folder)
 {
@@ -104,7 +111,7 @@ static int name_cmp(const struct dirent **a, const struct dirent **b)
 }
 
 /* One name of a folder. */
-static int read_member(struct hf_batch *batch, const char *folder, const char *name,
+static int read_member(const struct reading *r, const char *folder, const char *name,
 	const struct above *up, size_t *n_read, struct hf_err *err)
 {
 	size_t len = strlen(folder);
@@ -123,13 +130,13 @@ static int read_member(struct hf_batch *batch, const char *folder, const char *n
 			(void)hf_fail(err, rc, "%s: %s", path, strerror(-rc));
 	} else if (is_wanted(name, S_ISDIR(st.st_mode))) {
 		(*n_read)++;
-		rc = read_path(batch, path, up, err);
+		rc = read_path(r, path, up, err);
 	}
 	free(path);
 	return rc;
 }
 
-static int read_folder(struct hf_batch *batch, const char *path, const struct stat *st,
+static int read_folder(const struct reading *r, const char *path, const struct stat *st,
 	const struct above *up, struct hf_err *err)
 {
 	const struct above here = {
@@ -153,12 +160,12 @@ static int read_folder(struct hf_batch *batch, const char *path, const struct st
 	}
 	for (i = 0; i < n; i++) {
 		if (rc == 0)
-			rc = read_member(batch, path, names[i]->d_name, &here, &n_read, err);
+			rc = read_member(r, path, names[i]->d_name, &here, &n_read, err);
 		free(names[i]);
 	}
 	free(names);
 	if (rc == 0 && n_read == 0 && !up) {
-		struct hf_rd rd = {.err = err, .batch = batch, .file = path};
+		struct hf_rd rd = {.err = err, .batch = r->batch, .file = path};
 
 		rc = hf_rd_note(&rd, (struct hf_place){path, 0, 0},
 			"no *.yaml, *.yml or *.json file in this folder");
@@ -167,7 +174,7 @@ static int read_folder(struct hf_batch *batch, const char *path, const struct st
 }
 
 static int read_path(
-	struct hf_batch *batch, const char *path, const struct above *up, struct hf_err *err)
+	const struct reading *r, const char *path, const struct above *up, struct hf_err *err)
 {
 	struct stat st;
 	int fd, rc;
@@ -179,8 +186,7 @@ static int read_path(
 			(void)close(fd); /* nothing was written */
 		return hf_fail(err, rc, "%s: %s", path, strerror(-rc));
 	}
-	rc = S_ISDIR(st.st_mode) ? read_folder(batch, path, &st, up, err)
-				 : read_fd(batch, fd, path, err);
+	rc = S_ISDIR(st.st_mode) ? read_folder(r, path, &st, up, err) : read_fd(r, fd, path, err);
 	(void)close(fd); /* nothing was written */
 	return rc;
 }
@@ -197,14 +203,15 @@ static int finish(struct hf_policy *policy, struct hf_batch *batch, int rc, stru
 int hf_policy_read(struct hf_policy *policy, const char *path, struct hf_err *err)
 {
 	struct hf_batch *batch = hf_batch_new();
+	const struct reading r = {batch, policy->cache};
 	int rc;
 
 	if (!batch)
 		return hf_fail(err, -ENOMEM, "%s: out of memory", path);
 	if (strcmp(path, "-") == 0)
-		rc = read_fd(batch, STDIN_FILENO, "stdin", err);
+		rc = read_fd(&r, STDIN_FILENO, "stdin", err);
 	else
-		rc = read_path(batch, path, NULL, err);
+		rc = read_path(&r, path, NULL, err);
 	return finish(policy, batch, rc, err);
 }
 

@@ -223,12 +223,16 @@ static int objects_build(const struct hf_entry *entries, size_t n, struct hf_obj
 	return 0;
 }
 
-static void number_objects(struct hf_batch *batch)
+void hf_number_objects(struct hf_batch *batch)
 {
 	size_t i;
 
-	for (i = 0; i < batch->entries.n; i++)
-		((struct hf_meta *)batch->entries.v[i].obj)->id = hf_id_new();
+	for (i = 0; i < batch->entries.n; i++) {
+		struct hf_meta *meta = batch->entries.v[i].obj;
+
+		if (!meta->id)
+			meta->id = hf_id_new();
+	}
 }
 
 /* Frees the batches that nothing is left of. */
@@ -281,7 +285,7 @@ int hf_policy_merge(struct hf_policy *policy, struct hf_batch *take_batch, struc
 		if (entry_cmp(&batch->entries.v[i - 1], &batch->entries.v[i]) == 0)
 			return fail_twice(&batch->entries.v[i - 1], &batch->entries.v[i], err);
 	}
-	number_objects(batch);
+	hf_number_objects(batch);
 	n = policy->entries.n + batch->entries.n;
 	merged = calloc(n ? n : 1, sizeof(*merged));
 	if (!merged || notes_reserve(policy, batch->notes.n) < 0) {

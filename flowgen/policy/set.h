@@ -58,6 +58,7 @@ struct hf_batch {
 };
 
 struct hf_policy {
+	struct hf_policy_cache *cache; /* while files are read, or NULL */
 	struct hf_batch *batches;
 	HF_VEC(struct hf_entry) entries; /* sorted by list, namespace, name, kind */
 	HF_VEC(char *) notes;
@@ -68,6 +69,12 @@ struct hf_batch *hf_batch_new(void);
 void hf_batch_free(struct hf_batch *batch);
 /* Takes the batch over on success only; -EINVAL when it holds one object twice. */
 int hf_policy_merge(struct hf_policy *policy, struct hf_batch *take_batch, struct hf_err *err);
+
+/* Gives ids to the objects that have none. */
+void hf_number_objects(struct hf_batch *batch);
+/* cache.c: reads one text into the batch, or has it already. */
+int hf_cache_read(struct hf_policy_cache *cache, struct hf_batch *batch, const char *name,
+	const char *text, size_t size, struct hf_err *err);
 
 /* Reads one text into the batch. */
 int hf_batch_read(struct hf_batch *batch, const char *name, const char *text, size_t size,

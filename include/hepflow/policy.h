@@ -43,6 +43,17 @@ int hf_policy_read(struct hf_policy *policy, const char *path, struct hf_err *er
 int hf_policy_read_text(struct hf_policy *policy, const char *name, const char *text, size_t size,
 	struct hf_err *err);
 
+/*
+ * For whoever reads the same files again and again: objects of files that have not changed by one
+ * byte since the set before are not made anew, and later stages see that they are the same. It has
+ * a copy of the files of the last set. Threads: with its sets, one at a time.
+ */
+struct hf_policy_cache;
+struct hf_policy_cache *hf_policy_cache_new(void); /* NULL: out of memory */
+void hf_policy_cache_free(struct hf_policy_cache *cache);
+/* Before anything is read into the set; the cache may go before the set does. */
+void hf_policy_use_cache(struct hf_policy *policy, struct hf_policy_cache *cache);
+
 /* A host as its kernel describes it. Plain data; names as Linux has them. */
 struct hf_live_iface {
 	char name[HF_IFNAME_SIZE];

@@ -362,3 +362,79 @@ Test(set, a_large_input_is_read_in_linear_time)
 	hf_policy_free(p);
 	free(text);
 }
+
+static struct hf_policy *read_cached(struct hf_policy_cache *cache)
+{
+	struct hf_policy *p = NULL;
+	struct hf_err err = {0};
+
+	cr_assert_eq(hf_policy_new(&p, NULL), 0);
+	hf_policy_use_cache(p, cache);
+	cr_assert_eq(hf_policy_read(p, dir, &err), 0, "%s", err.text);
+	return p;
+}
+
+/* By the ids, which tell later stages; the set may outlive the cache. */
+Test(folder, files_that_have_not_changed_are_the_same_objects)
+{
+	struct hf_policy_cache *cache = hf_policy_cache_new();
+	const struct hf_objects *a, *b, *c;
+	struct hf_policy *one, *two, *three;
+
+	cr_assert_not_null(cache);
+	put("x.yaml", TIER("a", "1") "---\n" TIER("b", "1"));
+	put("y.yaml", TIER("c", "1"));
+	put("z.yaml", "kind: Unknown\napiVersion: v1\nmetadata: {name: n}\n");
+	one = read_cached(cache);
+	put("y.yaml", TIER("c", "2"));
+	two = read_cached(cache);
+	(void)unlink(at("x.yaml"));
+	put("y.yaml", TIER("c", "1"));
+	three = read_cached(cache);
+	hf_policy_cache_free(cache);
+	a = hf_policy_objects(one);
+	b = hf_policy_objects(two);
+	c = hf_policy_objects(three);
+	cr_assert_eq(b->tier.n, 3);
+	cr_assert_eq(c->tier.n, 1);
+	cr_expect_eq(a->tier.v[0].meta.id, b->tier.v[0].meta.id);
+	cr_expect_eq(a->tier.v[1].meta.id, b->tier.v[1].meta.id);
+	cr_expect_neq(a->tier.v[2].meta.id, b->tier.v[2].meta.id);
+	cr_expect_eq(b->tier.v[2].order, 2);
+	cr_expect_neq(c->tier.v[0].meta.id, a->tier.v[2].meta.id);
+	cr_expect_eq(c->tier.v[0].order, 1);
+	cr_expect_eq(hf_policy_n_notes(one), 1);
+	cr_expect_eq(hf_policy_n_notes(two), 1);
+	hf_policy_free(one);
+	hf_policy_free(two);
+	cr_expect_str_eq(c->tier.v[0].meta.name, "c");
+	hf_policy_free(three);
+}
+
+/* As without a cache: an error changes nothing, and what is wrong stays wrong. */
+Test(folder, a_cache_hides_no_error)
+{
+	struct hf_policy_cache *cache = hf_policy_cache_new();
+	struct hf_policy *p = NULL;
+	struct hf_err err = {0};
+	int i;
+
+	put("x.yaml", TIER("a", "1"));
+	put("y.yaml", TIER("a", "2"));
+	for (i = 0; i < 2; i++) {
+		cr_assert_eq(hf_policy_new(&p, NULL), 0);
+		hf_policy_use_cache(p, cache);
+		cr_expect_eq(hf_policy_read(p, dir, &err), -EINVAL);
+		cr_expect(strstr(err.text, "is already at"), "%s", err.text);
+		hf_policy_free(p);
+	}
+	put("y.yaml", "kind: Tier\napiVersion: projectcalico.org/v3\nmetadata: [\n");
+	for (i = 0; i < 2; i++) {
+		cr_assert_eq(hf_policy_new(&p, NULL), 0);
+		hf_policy_use_cache(p, cache);
+		cr_expect_eq(hf_policy_read(p, dir, &err), -EINVAL);
+		cr_expect_eq(hf_policy_objects(p)->tier.n, 0);
+		hf_policy_free(p);
+	}
+	hf_policy_cache_free(cache);
+}
