@@ -24,6 +24,7 @@ from lab import HOST, OUT, inside, make_net, run
 
 AFTER = 8  # packets before a connection is the NIC's
 BOTH, NOBODY = 6000, 6001  # answers may leave as calls; and nobody listens
+NEVER = 6002  # no rule is about it
 RAW, WEB, SHUT, LATE = 7000, 80, 3000, 4000  # ports: untracked, allowed, denied, changed meanwhile
 
 POLICY = '''
@@ -165,7 +166,7 @@ def echo_tcp(port):
 
 
 def serve():
-    for port in RAW, LATE, BOTH:
+    for port in RAW, LATE, BOTH, NEVER:
         echo_udp(port)
     for port in WEB, SHUT, BOTH:
         echo_tcp(port)
@@ -316,14 +317,17 @@ def not_given_back(dir):
 
 
 def changed(d):
-    """Hundreds of datagrams while policy changes: each is answered while both policies allow it."""
-    answers = []
+    """Hundreds of datagrams while policy changes: answered if all policies allow them, and never if none does."""
+    answers, slips = [], []
     t = threading.Thread(target=lambda: answers.append(inside('out', asks, RAW, 600, 3)))
+    never = threading.Thread(target=lambda: slips.append(inside('out', asks, NEVER, 60, 0.05)))
     t.start()
+    never.start()
     for i in range(12):
         d.apply('Deny' if i % 2 == 0 else 'Allow')
     t.join()
-    assert answers == [600], answers
+    never.join()
+    assert answers == [600] and slips == [0], (answers, slips)
     d.apply('Deny')
     assert inside('out', asks, LATE, 3, 0.2) == 0, 'denied, so it does not get there'
     d.apply('Allow')
