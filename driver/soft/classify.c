@@ -27,14 +27,14 @@ INLINE void set_class(
 INLINE void set_addr(struct hf_walk *w, const struct hf_classifier *c, enum hf_dim dim,
 	const struct hf_addr *addr)
 {
-	if (c->has[dim])
+	if (w->dims & 1u << dim)
 		set_class(w, c, dim, hf_spans_find(&c->addrs[dim], addr));
 }
 
 INLINE void set_port(struct hf_walk *w, const struct hf_classifier *c, enum hf_dim dim,
 	bool has_ports, uint16_t port)
 {
-	if (c->has[dim])
+	if (w->dims & 1u << dim)
 		set_class(w, c, dim, c->ports[dim][has_ports ? port : HF_NO_PORT]);
 }
 
@@ -51,7 +51,7 @@ INLINE void sort_key(struct hf_walk *w, const struct hf_classifier *c, const str
 	set_addr(w, c, HF_DIM_DST, dst);
 	set_addr(w, c, HF_DIM_WIRE_DST, key->dnated ? &key->wire_dst : dst);
 	set_port(w, c, HF_DIM_SPORT, has_ports, key->sport);
-	if (c->has[HF_DIM_OUT])
+	if (w->dims & 1u << HF_DIM_OUT)
 		set_class(
 			w, c, HF_DIM_OUT, c->outs[key->out < c->n_ifaces ? key->out : c->n_ifaces]);
 }
@@ -68,7 +68,7 @@ INLINE void begin(struct hf_walk *w, const struct hf_classifier *c)
 	w->begin[0] = w->begin[1] = 0;
 	w->pure = true;
 	for (i = 0; i < HF_N_DIMS; i++) {
-		if (c->has[order[i]])
+		if (w->dims & 1u << order[i])
 			w->row[w->n++] = c->rows.ids + c->row_of[order[i]][w->class[order[i]]];
 	}
 }
@@ -373,6 +373,7 @@ struct hf_decision hf_classify(
 	struct hf_decision d;
 	struct hf_walk w;
 
+	w.dims = c->all_dims;
 	sort_key(&w, c, key, &key->src, &key->dst, key->ct);
 	w.set = NULL;
 	begin(&w, c);
@@ -424,15 +425,15 @@ void hf_classify_aim(const struct hf_classifier *c, const struct hf_delta *delta
 	struct hf_memo *memo, const struct hf_key *key, const struct hf_addr *src,
 	const struct hf_addr *dst, struct hf_walk *ret)
 {
-	const struct hf_path *path;
+	const struct hf_path *path =
+		delta ? NULL : hf_rules_find_path(c->rules, key->in, key->class);
 
+	/* What stands behind the state of the connection is nothing that is met here. */
+	ret->dims = path ? c->blind_dims[path->block] : c->all_dims;
 	sort_key(ret, c, key, src, dst, HF_CT_UNKNOWN);
 	ret->said = HF_MEMO_NONE;
 	ret->set = NULL;
-	if (!memo || delta || !c->block_stride)
-		return;
-	path = hf_rules_find_path(c->rules, key->in, key->class);
-	if (!path)
+	if (!memo || !path || !c->block_stride)
 		return;
 	ret->number += c->block_stride * path->block;
 	ret->set = hf_memo_set_of(memo, ret->number);

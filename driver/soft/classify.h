@@ -89,6 +89,8 @@ struct hf_classifier {
 	uint32_t *row_of[HF_N_DIMS]; /* by class */
 	uint64_t stride[HF_N_DIMS];  /* of a class in the number of all of them */
 	uint64_t block_stride;	     /* of the first block; 0: too many for a number */
+	uint8_t all_dims;	     /* a bit for each that some rule asks for */
+	uint8_t *blind_dims;	     /* by first block: those asked for in front of the state */
 	/* From values to classes: */
 	struct hf_spans addrs[HF_N_DIMS]; /* of SRC, DST, WIRE_DST */
 	uint32_t *ports[HF_N_DIMS];	  /* of SPORT, DPORT, WIRE_DPORT: by port, HF_PORT_ROWS */
@@ -103,6 +105,7 @@ struct hf_classifier {
 /* The rows of one packet. */
 struct hf_walk {
 	uint32_t class[HF_N_DIMS];
+	uint8_t dims;			/* that were looked up */
 	uint64_t number;		/* of the classes, and the first block */
 	struct hf_memo_set *set;	/* where the memo has it; NULL: not to be asked, or kept */
 	uint32_t said;			/* by the memo */

@@ -403,6 +403,7 @@ void hf_classifier_free(struct hf_classifier *c)
 		free_pieces(c);
 	hf_users_fini(&c->users);
 	free(c->blocks);
+	free(c->blind_dims);
 	free(c);
 }
 

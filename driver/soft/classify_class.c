@@ -76,6 +76,78 @@ static void set_strides(struct hf_classifier *c)
 		c->block_stride = stride;
 }
 
+/* Of every packet, in any state. */
+static bool is_all(const struct hf_match *m)
+{
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		if (m->proto[i] != UINT64_MAX)
+			return false;
+	}
+	return !m->family && !m->dnated_only && m->out == HF_IF_ANY && m->wire_out == HF_IF_ANY &&
+	       !m->n_addr && !m->n_port && !m->n_icmp;
+}
+
+/* The fields that a rule asks for. */
+static unsigned int dims_of(const struct hf_match *m)
+{
+	unsigned int dims = 0;
+	uint16_t i;
+
+	for (i = 0; i < m->n_addr; i++)
+		dims |= 1u << (!m->addr[i].dst ? HF_DIM_SRC
+				: m->wire      ? HF_DIM_WIRE_DST
+					       : HF_DIM_DST);
+	for (i = 0; i < m->n_port; i++)
+		dims |= 1u << (!m->port[i].dst ? HF_DIM_SPORT
+				: m->wire      ? HF_DIM_WIRE_DPORT
+					       : HF_DIM_DPORT);
+	if (m->out != HF_IF_ANY)
+		dims |= 1u << HF_DIM_OUT;
+	return dims;
+}
+
+/*
+ * Fields asked for by the rules that a packet of no known state may meet from a block on: those up
+ * to the first that holds for any packet and asks for the state, and those behind jumps.
+ */
+static uint8_t blind_dims(const struct hf_classifier *c, uint32_t block)
+{
+	const struct hf_block *b = hf_rules_block(c->rules, block);
+	unsigned int dims = 1u << HF_DIM_META;
+	uint32_t i;
+
+	for (i = 0; i < b->n_rules; i++) {
+		const struct hf_rule *r = &b->rules[i];
+
+		if (r->op == HF_OP_LOG)
+			continue;
+		if (r->match.ct && r->match.ct != HF_CT_ANY && is_all(&r->match))
+			break;
+		dims |= dims_of(&r->match);
+		if (r->op == HF_OP_GOTO)
+			dims |= c->blind_dims[r->target];
+	}
+	return (uint8_t)(dims & c->all_dims);
+}
+
+/* Jumps lead forward, so that blocks are gone through from the last to the first. */
+static int find_dims(struct hf_classifier *c)
+{
+	size_t n = hf_rules_n_blocks(c->rules);
+	int dim;
+
+	for (dim = 0; dim < HF_N_DIMS; dim++)
+		c->all_dims |= (uint8_t)(c->has[dim] << dim);
+	c->blind_dims = calloc(n + 1, sizeof(*c->blind_dims));
+	if (!c->blind_dims)
+		return -ENOMEM;
+	while (n-- > 0)
+		c->blind_dims[n] = blind_dims(c, (uint32_t)n);
+	return 0;
+}
+
 int hf_build_classes(struct hf_build *b)
 {
 	struct hf_classifier *c = b->c;
@@ -99,6 +171,8 @@ int hf_build_classes(struct hf_build *b)
 	}
 	if (rc == 0)
 		set_strides(c);
+	if (rc == 0)
+		rc = find_dims(c);
 	free(k.class_of);
 	return rc;
 }

@@ -118,11 +118,12 @@ def main():
     print('\n| change | rules | members of a set | obeyed after ms, median | greatest | own table after ms |\n|---|---|---|---|---|---|')
     for c in changes:
         print(f'| {c["what"]} | {c["rules"]} | {c["set_size"]} | {c["publish_ms"]:.2f} | {c["publish_max_ms"]:.2f} | {c["settle_ms"]:.0f} |')
-    print('\n| set | rules of rte_acl | cycles a packet | by rows alone | rte_acl | ratio | built in ms | rte_acl |\n|---|---|---|---|---|---|---|---|')
+    print('\n| set | rules of rte_acl | by | cycles | rte_acl | ratio | memo | rows | list | built in ms | list | rte_acl |'
+          '\n|---|---|---|---|---|---|---|---|---|---|---|---|')
     for a in beside:
-        print(f'| {a["set"]} | {a["acl_rules"]} | {a["cycles"]:.0f} | {a["row_cycles"]:.0f} | {a["acl_cycles"]:.0f} | {a["ratio"]:.1f} | '
-              f'{1e3 * a["build_s"]:.0f} | {1e3 * a["acl_build_s"]:.0f} |')
-
+        print(f'| {a["set"]} | {a["acl_rules"]} | {a["by"]} | {a["cycles"]:.0f} | {a["acl_cycles"]:.0f} | {a["ratio"]:.1f} | '
+              f'{a["memo_cycles"]:.0f} | {a["row_cycles"]:.0f} | {a["list_cycles"] or "-"} | '
+              f'{1e3 * a["build_s"]:.0f} | {1e3 * a["list_build_s"]:.0f} | {1e3 * a["acl_build_s"]:.0f} |')
 
 if __name__ == '__main__':
     main()
