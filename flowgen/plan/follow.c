@@ -2,7 +2,8 @@
 
 /*
  * Keys of a host whose items have changed a little. What the lists had and have not, and have and
- * had not, is found between their equal beginnings and ends. Sets count these items out and in;
+ * had not, is found between their equal beginnings and ends. Items that differ in the number of
+ * their origin alone are the same. Sets count these items out and in;
  * keys that meet one of them, and new ones, are judged again. All others are judged as they were:
  * the items that they meet are the same, in the same order.
  */
@@ -22,14 +23,53 @@ struct change {
 	int more; /* 1: it came, -1: it went */
 };
 
+/* An origin that has got another number. */
+struct rename {
+	uint32_t old, new;
+};
+
 struct changes {
 	size_t n[2]; /* by family */
 	struct change v[2][CHANGED_MAX];
+	size_t n_renames;
+	struct rename renames[CHANGED_MAX];
 };
 
 static bool same_face(const struct face *a, const struct face *b)
 {
 	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static bool same_but_origin(const struct face *a, const struct face *b)
+{
+	struct face x = *a;
+
+	x.origin = b->origin;
+	return same_face(&x, b);
+}
+
+static const struct rename *find_rename(const struct changes *c, uint32_t old)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_renames; i++) {
+		if (c->renames[i].old == old)
+			return &c->renames[i];
+	}
+	return NULL;
+}
+
+/* False: too many, or the origin has got two numbers. */
+static bool note_rename(struct changes *c, uint32_t old, uint32_t new)
+{
+	const struct rename *known = find_rename(c, old);
+
+	if (known)
+		return known->new == new;
+	if (c->n_renames == CHANGED_MAX)
+		return false;
+	c->renames[c->n_renames++] = (struct rename){old, new};
+	return true;
 }
 
 static bool note(struct changes *c, size_t v6, const struct face *face, size_t path, int more)
@@ -54,6 +94,17 @@ static bool compare(
 		same_face(&old->v[old_to - 1], &new->v[new_to - 1])) {
 		old_to--;
 		new_to--;
+	}
+	for (; from < old_to && from < new_to && same_but_origin(&old->v[from], &new->v[from]);
+		from++) {
+		if (!note_rename(c, old->v[from].origin, new->v[from].origin))
+			return false;
+	}
+	for (; old_to > from && new_to > from &&
+		same_but_origin(&old->v[old_to - 1], &new->v[new_to - 1]);
+		old_to--, new_to--) {
+		if (!note_rename(c, old->v[old_to - 1].origin, new->v[new_to - 1].origin))
+			return false;
 	}
 	if (old_to - from + new_to - from > CHANGED_MAX)
 		return false;
@@ -144,6 +195,59 @@ static int follow_set(struct key_host *h, struct key_set *set, const struct chan
 	return set->state == KEYS_JUDGED ? judge_changed(h, set, c) : 0;
 }
 
+/* Whether an item still has an old number: then keys do not tell whom they belong to. */
+static bool is_ambiguous(const struct key_host *h, const struct changes *c)
+{
+	uint32_t least = UINT32_MAX, most = 0;
+	size_t i, k;
+
+	for (i = 0; i < c->n_renames; i++) {
+		least = c->renames[i].old < least ? c->renames[i].old : least;
+		most = c->renames[i].old > most ? c->renames[i].old : most;
+	}
+	for (i = 0; i < 2 * h->n_paths && c->n_renames; i++) {
+		const struct faces *faces = &h->paths[i / 2].faces[i % 2];
+
+		for (k = 0; k < faces->n; k++) {
+			uint32_t origin = faces->v[k].origin;
+			const struct rename *r;
+
+			if (origin < least || origin > most)
+				continue;
+			r = find_rename(c, origin);
+			if (r && r->new != origin)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void rename_keys(struct key_set *set, const struct changes *c)
+{
+	size_t i;
+
+	for (i = 0; i < set->keys.n && c->n_renames; i++) {
+		struct key *key = &set->keys.v[i];
+		const struct rename *r =
+			key->fate == HF_FATE_PUNT ? NULL : find_rename(c, key->origin);
+
+		if (r)
+			key->origin = r->new;
+	}
+}
+
+static void rename_all(struct key_host *h, const struct changes *c)
+{
+	size_t v6, kind, by;
+
+	for (v6 = 0; v6 < 2; v6++) {
+		for (kind = 0; kind < N_KINDS; kind++) {
+			for (by = 1; by <= BY_ALL; by++)
+				rename_keys(&h->sets[v6][kind][by], c);
+		}
+	}
+}
+
 static int follow_sets(struct key_host *h, const struct changes *c)
 {
 	size_t v6, kind, by;
@@ -230,8 +334,12 @@ int hf_key_host_follow(struct key_host *h, const struct sight_host *host)
 		if (!compare(changes, i % 2, i / 2, &old[i], &h->paths[i / 2].faces[i % 2]))
 			rc = 1;
 	}
-	if (rc == 0)
+	if (rc == 0 && is_ambiguous(h, changes))
+		rc = 1;
+	if (rc == 0) {
+		rename_all(h, changes);
 		rc = follow_sets(h, changes);
+	}
 	for (i = 0; old && i < 2 * h->n_paths; i++)
 		hf_faces_fini(&old[i]);
 	free(old);

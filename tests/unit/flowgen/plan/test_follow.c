@@ -81,6 +81,21 @@ static void change(struct sight_host *host, struct hf_rand *rand)
 	}
 }
 
+/* The origins of some items get other numbers, as those of a policy of which one rule changes. */
+static void renumber(struct sight_host *host, uint32_t from, uint32_t to)
+{
+	size_t p, i;
+
+	for (p = 0; p < 2 * host->n_paths; p++) {
+		struct items *items = &host->paths[p / 2].items[p % 2];
+
+		for (i = 0; i < items->n; i++) {
+			if (items->v[i].origin / 100 == from)
+				items->v[i].origin = to * 100 + items->v[i].origin % 100;
+		}
+	}
+}
+
 static void judge_all(struct key_host *h, bool some)
 {
 	size_t v6, kind, by;
@@ -190,6 +205,9 @@ Test(follow, is_what_is_made_anew)
 			change(&sight, &rand);
 			if (k % 3 == 0)
 				change(&sight, &rand);
+			if (k % 4 == 1)
+				renumber(&sight, (uint32_t)hf_rand_below(&rand, 10),
+					10 + (uint32_t)k);
 			if (hf_key_host_follow(&h, &sight) != 0)
 				break;
 			followed++;
