@@ -54,17 +54,14 @@ int hf_build_punt_rest(struct builder *b, uint32_t table, uint32_t priority, enu
 
 void hf_build_miss(struct builder *b, uint32_t origin, enum hf_reason reason, uint32_t detail)
 {
-	struct tally *t;
+	struct miss miss = {origin, reason, detail};
 
 	if (origin >= hf_rules_n_origins(b->rules))
 		return;
-	t = &b->tallies[origin];
-	t->reached = true;
-	t->punted++;
-	if (t->reason == HF_REASON_NONE) {
-		t->reason = reason;
-		t->detail = detail;
-	}
+	if (!b->misses)
+		hf_tally_miss(&b->tallies[origin], reason, detail);
+	else if (hf_vec_push(b->misses, miss))
+		b->failed = true;
 }
 
 void hf_build_miss_lost(struct builder *b, const struct items *items, enum hf_reason reason)
@@ -97,79 +94,6 @@ bool hf_build_has_vlan(const struct builder *b)
 	return false;
 }
 
-/* Entries speak for their origins once it is settled which of them stay. */
-static void tally_entries(struct builder *b)
-{
-	size_t i;
-
-	for (i = 0; i < b->entries.n; i++) {
-		const struct hf_entry *e = &b->entries.v[i];
-
-		if (e->origin >= hf_rules_n_origins(b->rules))
-			continue;
-		if (e->fate == HF_FATE_PUNT) {
-			hf_build_miss(b, e->origin, e->reason, e->detail);
-		} else {
-			b->tallies[e->origin].decided++;
-			b->tallies[e->origin].reached = true;
-			if (e->fate == HF_FATE_JUMP) /* in part: denied.h */
-				hf_build_miss(b, e->origin, HF_REASON_STATEFUL, HF_F_MAX_);
-		}
-	}
-}
-
-/* Marks what some rule of some path can give; other origins were found dead before. */
-static void mark_alive(struct builder *b)
-{
-	size_t i, k;
-
-	for (i = 0; i < hf_rules_n_blocks(b->rules); i++) {
-		const struct hf_block *block = hf_rules_block(b->rules, i);
-
-		for (k = 0; k < block->n_rules; k++)
-			b->tallies[block->rules[k].origin].alive = true;
-	}
-}
-
-static enum hf_reason dead_reason(const struct builder *b, uint32_t origin)
-{
-	const char *name = hf_rules_origin(b->rules, origin);
-	size_t lo = 0, hi = hf_rules_n_dead(b->rules);
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-		const struct hf_dead *dead = hf_rules_dead(b->rules, mid);
-		int c = strcmp(dead->origin, name);
-
-		if (c == 0)
-			return hf_reason_find(dead->reason);
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return HF_REASON_SHADOWED;
-}
-
-static struct hf_account account_of(const struct builder *b, uint32_t origin)
-{
-	const struct tally *t = &b->tallies[origin];
-	struct hf_account a = {.origin = origin,
-		.entries = t->decided,
-		.detail = t->detail,
-		.packets = b->weights ? b->weights[origin] : 0};
-
-	if (!t->reached) {
-		/* Rules of other paths (leaving, from pods) are no business of arriving packets. */
-		a.reason = t->alive ? HF_REASON_DIRECTION : dead_reason(b, origin);
-		a.detail = HF_F_MAX_;
-		return a;
-	}
-	a.share = !t->decided ? HF_SHARE_NONE : t->punted ? HF_SHARE_PART : HF_SHARE_WHOLE;
-	a.reason = a.share == HF_SHARE_WHOLE ? HF_REASON_NONE : t->reason;
-	return a;
-}
-
 /* All entries as one run. They are megabytes: handed over, not copied. */
 static int hand_over(struct builder *b)
 {
@@ -180,7 +104,7 @@ static int hand_over(struct builder *b)
 	memset(&b->entries, 0, sizeof(b->entries));
 	if (!buf)
 		return -ENOMEM;
-	rc = hf_plan_add_run(b->plan, buf, buf->v, n);
+	rc = hf_plan_add_run(b->plan, buf, buf->v, n, hf_run_is_inner(buf->v, n));
 	hf_entry_buf_free(buf);
 	return rc;
 }
@@ -189,27 +113,25 @@ static int finish(struct builder *b)
 {
 	struct hf_plan *p = b->plan;
 	size_t n = hf_rules_n_origins(b->rules), i;
-	struct hf_account *accounts = hf_arena_calloc(p->arena, n, sizeof(*accounts));
 	const char **origins = hf_arena_calloc(p->arena, n, sizeof(*origins));
 	const char **places = hf_arena_calloc(p->arena, n, sizeof(*places));
+	int rc;
 
-	mark_alive(b);
-	tally_entries(b);
 	p->tables = hf_arena_dup(p->arena, b->tables.v, b->tables.n * sizeof(*b->tables.v));
-	if (!accounts || !origins || !places || !p->tables || hf_rules_keep(b->rules, p->arena) < 0)
+	if (!origins || !places || !p->tables || hf_rules_keep(b->rules, p->arena) < 0)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
 		origins[i] = hf_rules_origin(b->rules, i);
 		places[i] = hf_rules_place(b->rules, i);
-		if (origins[i][0]) /* jumps between tables have none */
-			accounts[p->n_accounts++] = account_of(b, (uint32_t)i);
 	}
 	p->n_tables = b->tables.n;
 	p->n_origins = n;
-	p->accounts = accounts;
 	p->origins = origins;
 	p->places = places;
-	return hand_over(b);
+	rc = p->memory ? hf_memory_hand_over(b) : hand_over(b);
+	if (rc == 0)
+		p->accounts = hf_accounts_new(b);
+	return p->accounts ? 0 : -ENOMEM;
 }
 
 int hf_build_miss_all(struct builder *b, enum hf_reason reason)
@@ -415,6 +337,8 @@ void hf_plan_free(struct hf_plan *plan)
 	hf_addr_map_free(plan->addrs[0]);
 	hf_addr_map_free(plan->addrs[1]);
 	hf_arena_free(plan->arena);
+	hf_accounts_free(plan->accounts);
+	hf_memory_free(plan->memory);
 	for (i = 0; i < plan->runs.n; i++)
 		hf_entry_buf_free(plan->runs.v[i].buf);
 	hf_vec_fini(&plan->runs);
@@ -473,16 +397,6 @@ struct hf_entry *hf_plan_copy_entries(const struct hf_plan *plan)
 		memcpy(&v[run->first], run->v, run->n * sizeof(*v));
 	}
 	return v;
-}
-
-size_t hf_plan_n_accounts(const struct hf_plan *plan)
-{
-	return plan->n_accounts;
-}
-
-const struct hf_account *hf_plan_account(const struct hf_plan *plan, size_t i)
-{
-	return &plan->accounts[i];
 }
 
 const char *hf_plan_place(const struct hf_plan *plan, size_t i)

@@ -7,8 +7,10 @@
 #pragma once
 
 #include "addrs.h"
+#include "accounts.h"
 #include "cube.h"
 #include "items.h"
+#include "memory.h"
 #include "ports.h"
 #include "runs.h"
 #include "sight.h"
@@ -20,16 +22,6 @@
 #include <hepflow/base/arena.h>
 #include <hepflow/base/vec.h>
 
-/* How often an origin came out how, and the first reason for what did not. */
-struct tally {
-	uint32_t decided;
-	uint32_t punted;
-	enum hf_reason reason;
-	uint32_t detail;
-	bool reached; /* on a path of this uplink */
-	bool alive;   /* on some path of this host */
-};
-
 struct hf_plan {
 	struct hf_arena *arena;
 	const char *iface;
@@ -40,8 +32,8 @@ struct hf_plan {
 	const struct hf_table *tables;
 	size_t n_entries;
 	HF_VEC(struct entry_run) runs; /* of all of them, in order */
-	size_t n_accounts;
-	const struct hf_account *accounts;
+	struct accounts *accounts;
+	struct memory *memory; /* NULL: no plan can have entries in common with it */
 	size_t n_origins;
 	const char *const *origins;
 	const char *const *places; /* of the origins */
@@ -82,10 +74,14 @@ struct builder {
 	struct hf_plan *plan;
 	HF_VEC(struct hf_table) tables;
 	HF_VEC(struct hf_entry) entries;
-	struct tally *tallies; /* per origin */
-	bool cut;	       /* something did not fit */
-	bool ended;	       /* a table had no more priorities */
-	uint64_t fitted;       /* cubes before that */
+	struct tally *tallies;	      /* per origin */
+	struct miss_list *misses;     /* NULL, or where misses are listed instead */
+	const struct memory *follows; /* of the plan before, where its entries can be kept */
+	struct avoid avoid;	      /* of what it has */
+	bool failed;		      /* out of memory */
+	bool cut;		      /* something did not fit */
+	bool ended;		      /* a table had no more priorities */
+	uint64_t fitted;	      /* cubes before that */
 	bool short_denies;
 	uint32_t denied;	  /* index of that table; 0: there is none */
 	struct addr_map *maps[2]; /* that the plan may have: source, destination; NULL: none */
@@ -113,8 +109,8 @@ const struct hf_engine *hf_plan_carrier(const struct hf_nic *nic);
 /* Entry i, which must be there: a look-up among the runs. */
 const struct hf_entry *hf_plan_at(const struct hf_plan *plan, size_t i);
 /* Appends n entries of buf, none for 0, and keeps it. Returns 0 or -ENOMEM. */
-int hf_plan_add_run(
-	struct hf_plan *plan, struct entry_buf *buf, const struct hf_entry *v, size_t n);
+int hf_plan_add_run(struct hf_plan *plan, struct entry_buf *buf, const struct hf_entry *v, size_t n,
+	bool inner);
 /* An entry as the driver is asked for it; see hf_plan_flow(). plan: its tables and e-switch. */
 void hf_entry_flow(const struct hf_plan *plan, const struct hf_nic *nic, const struct hf_entry *e,
 	uint16_t n_queues, struct hf_flow *ret);
@@ -176,6 +172,9 @@ const struct port_fields *hf_port_fields(unsigned int proto);
  * last priorities are left as they are, 0 is given to none. Returns 0 or -ENOMEM.
  */
 int hf_label_plan(struct builder *b, const struct hf_plan *previous);
+/* The same where the spans of the builder's plan are partly kept; -EAGAIN when there is no room
+ * between these. */
+int hf_label_spans(struct builder *b, const struct hf_plan *previous);
 
 /* A packet as the NIC's parser hands it to the tables: layers and header. Whether an entry takes
  * it. */

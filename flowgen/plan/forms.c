@@ -19,7 +19,11 @@
 struct form {
 	bool fronts; /* with tables in front where they save entries */
 	bool short_denies;
+	bool memory;
 };
+
+/* How often more of the plan before is made anew for want of priorities, before all is. */
+#define TRIES_MAX 3
 
 /* What one way of lowering makes. */
 struct attempt {
@@ -32,6 +36,7 @@ static void drop_attempt(struct attempt *a)
 	hf_vec_fini(&a->builder.tables);
 	hf_vec_fini(&a->builder.entries);
 	free(a->builder.tallies);
+	hf_memory_free(a->plan.memory);
 }
 
 static void put_maps(struct builder *b, struct addr_map *src, struct addr_map *dst)
@@ -116,14 +121,28 @@ static int try_form(
 	b->fitted = 0;
 	b->denied = 0;
 	b->short_denies = form->short_denies;
+	b->misses = NULL;
+	b->plan->memory = NULL;
 	rc = b->tallies ? choose_fronts(b, form->fronts ? form->short_denies ? 1 : 2 : 0) : -ENOMEM;
+	/* What an e-switch delivers hangs on what the host would answer: all of it. */
+	if (rc == 0 && form->memory && !b->eswitch.on) {
+		b->plan->memory = hf_memory_new(b);
+		rc = b->plan->memory ? 0 : -ENOMEM;
+	}
+	if (rc == 0 && b->follows && !hf_memory_same_tags(b))
+		rc = -EAGAIN;
 	if (rc == 0)
 		rc = hf_lower_tables(b, pts);
+	if (rc == 0 && b->follows && (b->cut || b->ended))
+		rc = -EAGAIN;
+	if (rc == 0 && b->failed)
+		rc = -ENOMEM;
 	if (rc == 0 && (first || better_than(b, &before, few))) {
 		drop_attempt(&before);
 		return 0;
 	}
 	drop_attempt(&(struct attempt){*b, *b->plan});
+	before.builder.avoid = b->avoid;
 	*b = before.builder;
 	*b->plan = before.plan;
 	return rc;
@@ -144,6 +163,28 @@ static int list_sent(struct builder *b)
 	return rc < 0 ? rc : hf_items_build(b->rules, path, b->in, 6, &opts, &b->sent[1]);
 }
 
+/* Keeps what has not changed since the plan before; -EAGAIN when all has to be made anew. */
+static int try_follow(struct builder *b, struct path_table *pts)
+{
+	static const struct form form = {true, false, true};
+	const struct hf_plan *before = b->previous;
+	unsigned int tries;
+	int rc;
+
+	if (!before || strcmp(before->nic, b->plan->nic) != 0 ||
+		strcmp(before->iface, b->plan->iface) != 0 || !hf_memory_fits(before->memory, b))
+		return -EAGAIN;
+	do {
+		tries = b->avoid.tries;
+		b->follows = before->memory;
+		rc = try_form(b, pts, &form, true, false);
+		if (rc == 0)
+			rc = hf_lower_rest(b, pts);
+		b->follows = NULL;
+	} while (rc == -EAGAIN && b->avoid.tries > tries && tries < TRIES_MAX);
+	return rc == -E2BIG ? -EAGAIN : rc;
+}
+
 /*
  * What does not fit is left out from the end, so of two forms the one that gets further is the
  * better one, at every capacity: with more room never less is decided. Tables in front cost room,
@@ -152,26 +193,33 @@ static int list_sent(struct builder *b)
 int hf_lower_grouped(struct builder *b)
 {
 	static const struct form forms[] = {
-		{true, false}, {true, true}, {false, false}, {false, true}};
+		{true, false, true}, {true, true}, {false, false}, {false, true}};
 	struct path_table *pts = calloc(hf_rules_n_dests(b->rules) + 1, sizeof(*pts));
 	const bool few = b->short_denies;
-	bool first = true;
+	bool first = true, followed = false;
 	size_t i;
 	int rc = pts ? hf_addr_maps_choose(b, b->maps) : -ENOMEM;
 
 	if (rc == 0)
 		rc = list_sent(b);
-	for (i = 0; i < sizeof(forms) / sizeof(forms[0]) && rc == 0; i++) {
+	if (rc == 0 && !few) {
+		rc = try_follow(b, pts);
+		followed = rc == 0;
+		rc = rc == -EAGAIN ? 0 : rc;
+	}
+	for (i = 0; !followed && i < sizeof(forms) / sizeof(forms[0]) && rc == 0; i++) {
 		bool asked = few && forms[i].fronts;
 
 		if (!first && !asked && !b->cut && !(b->ended && forms[i].fronts))
 			continue;
 		rc = try_form(b, pts, &forms[i], first, few);
+		if (rc == -E2BIG) /* rules without room: nothing is remembered */
+			rc = try_form(b, pts, &(struct form){forms[i].fronts}, first, few);
 		first = false;
 	}
 	if (rc == 0)
 		put_maps(b, b->plan->addrs[0], b->plan->addrs[1]);
-	if (rc == 0)
+	if (rc == 0 && !followed)
 		rc = hf_lower_rest(b, pts);
 	for (i = 0; i < 2; i++) {
 		if (b->maps[i] != b->plan->addrs[i])

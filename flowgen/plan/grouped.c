@@ -22,6 +22,7 @@
 
 #include "build.h"
 #include "denied.h"
+#include "spans.h"
 
 #include "rules/algebra.h"
 
@@ -48,6 +49,7 @@ struct lower {
 	const struct items *items;
 	size_t at;	       /* the item that is being lowered, */
 	struct addr_code code; /* and what of its sets */
+	bool deep;	       /* some item has looked further than the guards (memory.h) */
 	bool spell;	       /* no entry without a protocol */
 	size_t n_named;
 	uint8_t named[NAMED_MAX];
@@ -458,7 +460,8 @@ static int lower_item(struct lower *l, const struct items *items, size_t i)
 
 /* Protocols that get entries of their own: those with flags, ports or types, and those rules name.
  */
-static void name_protos(struct lower *l, const struct items *items)
+static void name_protos(
+	struct lower *l, const struct items *items, const struct family_memory *spans)
 {
 	/* Extension headers are no protocols a NIC could compare (RFC 8200, 4.1; IANA's list). */
 	static const uint8_t extensions[] = {0, 43, 44, 50, 51, 60, 135, 139, 140};
@@ -466,19 +469,12 @@ static void name_protos(struct lower *l, const struct items *items)
 	unsigned int p;
 	size_t i, k;
 
-	for (i = 0; i < items->n; i++) {
-		const uint64_t *bits = items->v[i].cube.proto;
-
-		if (hf_protos_all(bits))
-			continue;
-		if (hf_protos_count(bits) > 32) {
-			l->spell = true; /* "all but": cannot be told from "any" by a mask */
-			for (k = 0; k < 4; k++)
-				named[k] |= ~bits[k];
-			continue;
-		}
+	for (i = 0; !spans && i < items->n; i++)
+		hf_note_protos(named, &l->spell, items->v[i].cube.proto);
+	for (i = 0; spans && i < spans->slots.n; i++) {
+		l->spell |= spans->slots.v[i].span->spell;
 		for (k = 0; k < 4; k++)
-			named[k] |= bits[k];
+			named[k] |= spans->slots.v[i].span->named[k];
 	}
 	named[0] |= UINT64_C(1) << HF_PROTO_TCP | UINT64_C(1) << HF_PROTO_UDP |
 		    UINT64_C(1) << (l->family == 4 ? HF_PROTO_ICMP : HF_PROTO_ICMPV6);
@@ -491,71 +487,170 @@ static void name_protos(struct lower *l, const struct items *items)
 	}
 }
 
-static int lower_family(struct lower *l, const struct items *items)
+/* The state of a family's part of a table that is filled. */
+struct fill {
+	size_t start;	     /* entries before */
+	size_t n_kept;	     /* entries of spans that are kept */
+	enum hf_reason full; /* why nothing more goes in */
+};
+
+static int fill_item(struct lower *l, struct fill *f, const struct items *items, size_t i)
 {
 	struct builder *b = l->b;
-	size_t i, start = b->entries.n;
-	enum hf_reason full = HF_REASON_NONE;
+	size_t mark = b->entries.n;
+	int rc = 0;
+
+	if (l->priority + 4 >= l->limit)
+		f->full = HF_REASON_PRIORITY;
+	if (!f->full)
+		rc = lower_item(l, items, i);
+	if (b->entries.n - f->start + f->n_kept > l->room) {
+		b->entries.n = mark; /* the item does not fit: it and all behind it are punted */
+		f->full = HF_REASON_CAPACITY;
+	}
+	b->cut |= f->full == HF_REASON_CAPACITY;
+	b->ended |= f->full == HF_REASON_PRIORITY;
+	b->fitted += b->cut || f->full ? 0 : hf_addr_weight(b->rules, &items->v[i].cube);
+	if (f->full)
+		hf_build_miss(b, items->v[i].origin, f->full, HF_F_MAX_);
+	return rc;
+}
+
+static int fill_spans(
+	struct lower *l, struct fill *f, const struct items *items, struct family_memory *spans)
+{
+	struct builder *b = l->b;
+	size_t i, k;
+	int rc = 0;
+
+	for (i = 0; i < spans->slots.n && rc == 0; i++) {
+		struct spot *slot = &spans->slots.v[i];
+		uint32_t before = l->priority;
+
+		if (slot->kept) {
+			l->priority += (uint32_t)slot->span->n_levels;
+			f->n_kept += slot->span->n_entries;
+			continue;
+		}
+		b->misses = &slot->span->misses;
+		slot->start = b->entries.n;
+		for (k = slot->first_item; k < slot->end_item && rc == 0; k++)
+			rc = fill_item(l, f, items, k);
+		slot->end = b->entries.n;
+		slot->span->n_levels = l->priority - before;
+		b->misses = NULL;
+	}
+	return rc;
+}
+
+/* spans: NULL, or what of the items is kept; old: NULL, or the same of the plan before. */
+static int lower_family(struct lower *l, struct items *items, struct family_memory *spans,
+	const struct family_memory *old)
+{
+	struct fill f = {.start = l->b->entries.n};
+	size_t i;
 	int rc = 0;
 
 	l->spell = l->family == 6;
 	l->n_named = 0;
 	l->items = items;
-	name_protos(l, items);
-	for (i = 0; i < items->n && rc == 0; i++) {
-		size_t mark = b->entries.n;
-
-		if (l->priority + 4 >= l->limit)
-			full = HF_REASON_PRIORITY;
-		if (!full)
-			rc = lower_item(l, items, i);
-		if (b->entries.n - start > l->room) {
-			b->entries.n =
-				mark; /* the item does not fit: it and all behind it are punted */
-			full = HF_REASON_CAPACITY;
-		}
-		b->cut |= full == HF_REASON_CAPACITY;
-		b->ended |= full == HF_REASON_PRIORITY;
-		b->fitted += b->cut || full ? 0 : hf_addr_weight(b->rules, &items->v[i].cube);
-		if (full)
-			hf_build_miss(b, items->v[i].origin, full, HF_F_MAX_);
-	}
+	l->deep = false;
+	items->deep = &l->deep;
+	name_protos(l, items, spans);
+	if (spans && !hf_plan_spans_agree(spans, old, l->spell, l->named, l->n_named))
+		return -EAGAIN;
+	if (spans)
+		rc = fill_spans(l, &f, items, spans);
+	for (i = 0; !spans && i < items->n && rc == 0; i++)
+		rc = fill_item(l, &f, items, i);
+	if (spans)
+		spans->deep |= l->deep;
+	/* What was kept may have been too much, or what is new needs more than is there. */
+	if (rc == 0 && old &&
+		(l->deep || f.full || l->priority + 4 >= l->limit || f.n_kept > l->room))
+		rc = -EAGAIN;
 	/* Nothing behind what did not fit: else more room could mean that less is decided. */
-	l->room = full == HF_REASON_CAPACITY ? 0 : l->room - (uint32_t)(b->entries.n - start);
+	l->room = f.full == HF_REASON_CAPACITY
+			  ? 0
+			  : l->room - (uint32_t)(l->b->entries.n - f.start + f.n_kept);
 	return rc;
 }
 
-static int lower_path(struct builder *b, const struct path_table *pt, uint32_t *room)
+static int lower_items(struct lower *l, const struct hf_path *path, const struct path_table *pt,
+	struct table_memory *t, const struct table_memory *old)
 {
+	struct builder *b = l->b;
+	size_t f = l->family == 6;
+	struct family_memory *spans = t ? &t->family[f] : NULL;
+	const struct family_memory *before = old ? &old->family[f] : NULL;
+	struct items items = {0};
+	struct spans s = {0};
+	int rc = t ? hf_plan_spans_init(&s, b->plan->memory, before, spans) : 0;
+
+	if (old && b->avoid.tries > 0 && b->avoid.table == (size_t)(old - b->follows->tables.v)) {
+		size_t n = f ? old->family[0].slots.n : 0; /* in front of this family */
+
+		s.avoid_first = b->avoid.first > n ? b->avoid.first - n : 0;
+		s.avoid_end = b->avoid.end > n ? b->avoid.end - n : 0;
+	}
+	if (rc == 0)
+		rc = hf_items_build_spans(
+			b->rules, path, pt->out, l->family, &b->items, t ? &s : NULL, &items);
+	hf_plan_spans_fini(&s);
+	if (rc == 0)
+		rc = lower_family(l, &items, spans, before);
+	hf_build_miss_lost(b, &items, HF_REASON_CAPACITY);
+	hf_items_fini(&items);
+	return rc;
+}
+
+/* The last entries of a path's table. */
+static int lower_rest(struct lower *l, struct table_memory *t, const struct table_memory *old)
+{
+	struct builder *b = l->b;
+	size_t start = b->entries.n;
+	int rc;
+
+	if (old) {
+		t->last = old->last;
+		(void)hf_entry_buf_keep(t->last.buf);
+		return 0;
+	}
+	rc = hf_build_punt_rest(b, l->table, l->limit - 2, HF_LAYER_IPV6, HF_REASON_EXTENSION);
+	if (rc == 0)
+		rc = hf_build_punt_rest(
+			b, l->table, l->limit - 1, HF_LAYER_ETH, HF_REASON_PROTOCOL);
+	if (t) {
+		t->start = start;
+		t->end = b->entries.n;
+	}
+	return rc;
+}
+
+/* Table i of the paths. */
+static int lower_path(struct builder *b, const struct path_table *pts, size_t i, uint32_t *room)
+{
+	const struct path_table *pt = &pts[i];
 	const struct hf_path *path = hf_rules_find_path(b->rules, b->in, pt->class);
 	struct lower l = {.b = b,
 		.table = pt->table,
 		.limit = b->engine->prios,
 		.room = *room,
 		.class = pt->class};
+	struct table_memory *t = b->plan->memory ? &b->plan->memory->tables.v[i] : NULL;
+	const struct table_memory *old = t && b->follows ? &b->follows->tables.v[i] : NULL;
 	static const uint8_t families[] = {4, 6};
 	size_t f;
 	int rc = 0;
 
+	if (t && hf_vec_push(&b->plan->memory->order, (uint32_t)i))
+		return -ENOMEM;
 	for (f = 0; path && f < sizeof(families) && rc == 0; f++) {
-		struct items items;
-
-		rc = hf_items_build(b->rules, path, pt->out, families[f], &b->items, &items);
-		if (rc < 0)
-			break;
 		l.family = families[f];
-		rc = lower_family(&l, &items);
-		hf_build_miss_lost(b, &items, HF_REASON_CAPACITY);
-		hf_items_fini(&items);
+		rc = lower_items(&l, path, pt, t, old);
 	}
 	*room = l.room;
-	if (rc == 0)
-		rc = hf_build_punt_rest(
-			b, pt->table, l.limit - 2, HF_LAYER_IPV6, HF_REASON_EXTENSION);
-	if (rc == 0)
-		rc = hf_build_punt_rest(
-			b, pt->table, l.limit - 1, HF_LAYER_ETH, HF_REASON_PROTOCOL);
-	return rc;
+	return rc < 0 ? rc : lower_rest(&l, t, old);
 }
 
 /* One table per class and leaving interface that some destination has, from first_path on. */
@@ -641,11 +736,36 @@ static int lower_paths(struct builder *b, const struct path_table *pts, size_t n
 				best = k;
 		}
 		done[best] = true;
-		rc = lower_path(b, &pts[best], room);
+		rc = lower_path(b, pts, best, room);
 	}
 	free(weights);
 	free(done);
 	return rc;
+}
+
+/* The tables in front: kept, or made. */
+static int lower_front(struct builder *b, const struct path_table *pts, size_t n)
+{
+	struct memory *m = b->plan->memory;
+
+	if (m)
+		m->front = b->entries.n;
+	if (!m || !b->follows || !hf_memory_same_front(b))
+		return hf_front_lower(b, pts, n);
+	m->front_run = b->follows->front_run;
+	(void)hf_entry_buf_keep(m->front_run.buf);
+	return 0;
+}
+
+static int add_memory_tables(struct memory *m, size_t n)
+{
+	const struct table_memory none = {0};
+
+	while (m && m->tables.n < n) {
+		if (hf_vec_push(&m->tables, none))
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 int hf_lower_tables(struct builder *b, struct path_table *pts)
@@ -659,11 +779,15 @@ int hf_lower_tables(struct builder *b, struct path_table *pts)
 		rc = add_path_tables(b, pts, &n);
 	if (rc == 0 && b->short_denies)
 		rc = hf_denied_add(b);
+	if (rc == 0)
+		rc = add_memory_tables(b->plan->memory, n);
 	/* The front and the catch-alls must fit; without them no entry would be sound. */
 	reserve = (uint32_t)(hf_front_size(b) + 2 * n) + (b->denied ? HF_DENIED_SIZE : 0);
 	if (rc == 0 && b->capacity < reserve) {
 		b->tables.n = 0;
 		b->cut = true;
+		hf_memory_free(b->plan->memory);
+		b->plan->memory = NULL;
 		return hf_build_miss_all(b, HF_REASON_CAPACITY);
 	}
 	room = b->capacity - reserve;
@@ -684,6 +808,6 @@ int hf_lower_rest(struct builder *b, struct path_table *pts)
 	if (b->tables.n == 0)
 		return 0;
 	list_paths(b, pts, &n);
-	rc = hf_label_plan(b, b->previous);
-	return rc < 0 ? rc : hf_front_lower(b, pts, n);
+	rc = b->follows ? hf_label_spans(b, b->previous) : hf_label_plan(b, b->previous);
+	return rc < 0 ? rc : lower_front(b, pts, n);
 }

@@ -2,6 +2,8 @@
 
 #include "items.h"
 
+#include "spans.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -21,7 +23,8 @@ struct walk {
 	struct items *items;
 	enum hf_fallback fallback;
 	const struct items_opts *opts;
-	bool *lost; /* by block: its rules are noted as lost; NULL: none is */
+	bool *lost;	     /* by block: its rules are noted as lost; NULL: none is */
+	struct spans *spans; /* NULL: all is written out */
 };
 
 static int push(struct walk *w, const struct item *item)
@@ -223,6 +226,55 @@ static int lose(struct walk *w, uint32_t block, uint32_t i, unsigned int depth)
 	return rc;
 }
 
+/* Rules at .. end - 1 of a part, none of which is a jump. */
+static int walk_span(struct walk *w, const struct hf_rule *rules, struct part *part, uint32_t at,
+	uint32_t end, const struct cube *ctx, uint8_t ct)
+{
+	const struct span *kept = hf_plan_spans_keep(w->spans, part, at, end - at, ctx, ct);
+	size_t first = w->items->n, i;
+	int rc = 0;
+
+	if (kept) {
+		for (i = 0; i < kept->n_guards && rc == 0; i++)
+			rc = push(w, &kept->guards[i]);
+		return rc < 0 ? rc : kept->ends;
+	}
+	for (i = at; i < end && rc == 0; i++)
+		rc = walk_rule(w, &rules[i], ctx, ct, 0);
+	if (rc >= 0 &&
+		hf_plan_spans_add(w->spans, part, at, end - at, ctx, ct, w->items, first, rc) < 0)
+		rc = -ENOMEM;
+	return rc;
+}
+
+/* As walk_block(), part by part. */
+static int walk_parts(
+	struct walk *w, uint32_t block, const struct cube *ctx, uint8_t ct, unsigned int depth)
+{
+	const struct part_list *list = &w->spans->memory->blocks[block];
+	const struct hf_rule *rules = hf_rules_block(w->rules, block)->rules;
+	size_t i, k;
+	int rc = 0;
+
+	for (i = 0; i < list->n && rc == 0; i++) {
+		struct part *part = list->v[i].part;
+		const struct hf_rule *v = rules + list->v[i].first;
+		uint32_t at = 0, end;
+
+		for (k = 0; k <= part->jumps.n && rc == 0; k++) {
+			end = k < part->jumps.n ? part->jumps.v[k] : part->n_rules;
+			if (w->spans->n_items >= ITEMS_MAX || depth > DEPTH_MAX)
+				return -E2BIG;
+			if (end > at)
+				rc = walk_span(w, v, part, at, end, ctx, ct);
+			if (rc == 0 && k < part->jumps.n)
+				rc = walk_rule(w, &v[end], ctx, ct, depth);
+			at = end + 1;
+		}
+	}
+	return rc < 0 ? rc : 0;
+}
+
 static int walk_block(
 	struct walk *w, uint32_t block, const struct cube *ctx, uint8_t ct, unsigned int depth)
 {
@@ -231,6 +283,8 @@ static int walk_block(
 	uint32_t i;
 	int rc = 0;
 
+	if (w->spans)
+		return walk_parts(w, block, ctx, ct, depth);
 	for (i = 0; i < b->n_rules && rc == 0; i++) {
 		if (w->items->n >= ITEMS_MAX || depth > DEPTH_MAX) {
 			rc = lose(w, block, i, depth);
@@ -258,13 +312,20 @@ static int list_guards(struct items *items)
 int hf_items_build(const struct hf_rules *rules, const struct hf_path *path, uint16_t out,
 	uint8_t family, const struct items_opts *opts, struct items *ret)
 {
+	return hf_items_build_spans(rules, path, out, family, opts, NULL, ret);
+}
+
+int hf_items_build_spans(const struct hf_rules *rules, const struct hf_path *path, uint16_t out,
+	uint8_t family, const struct items_opts *opts, struct spans *spans, struct items *ret)
+{
 	struct items items = {.seen = SEEN};
 	struct walk w = {.rules = rules,
 		.path = path,
 		.out = out,
 		.items = &items,
 		.fallback = opts->fallback,
-		.opts = opts};
+		.opts = opts,
+		.spans = spans};
 	struct cube all = hf_cube_all(family);
 	int rc;
 
@@ -272,6 +333,8 @@ int hf_items_build(const struct hf_rules *rules, const struct hf_path *path, uin
 		items.seen |= HF_CT_BIT(HF_CT_INVALID);
 	rc = walk_block(&w, path->block, &all, items.seen, 0);
 	free(w.lost);
+	if (rc == 0 && spans && spans->n_items >= ITEMS_MAX)
+		rc = -E2BIG;
 	if (rc == 0)
 		rc = list_guards(&items);
 	if (rc < 0) {

@@ -17,6 +17,8 @@
 #include <hepflow/plan.h>
 #include <hepflow/rules.h>
 
+struct spans;
+
 struct item {
 	struct cube cube;
 	uint8_t ct;	   /* states it decides, HF_CT_BIT */
@@ -33,6 +35,7 @@ struct items {
 	size_t n_lost, lost_cap;
 	uint32_t *lost; /* origins of rules that found no room */
 	uint8_t seen;	/* HF_CT_BIT of the states that are looked at */
+	bool *deep;	/* NULL, or set when more than an item and the guards is looked at */
 };
 
 struct items_opts {
@@ -51,4 +54,10 @@ struct items_opts {
  */
 int hf_items_build(const struct hf_rules *rules, const struct hf_path *path, uint16_t out,
 	uint8_t family, const struct items_opts *opts, struct items *ret);
+/*
+ * The same in spans (spans.h): of those that are kept there are only the guards in the list.
+ * Returns -E2BIG when there would be rules without room.
+ */
+int hf_items_build_spans(const struct hf_rules *rules, const struct hf_path *path, uint16_t out,
+	uint8_t family, const struct items_opts *opts, struct spans *spans, struct items *ret);
 void hf_items_fini(struct items *items);

@@ -91,9 +91,9 @@ int hf_plan_print_json(const struct hf_plan *plan, FILE *out)
 		json_object_set_new(root, "eswitch",
 			json_pack("{s:i, s:i}", "wire", (int)plan->eswitch.wire, "host",
 				(int)plan->eswitch.host));
-	for (i = 0; i < plan->n_accounts; i++)
-		json_array_append_new(
-			json_object_get(root, "rules"), account_json(plan, &plan->accounts[i]));
+	for (i = 0; i < hf_plan_n_accounts(plan); i++)
+		json_array_append_new(json_object_get(root, "rules"),
+			account_json(plan, hf_plan_account(plan, i)));
 	for (i = 0; i < plan->n_tables; i++)
 		json_array_append_new(json_object_get(root, "tables"),
 			json_pack("{s:I, s:s}", "group", (json_int_t)plan->tables[i].group, "name",

@@ -57,6 +57,8 @@ struct labels {
 	struct builder *b;
 	const struct hf_plan *previous;	     /* NULL: none */
 	uint32_t limit;			     /* labels are 1 .. limit - 1 */
+	uint32_t lo, hi;		     /* of what is labelled now they are between these */
+	size_t n_levels;		     /* of the whole table */
 	HF_VEC(const struct hf_entry *) old; /* of the table's namesake, in order */
 	/* So many entries at the beginning and at the end are the same in both. */
 	size_t n_front, n_back;
@@ -151,22 +153,39 @@ static void trim(struct labels *l, const struct hf_entry *new, size_t n)
 		l->n_back++;
 }
 
-/* Looks at the namesake of the table whose entries are n from new on. */
-static int note_table(struct labels *l, const char *name, const struct hf_entry *new, size_t n)
+/* Lists those of n entries before that are of table t and have a number. */
+static int list_old(struct labels *l, const struct hf_entry *v, size_t n, size_t t)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (v[i].table != t || v[i].priority == 0 || v[i].priority >= l->limit)
+			continue;
+		l->used[v[i].priority] = true;
+		if (hf_vec_push(&l->old, &v[i]))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Lists the namesake of a table. */
+static int list_table(struct labels *l, const char *name)
 {
 	const struct hf_plan *p = l->previous;
 	size_t t = p ? find_table(p, name) : 0, i;
 	int rc = 0;
 
-	for (i = 0; p && i < p->n_entries; i++) {
-		const struct hf_entry *e = hf_plan_at(p, i);
+	for (i = 0; p && i < p->runs.n && rc == 0; i++)
+		rc = list_old(l, p->runs.v[i].v, p->runs.v[i].n, t);
+	return rc;
+}
 
-		if (e->table != t || e->priority == 0 || e->priority >= l->limit)
-			continue;
-		l->used[e->priority] = true;
-		if (hf_vec_push(&l->old, e))
-			return -ENOMEM;
-	}
+/* Looks at what is listed beside the n entries from new on. */
+static int note_listed(struct labels *l, const struct hf_entry *new, size_t n)
+{
+	size_t i;
+	int rc = 0;
+
 	trim(l, new, n);
 	for (i = l->n_front; i < l->old.n - l->n_back && rc == 0; i++)
 		rc = note_old(l, l->old.v[i]);
@@ -224,7 +243,7 @@ struct run {
 static void keep_ends(
 	const struct labels *l, struct levels *levels, size_t start, size_t end, struct run *ret)
 {
-	struct run r = {.b = levels->n, .hi = l->limit};
+	struct run r = {.b = levels->n, .lo = l->lo, .hi = l->hi};
 	struct level *v = levels->v;
 
 	for (; r.a < r.b && v[r.a].first - start < l->n_front; r.a++) {
@@ -302,18 +321,18 @@ static uint32_t room(const struct run *r)
  * Twice the room, so that the next one here finds a gap. In a table that is nearly full there is
  * none with so much, and looking for it would move everything: half of what all have is enough.
  */
-static uint64_t want_room(const struct labels *l, const struct levels *levels, const struct run *r)
+static uint64_t want_room(const struct labels *l, uint64_t n, unsigned int times)
 {
-	uint64_t n = r->b - r->a, spare = l->limit - 1 > levels->n ? l->limit - 1 - levels->n : 0;
+	uint64_t spare = l->limit - 1 > l->n_levels ? l->limit - 1 - l->n_levels : 0;
 
-	spare = spare * n / (2 * levels->n);
-	return n + (spare < n ? spare : n);
+	spare = spare * n / (2 * l->n_levels);
+	return n + (spare < (times - 1) * n ? spare : (times - 1) * n);
 }
 
-static void widen_left(const struct levels *levels, struct run *r)
+static void widen_left(const struct labels *l, const struct levels *levels, struct run *r)
 {
 	r->a--;
-	r->lo = r->a ? levels->v[r->a - 1].label : 0;
+	r->lo = r->a ? levels->v[r->a - 1].label : l->lo;
 }
 
 static void widen_right(const struct labels *l, const struct levels *levels, struct run *r)
@@ -321,13 +340,14 @@ static void widen_right(const struct labels *l, const struct levels *levels, str
 	do
 		r->b++;
 	while (r->b < levels->n && !levels->v[r->b].label);
-	r->hi = r->b < levels->n ? levels->v[r->b].label : l->limit;
+	r->hi = r->b < levels->n ? levels->v[r->b].label : l->hi;
 }
 
 /* All before a have labels. Returns the index behind the run. */
 static size_t label_run(const struct labels *l, struct levels *levels, size_t a)
 {
-	struct run r = {.a = a, .b = a, .lo = a ? levels->v[a - 1].label : 0, .hi = l->limit};
+	struct run r = {.a = a, .b = a, .lo = a ? levels->v[a - 1].label : l->lo, .hi = l->hi};
+	bool first, last;
 	uint64_t want;
 
 	while (r.b < levels->n && !levels->v[r.b].label)
@@ -335,20 +355,22 @@ static size_t label_run(const struct labels *l, struct levels *levels, size_t a)
 	if (r.b < levels->n)
 		r.hi = levels->v[r.b].label;
 	if (room(&r) < r.b - r.a) {
-		while (room(&r) < want_room(l, levels, &r) && (r.a > 0 || r.b < levels->n)) {
+		while (room(&r) < want_room(l, r.b - r.a, 2) && (r.a > 0 || r.b < levels->n)) {
 			if (r.a > 0)
-				widen_left(levels, &r);
-			if (r.b < levels->n && room(&r) < want_room(l, levels, &r))
+				widen_left(l, levels, &r);
+			if (r.b < levels->n && room(&r) < want_room(l, r.b - r.a, 2))
 				widen_right(l, levels, &r);
 		}
 	}
 	/* At the ends of a table there is more room than a run should take. */
 	want = (uint64_t)STEP * (r.b - r.a) + 1;
-	if (r.b == levels->n && r.a == 0 && r.hi > FIRST + want)
+	first = r.a == 0 && l->lo == 0;
+	last = r.b == levels->n && l->hi == l->limit;
+	if (last && first && r.hi > FIRST + want)
 		r.lo = FIRST - STEP / 2 - 1;
-	if (r.b == levels->n && r.hi - r.lo > want)
+	if (last && r.hi - r.lo > want)
 		r.hi = r.lo + (uint32_t)want;
-	else if (r.a == 0 && r.hi - r.lo > want)
+	else if (first && r.hi - r.lo > want)
 		r.lo = r.hi - (uint32_t)want;
 	spread(l, &levels->v[r.a], r.b - r.a, r.lo, r.hi);
 	return r.b;
@@ -439,18 +461,21 @@ static bool fits(const struct builder *b, const struct hf_plan *previous)
 	return true;
 }
 
-/* The entries of one table of a path, from start on; those of the last two priorities are left. */
-static int label_table(struct labels *l, size_t start, size_t end)
+/* Entries of one table, numbers between lo and hi, beside what is listed of the old ones. */
+static int label_entries(struct labels *l, size_t start, size_t end, uint32_t lo, uint32_t hi)
 {
-	const struct hf_entry *e = l->b->entries.v;
 	struct levels levels = {0};
-	int rc;
+	int rc = note_listed(l, &l->b->entries.v[start], end - start);
 
-	while (end > start && e[end - 1].priority >= l->limit)
-		end--;
-	rc = note_table(l, l->b->tables.v[e[start].table].name, &e[start], end - start);
+	l->lo = lo;
+	l->hi = hi;
 	if (rc == 0)
 		rc = list_levels(l, start, end, &levels);
+	if (lo == 0 && hi == l->limit)
+		l->n_levels = levels.n;
+	/* Kept entries in the way: without gaps between them it would be the same next time. */
+	if (rc == 0 && (lo > 0 || hi < l->limit) && want_room(l, levels.n, 4) > hi - lo - 1)
+		rc = -EAGAIN;
 	if (rc == 0)
 		rc = label_levels(l, &levels, start, end);
 	free(levels.v);
@@ -458,10 +483,23 @@ static int label_table(struct labels *l, size_t start, size_t end)
 	return rc;
 }
 
+/* The entries of one table of a path, from start on; those of the last two priorities are left. */
+static int label_table(struct labels *l, size_t start, size_t end)
+{
+	const struct hf_entry *e = l->b->entries.v;
+	int rc;
+
+	while (end > start && e[end - 1].priority >= l->limit)
+		end--;
+	rc = list_table(l, l->b->tables.v[e[start].table].name);
+	return rc < 0 ? rc : label_entries(l, start, end, 0, l->limit);
+}
+
 /* All that the engine has, but no more than a walk through all of them may take. */
 static uint32_t find_limit(const struct builder *b)
 {
-	uint64_t enough = 4 * (uint64_t)b->entries.n;
+	/* Entries that are kept are not among those that are made. */
+	uint64_t enough = 4 * (b->entries.n + (b->follows ? (uint64_t)b->previous->n_entries : 0));
 	uint32_t all = b->engine->prios - 2;
 
 	if (enough < MANY)
@@ -469,18 +507,30 @@ static uint32_t find_limit(const struct builder *b)
 	return all < enough ? all : (uint32_t)enough;
 }
 
-int hf_label_plan(struct builder *b, const struct hf_plan *previous)
+static int labels_init(struct labels *l, struct builder *b, const struct hf_plan *previous)
 {
-	struct labels l = {.b = b, .limit = find_limit(b)};
-	size_t start = 0, end;
 	int rc = 0;
 
-	l.previous = previous && fits(b, previous) ? previous : NULL;
-	if (l.previous)
-		rc = label_groups(b, l.previous);
-	l.used = calloc(l.limit, sizeof(*l.used));
-	if (!l.used)
-		return -ENOMEM;
+	*l = (struct labels){.b = b, .limit = find_limit(b)};
+	l->previous = previous && fits(b, previous) ? previous : NULL;
+	if (l->previous)
+		rc = label_groups(b, l->previous);
+	l->used = calloc(l->limit, sizeof(*l->used));
+	return l->used ? rc : -ENOMEM;
+}
+
+static void labels_fini(struct labels *l)
+{
+	hf_vec_fini(&l->old);
+	free(l->used);
+}
+
+int hf_label_plan(struct builder *b, const struct hf_plan *previous)
+{
+	struct labels l;
+	size_t start = 0, end;
+	int rc = labels_init(&l, b, previous);
+
 	for (; start < b->entries.n && rc == 0; start = end) {
 		uint32_t table = b->entries.v[start].table;
 
@@ -490,7 +540,100 @@ int hf_label_plan(struct builder *b, const struct hf_plan *previous)
 			end++;
 		rc = label_table(&l, start, end);
 	}
-	hf_vec_fini(&l.old);
-	free(l.used);
+	labels_fini(&l);
+	return rc;
+}
+
+/* The spans of a table, both families in turn. */
+static const struct spot *slot_at(const struct table_memory *t, size_t i)
+{
+	size_t n = t->family[0].slots.n;
+
+	return i < n ? &t->family[0].slots.v[i] : &t->family[1].slots.v[i - n];
+}
+
+static size_t n_slots(const struct table_memory *t)
+{
+	return t->family[0].slots.n + t->family[1].slots.n;
+}
+
+/* A kept span that has numbers. */
+static bool is_anchor(const struct spot *s)
+{
+	return s->kept && s->span->n_entries > 0;
+}
+
+/* Where a kept span, at i in the table, was in the one before. */
+static size_t old_place(const struct table_memory *t, const struct table_memory *old, size_t i)
+{
+	return slot_at(t, i)->old + (i < t->family[0].slots.n ? 0 : old->family[0].slots.n);
+}
+
+/* Spans a .. b - 1, which are not kept or have no entries; *at: those before are dealt with in the
+ * old table. */
+static int label_between(struct labels *l, const struct table_memory *t,
+	const struct table_memory *old, size_t a, size_t b, size_t *at)
+{
+	size_t end = b < n_slots(t) ? old_place(t, old, b) : n_slots(old);
+	size_t first = SIZE_MAX, last = 0, i;
+	uint32_t lo = 0, hi = l->limit;
+	int rc = 0;
+
+	for (i = a; i < b; i++) {
+		const struct spot *s = slot_at(t, i);
+
+		if (s->kept || s->end == s->start)
+			continue;
+		first = first == SIZE_MAX ? s->start : first;
+		last = s->end;
+	}
+	for (i = *at; i < end && first != SIZE_MAX && rc == 0; i++) {
+		const struct span *s = slot_at(old, i)->span;
+
+		if (s->n_entries > 0)
+			rc = list_old(l, s->v, s->n_entries, s->v[0].table);
+	}
+	if (a > 0)
+		lo = slot_at(t, a - 1)->span->v[slot_at(t, a - 1)->span->n_entries - 1].priority;
+	if (b < n_slots(t))
+		hi = slot_at(t, b)->span->v[0].priority;
+	if (rc == 0 && first != SIZE_MAX)
+		rc = label_entries(l, first, last, lo, hi);
+	if (rc == -EAGAIN)
+		hf_memory_avoid(&l->b->avoid, t - l->b->plan->memory->tables.v, *at, end);
+	*at = end + 1;
+	return rc;
+}
+
+static int label_spans(
+	struct labels *l, const struct table_memory *t, const struct table_memory *old)
+{
+	size_t n = n_slots(t), a = 0, b, at = 0;
+	int rc = 0;
+
+	for (l->n_levels = 0; a < n; a++)
+		l->n_levels += slot_at(t, a)->span->n_levels;
+	a = 0;
+	while (a <= n && rc == 0) {
+		for (b = a; b < n && !is_anchor(slot_at(t, b));)
+			b++;
+		rc = label_between(l, t, old, a, b, &at);
+		a = b + 1;
+	}
+	return rc;
+}
+
+int hf_label_spans(struct builder *b, const struct hf_plan *previous)
+{
+	const struct memory *m = b->plan->memory;
+	struct labels l;
+	size_t i;
+	int rc = labels_init(&l, b, previous);
+
+	if (rc == 0 && !l.previous)
+		rc = -EAGAIN;
+	for (i = 0; i < m->tables.n && rc == 0; i++)
+		rc = label_spans(&l, &m->tables.v[i], &previous->memory->tables.v[i]);
+	labels_fini(&l);
 	return rc;
 }

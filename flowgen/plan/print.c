@@ -256,8 +256,8 @@ int hf_plan_sum(const struct hf_plan *plan, struct hf_plan_sum *ret)
 	size_t i;
 	int rc = count_masks(plan, &s.masks);
 
-	for (i = 0; i < plan->n_accounts; i++) {
-		const struct hf_account *a = &plan->accounts[i];
+	for (i = 0; i < hf_plan_n_accounts(plan); i++) {
+		const struct hf_account *a = hf_plan_account(plan, i);
 
 		if (a->reason == HF_REASON_DIRECTION)
 			continue;
@@ -297,8 +297,8 @@ void hf_plan_print(const struct hf_plan *plan, FILE *out)
 	if (hf_plan_sum(plan, &sum) == 0)
 		print_sum(plan, &sum, out);
 	fprintf(out, "rules:\n");
-	for (i = 0; i < plan->n_accounts; i++)
-		print_account(plan, &plan->accounts[i], out);
+	for (i = 0; i < hf_plan_n_accounts(plan); i++)
+		print_account(plan, hf_plan_account(plan, i), out);
 	for (k = 0; k < plan->n_tables; k++) {
 		fprintf(out, "table %" PRIu32 " %s:\n", plan->tables[k].group,
 			plan->tables[k].name);
@@ -314,8 +314,8 @@ static const char *miss_reason(const struct hf_plan *plan, const char *origin, c
 {
 	size_t i;
 
-	for (i = 0; i < plan->n_accounts; i++) {
-		const struct hf_account *a = &plan->accounts[i];
+	for (i = 0; i < hf_plan_n_accounts(plan); i++) {
+		const struct hf_account *a = hf_plan_account(plan, i);
 
 		if (a->reason && strcmp(hf_plan_origin(plan, a->origin), origin) == 0)
 			return hf_reason_print(a->reason, a->detail, buf);

@@ -45,13 +45,13 @@ bool hf_run_is_inner(const struct hf_entry *v, size_t n)
 	return false;
 }
 
-int hf_plan_add_run(struct hf_plan *plan, struct entry_buf *buf, const struct hf_entry *v, size_t n)
+int hf_plan_add_run(
+	struct hf_plan *plan, struct entry_buf *buf, const struct hf_entry *v, size_t n, bool inner)
 {
-	struct entry_run run = {.buf = buf, .v = v, .n = n, .first = plan->n_entries};
+	struct entry_run run = {buf, v, n, plan->n_entries, inner};
 
 	if (n == 0)
 		return 0;
-	run.inner = hf_run_is_inner(v, n);
 	if (hf_vec_push(&plan->runs, run))
 		return -ENOMEM;
 	(void)hf_entry_buf_keep(buf);

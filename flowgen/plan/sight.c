@@ -37,6 +37,8 @@ static bool state_agrees(const struct items *items, size_t i, uint8_t state)
 		if (!(guard->ct & state) || !hf_cube_intersect(&guard->cube, &item->cube, &both))
 			continue;
 		whole = hf_cube_covers(&guard->cube, &item->cube);
+		if (items->deep && guard->fate != item->fate && !whole)
+			*items->deep = true;
 		if (guard->fate != item->fate && (whole || !decided_before(items, i, &both)))
 			return false;
 		if (whole)
@@ -106,6 +108,8 @@ bool hf_sight_behind(const struct items *items, size_t i, const struct cube *reg
 	enum hf_fate fate = items->v[i].fate;
 	size_t s, k;
 
+	if (items->deep)
+		*items->deep = true;
 	for (s = 0; fate != HF_FATE_PUNT && s < sizeof(states); s++) {
 		for (k = 0; k < items->n; k++) {
 			const struct item *item = &items->v[k];
