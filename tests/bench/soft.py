@@ -25,6 +25,8 @@ CASES = [
     ('stateless', 1000, 1000, False), ('stateless', 1000, 100000, False),
     ('stateless', 10000, 100000, False), ('new', 1000, 100000, False),
     ('marked', 1000, 1000, False), ('marked-untracked', 1000, 1000, False),
+    ('guarded', 1000, 1000, False), ('offloaded', 1000, 1000, False),
+    ('guarded', 1000, 100000, False), ('offloaded', 1000, 100000, False),
     ('established', 1000, 1000, True), ('established', 1000, 100000, True),
     ('stateless', 1000, 1000, True), ('stateless', 1000, 100000, True), ('new', 1000, 100000, True),
 ]
@@ -42,13 +44,14 @@ def measure(kind, rules, flows, ip6, workers=1):
     return json.loads(out)['mpps']
 
 
-# How soon a change is obeyed: (what, rules, members of each set, changes).
-CHANGES = [('rule', 1000, 64, 40), ('rule', 10000, 64, 40), ('insert', 10000, 64, 40), ('member', 10000, 64, 40),
-           ('member', 50, 100000, 20)]
+# How soon a change is obeyed: (what, rules, members of each set, changes, whether no rule has a set).
+CHANGES = [('rule', 1000, 64, 40, False), ('rule', 10000, 64, 40, False), ('rule', 10000, 64, 40, True),
+           ('insert', 10000, 64, 40, False), ('member', 10000, 64, 40, False), ('member', 50, 100000, 40, False)]
 
 
-def change(what, rules, set_size, changes):
+def change(what, rules, set_size, changes, plain):
     cmd = [f'{BUILD}/tests/bench-soft-change', '--what', what, '--rules', str(rules), '--set-size', str(set_size)]
+    cmd += ['--plain'] * plain
     cmd += ['--changes', str(changes), '--', '--lcores', f'0@{CPUS[-1]}', '--in-memory', '-m', '256']
     out = subprocess.run(cmd, stdout=subprocess.PIPE, text=True, check=True).stdout
     print(out, end='', flush=True)
@@ -115,9 +118,11 @@ def main():
     print(f'| stateless, two workers | 1000 | 1000 | 4 | {statistics.median(both):.2f} [{min(both):.2f}-{max(both):.2f}] | | |')
     for flows, rates in io.items():
         print(f'| io | | {flows} | 4 | {statistics.median(rates):.2f} [{min(rates):.2f}-{max(rates):.2f}] | 100 | |')
-    print('\n| change | rules | members of a set | obeyed after ms, median | greatest | own table after ms |\n|---|---|---|---|---|---|')
+    print('\n| change | rules | members of a set | text to rules ms | loaded ms | obeyed after ms, median | greatest | own table after ms |\n'
+          '|---|---|---|---|---|---|---|---|')
     for c in changes:
-        print(f'| {c["what"]} | {c["rules"]} | {c["set_size"]} | {c["publish_ms"]:.2f} | {c["publish_max_ms"]:.2f} | {c["settle_ms"]:.0f} |')
+        members = 'no sets' if c['plain'] else c['set_size']
+        print(f'| {c["what"]} | {c["rules"]} | {members} | {c["read_ms"]:.0f} | {c["load_ms"]:.0f} | {c["publish_ms"]:.2f} | {c["publish_max_ms"]:.2f} | {c["settle_ms"]:.0f} |')
     print('\n| set | rules of rte_acl | by | cycles | rte_acl | ratio | memo | rows | list | built in ms | list | rte_acl |'
           '\n|---|---|---|---|---|---|---|---|---|---|---|---|')
     for a in beside:
