@@ -195,6 +195,7 @@ struct hf_model_part {
 	struct hf_arena *arena;
 	struct hf_model_rules in;
 	struct hf_model_rules out;
+	const char *where; /* of the last rule, for warnings; NULL: no rules */
 	size_t n_sets;
 	const uint32_t *sets; /* numbers of the sets that the rules name */
 	UT_hash_handle hh;

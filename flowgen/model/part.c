@@ -41,7 +41,6 @@ static int use_sets(struct hf_build *b, const struct hf_model_part *part, bool *
 int hf_part_find(struct hf_build *b, uint64_t id, const struct hf_model_part **ret)
 {
 	struct hf_model_part *part = NULL;
-	const struct hf_model_rules *last;
 	bool quiet = false;
 	int rc = 0;
 
@@ -53,9 +52,8 @@ int hf_part_find(struct hf_build *b, uint64_t id, const struct hf_model_part **r
 	if (rc < 0 || !quiet)
 		return rc;
 	*ret = part;
-	last = part->out.n ? &part->out : &part->in;
-	if (last->n)
-		b->where = hf_rule_where(&last->v[last->n - 1]);
+	if (part->where)
+		b->where = part->where;
 	if (hf_arena_keep(b->m->arena, part->arena) < 0)
 		return hf_build_oom(b);
 	return add(b, part);
@@ -91,10 +89,12 @@ static bool is_quiet(const struct hf_build *b, const struct hf_part_work *w)
 int hf_part_end(struct hf_build *b, const struct hf_part_work *w, struct hf_model_part *part)
 {
 	bool plain = part->id && is_quiet(b, w);
+	const struct hf_model_rules *last = part->out.n ? &part->out : &part->in;
 	size_t n = b->asked.n - w->n_asked;
 
 	part->sets = hf_arena_dup(b->arena, b->asked.v + w->n_asked, n * sizeof(*part->sets));
 	part->n_sets = n;
+	part->where = last->n ? hf_rule_where(&last->v[last->n - 1]) : NULL;
 	b->arena = w->outer;
 	hf_arena_free(w->arena); /* the model keeps it */
 	part->arena = w->arena;
