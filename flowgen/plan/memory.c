@@ -76,23 +76,13 @@ bool hf_memory_fits(const struct memory *m, const struct builder *b)
 	       m->items.strict_invalid == b->items.strict_invalid;
 }
 
-static bool same_codes(const struct addr_map *a, const struct addr_map *b)
-{
-	if (!a || !b)
-		return a == b;
-	return a->dst == b->dst && a->bits == b->bits && a->shift == b->shift &&
-	       a->width == b->width && a->n_sets == b->n_sets &&
-	       memcmp(a->from, b->from, (a->n_sets + 1) * sizeof(*a->from)) == 0 &&
-	       memcmp(a->codes, b->codes, a->from[a->n_sets] * sizeof(*a->codes)) == 0;
-}
-
 bool hf_memory_same_tags(const struct builder *b)
 {
 	const struct hf_plan *now = b->plan, *before = b->previous;
 
 	return memcmp(&now->ports, &before->ports, sizeof(now->ports)) == 0 &&
-	       same_codes(now->addrs[0], before->addrs[0]) &&
-	       same_codes(now->addrs[1], before->addrs[1]);
+	       hf_addr_maps_alike(now->addrs[0], before->addrs[0]) &&
+	       hf_addr_maps_alike(now->addrs[1], before->addrs[1]);
 }
 
 static bool same_nets(const struct addr_map *a, const struct addr_map *b)
