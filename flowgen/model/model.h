@@ -206,8 +206,15 @@ struct hf_seen {
 	const uint64_t *ids;
 };
 
+struct hf_implied {
+	const char *name; /* of a profile that has no object */
+	uint64_t id;	  /* stands for the object's */
+	const struct hf_implied *next;
+};
+
 struct hf_model {
 	struct hf_arena *arena;
+	const struct hf_implied *implied; /* for the model that follows */
 	struct hf_seen seen[HF_SEEN_MAX_];
 	const struct hf_set_note *const *notes; /* of the sets, for the model that follows */
 	struct hf_model_part *parts;		/* for the model that follows: part.c */

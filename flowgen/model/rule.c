@@ -6,6 +6,8 @@
 
 #include "model/build.h"
 
+#include <hepflow/base/id.h>
+
 #include <string.h>
 
 static const enum hf_rule_action actions[] = {
@@ -232,28 +234,72 @@ static bool implied_profile(
 	return false;
 }
 
+/* A profile without an object is what its name says, so it is the same in the model before. */
+static int implied_id(struct hf_build *b, const char *name, uint64_t *ret)
+{
+	const struct hf_implied *old = b->previous ? b->previous->implied : NULL;
+	struct hf_implied *own = hf_arena_alloc(b->m->arena, sizeof(*own));
+
+	while (old && strcmp(old->name, name) != 0)
+		old = old->next;
+	if (!own)
+		return hf_build_oom(b);
+	own->name = hf_arena_strdup(b->m->arena, name);
+	own->id = *ret = old ? old->id : hf_id_new();
+	own->next = b->m->implied;
+	b->m->implied = own;
+	return own->name ? 0 : hf_build_oom(b);
+}
+
+/* As hf_order_build_policy() has it: made once, and handed on. */
+static int profile_rules(struct hf_build *b, uint64_t id, const struct hf_policy_rules *in,
+	const struct hf_policy_rules *out, struct hf_model_profile *ret)
+{
+	char *oin = hf_arena_printf(b->tmp, "profile:%s/ingress", ret->name);
+	char *oout = hf_arena_printf(b->tmp, "profile:%s/egress", ret->name);
+	const struct hf_model_part *known;
+	struct hf_part_work w;
+	int rc = oin && oout ? hf_part_find(b, id, &known) : hf_build_oom(b);
+
+	if (rc < 0)
+		return rc;
+	if (!known) {
+		struct hf_model_part part = {.id = id};
+		int end;
+
+		rc = hf_part_begin(b, &w);
+		if (rc < 0)
+			return rc;
+		rc = hf_rule_build(b, in, oin, NULL, &part.in);
+		if (rc == 0)
+			rc = hf_rule_build(b, out, oout, NULL, &part.out);
+		ret->in = part.in;
+		ret->out = part.out;
+		end = hf_part_end(b, &w, &part);
+		return rc < 0 ? rc : end;
+	}
+	ret->in = known->in;
+	ret->out = known->out;
+	return 0;
+}
+
 static int build_profile(struct hf_build *b, const char *name, struct hf_model_profile *ret)
 {
 	const struct hf_profile_obj *obj = HF_BUILD_FIND(b->objs->profile, NULL, name);
-	const struct hf_policy_rules *in, *out;
-	char *oin = hf_arena_printf(b->tmp, "profile:%s/ingress", name);
-	char *oout = hf_arena_printf(b->tmp, "profile:%s/egress", name);
+	const struct hf_policy_rules *in;
+	uint64_t id = 0;
 	int rc;
 
 	ret->name = hf_arena_strdup(b->arena, name);
-	if (!ret->name || !oin || !oout)
+	if (!ret->name)
 		return hf_build_oom(b);
-	if (obj) {
-		in = &obj->in;
-		out = &obj->out;
-	} else {
-		ret->missing = !implied_profile(b, name, &in);
-		out = in;
-	}
+	if (obj)
+		return profile_rules(b, obj->meta.id, &obj->in, &obj->out, ret);
+	ret->missing = !implied_profile(b, name, &in);
 	if (ret->missing)
 		return 0;
-	rc = hf_rule_build(b, in, oin, NULL, &ret->in);
-	return rc < 0 ? rc : hf_rule_build(b, out, oout, NULL, &ret->out);
+	rc = implied_id(b, name, &id);
+	return rc < 0 ? rc : profile_rules(b, id, in, in, ret);
 }
 
 static struct hf_model_profile *profile_get(struct hf_build *b, const char *name, int *rc)
