@@ -50,6 +50,9 @@ struct telling {
 	uint32_t sets_tag, tag, tag_keep;
 	uint32_t forward, reserved;
 };
+/* How far ahead the same entry is looked for. */
+#define PAIR_NEAR  8
+
 #define KEY_SIZE   offsetof(struct telling, fate)
 #define COVER_SIZE offsetof(struct telling, priority) /* a cover's priority is always 0 */
 
@@ -222,6 +225,58 @@ static void trim(struct work *w)
 		w->n_back--;
 }
 
+/* Whether both are the same and set a tag: such an entry a plan has once. */
+static bool is_pair(const struct work *w, size_t old, size_t new)
+{
+	return w->old.v[old]->sets_tag && told_same(w, old, new);
+}
+
+/* How many of the old ones, and of the new ones, stand in front of the next pair; false: it is not
+ * near. */
+static bool next_pair(const struct work *w, size_t i, size_t k, size_t end_i, size_t end_k,
+	size_t *ret_old, size_t *ret_new)
+{
+	size_t d;
+
+	for (d = 0; d < PAIR_NEAR; d++) {
+		*ret_old = *ret_new = 0;
+		if (i + d < end_i && is_pair(w, i + d, k))
+			return *ret_old = d, true;
+		if (k + d < end_k && is_pair(w, i, k + d))
+			return *ret_new = d, true;
+	}
+	return false;
+}
+
+/* Tables of prefixes are long, in the same order, and differ here and there: what is the same is
+ * found side by side, and taken off both lists. */
+static void take_pairs(struct work *w)
+{
+	size_t i = w->n_front, k = i, to_i = i, to_k = k, n_old, n_new;
+	const size_t end_i = w->old.n - w->n_back, end_k = w->new.n - w->n_back;
+
+	while (i < end_i || k < end_k) {
+		bool pair =
+			i < end_i && k < end_k && next_pair(w, i, k, end_i, end_k, &n_old, &n_new);
+
+		if (!pair) {
+			n_old = i < end_i;
+			n_new = k < end_k;
+		}
+		for (; n_old > 0; n_old--)
+			w->old.v[to_i++] = w->old.v[i++];
+		for (; n_new > 0; n_new--)
+			w->new.v[to_k++] = w->new.v[k++];
+		i += pair;
+		k += pair;
+		w->diff->n_keeps += pair;
+	}
+	memmove(&w->old.v[to_i], &w->old.v[end_i], w->n_back * sizeof(*w->old.v));
+	memmove(&w->new.v[to_k], &w->new.v[end_k], w->n_back * sizeof(*w->new.v));
+	w->old.n = to_i + w->n_back;
+	w->new.n = to_k + w->n_back;
+}
+
 /* Of what is the same in both only this has to be found again: a cover that is there already, or
  * the root. */
 static bool is_found(const struct hf_plan *plan, const struct hf_entry *e)
@@ -351,6 +406,7 @@ static int match_plans(struct work *w)
 	if (rc < 0)
 		return rc;
 	trim(w);
+	take_pairs(w);
 	w->changes = calloc(count_notes(w) + 1, sizeof(*w->changes));
 	if (!w->changes)
 		return -ENOMEM;
