@@ -144,6 +144,8 @@ struct path_table {
 	uint16_t out;
 	uint32_t table;
 };
+/* What the rules of a path's table decided by the last counters; there are weights. */
+uint64_t hf_build_path_weight(const struct builder *b, const struct path_table *pt);
 int hf_front_add(struct builder *b);
 /*
  * All tables of a grouped plan, in the form that the builder has; pts has room for one a

@@ -691,32 +691,6 @@ static int add_path_tables(struct builder *b, struct path_table *pts, size_t *re
 	return rc;
 }
 
-static uint64_t path_weight(const struct builder *b, const struct path_table *pt)
-{
-	const struct hf_path *path = hf_rules_find_path(b->rules, b->in, pt->class);
-	size_t n = hf_rules_n_blocks(b->rules), i, k;
-	bool *met = calloc(n + 1, sizeof(*met));
-	uint64_t sum = 0;
-
-	if (met && path)
-		met[path->block] = true;
-	for (i = 0; met && i < n; i++) {
-		const struct hf_block *block = hf_rules_block(b->rules, i);
-
-		for (k = 0; met[i] && k < block->n_rules; k++) {
-			const struct hf_rule *r = &block->rules[k];
-
-			if (r->match.out != HF_IF_ANY && r->match.out != pt->out)
-				continue;
-			if (r->op == HF_OP_GOTO)
-				met[r->target] = true;
-			sum += b->weights[r->origin];
-		}
-	}
-	free(met);
-	return sum;
-}
-
 /*
  * Tables are filled one after the other while there is room, those first whose rules decided most
  * packets; entries stay in the tables' own order.
@@ -729,7 +703,7 @@ static int lower_paths(struct builder *b, const struct path_table *pts, size_t n
 	int rc = weights && done ? 0 : -ENOMEM;
 
 	for (i = 0; i < n && rc == 0 && b->weights; i++)
-		weights[i] = path_weight(b, &pts[i]);
+		weights[i] = hf_build_path_weight(b, &pts[i]);
 	for (i = 0; i < n && rc == 0; i++) {
 		for (best = n, k = 0; k < n; k++) {
 			if (!done[k] && (best == n || weights[k] > weights[best]))

@@ -60,3 +60,29 @@ bool hf_build_has_tags(const struct hf_engine *e)
 	return e->layers & HF_LAYER_BIT(HF_LAYER_TAG) && e->actions & HF_ACT_BIT(HF_ACT_SET_TAG) &&
 	       hf_nic_can_match(e, HF_F_TAG, &mask);
 }
+
+uint64_t hf_build_path_weight(const struct builder *b, const struct path_table *pt)
+{
+	const struct hf_path *path = hf_rules_find_path(b->rules, b->in, pt->class);
+	size_t n = hf_rules_n_blocks(b->rules), i, k;
+	bool *met = calloc(n + 1, sizeof(*met));
+	uint64_t sum = 0;
+
+	if (met && path)
+		met[path->block] = true;
+	for (i = 0; met && i < n; i++) {
+		const struct hf_block *block = hf_rules_block(b->rules, i);
+
+		for (k = 0; met[i] && k < block->n_rules; k++) {
+			const struct hf_rule *r = &block->rules[k];
+
+			if (r->match.out != HF_IF_ANY && r->match.out != pt->out)
+				continue;
+			if (r->op == HF_OP_GOTO)
+				met[r->target] = true;
+			sum += b->weights[r->origin];
+		}
+	}
+	free(met);
+	return sum;
+}
