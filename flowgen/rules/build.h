@@ -22,7 +22,7 @@
 
 /* Rules of one table: beyond this a policy is a mistake or an attack (half a gigabyte of memory).
  */
-#define HF_RULES_MAX (4u << 20)
+#define HF_RULES_MAX (3u << 20)
 
 struct hf_arena;
 struct memo;

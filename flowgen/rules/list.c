@@ -15,7 +15,10 @@
 #include <hepflow/base/arena.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define SLOTS_FROM 16 /* lists of a source that are worth a hash */
 
 static struct source *new_source(struct build *b, const struct hf_model_rules *rules)
 {
@@ -167,6 +170,55 @@ static void fill_list(struct build *b, struct list *list, const struct rendered 
 	b->notes->n_single += list->n_single;
 }
 
+static uint32_t hash_context(const struct list *key)
+{
+	const uint32_t parts[] = {key->wire, key->offload, key->accept.how, key->accept.verdict,
+		key->accept.target, key->accept.origin, key->pass.how, key->pass.verdict,
+		key->pass.target, key->pass.origin};
+	uint64_t h = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		h = (h ^ parts[i]) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / phi */
+	return (uint32_t)(h >> 32);
+}
+
+static void put_slot(struct source *s, struct list *list)
+{
+	uint32_t at = hash_context(list);
+
+	while (s->slots[at & (s->n_slots - 1)])
+		at++;
+	s->slots[at & (s->n_slots - 1)] = list;
+}
+
+/* A policy of thousands of endpoints has a list for each. */
+static int add_list(struct source *s, struct list *list)
+{
+	uint32_t size = s->n_slots ? 2 * s->n_slots : 4 * SLOTS_FROM;
+	struct list **slots;
+	struct list *l;
+
+	list->next = s->lists;
+	s->lists = list;
+	s->n_lists++;
+	if (s->n_lists <= s->n_slots / 4 * 3) {
+		put_slot(s, list);
+		return 0;
+	}
+	if (s->n_lists < SLOTS_FROM)
+		return 0;
+	slots = calloc(size, sizeof(struct list *));
+	if (!slots)
+		return -ENOMEM;
+	free(s->slots);
+	s->slots = slots;
+	s->n_slots = size;
+	for (l = s->lists; l; l = l->next)
+		put_slot(s, l);
+	return 0;
+}
+
 static struct list *new_list(struct build *b, struct source *s, const struct list *key)
 {
 	struct hf_arena *pool = b->notes->pool;
@@ -185,8 +237,10 @@ static struct list *new_list(struct build *b, struct source *s, const struct lis
 		return NULL;
 	}
 	fill_list(b, list, from);
-	list->next = s->lists;
-	s->lists = list;
+	if (add_list(s, list) < 0) {
+		b->rc = -ENOMEM;
+		return NULL;
+	}
 	return list;
 }
 
@@ -200,6 +254,23 @@ static bool same_context(const struct list *a, const struct list *b)
 {
 	return a->wire == b->wire && a->offload == b->offload &&
 	       same_cont(&a->accept, &b->accept) && same_cont(&a->pass, &b->pass);
+}
+
+static struct list *find_list(const struct source *s, const struct list *key)
+{
+	struct list *list;
+	uint32_t at;
+
+	if (!s->n_slots) {
+		for (list = s->lists; list && !same_context(list, key); list = list->next)
+			;
+		return list;
+	}
+	for (at = hash_context(key); (list = s->slots[at & (s->n_slots - 1)]); at++) {
+		if (same_context(list, key))
+			break;
+	}
+	return list;
 }
 
 /* The list that the former stack had here, or one behind, if that is it. */
@@ -231,11 +302,8 @@ static struct list *get_list(struct build *b, struct stack_draft *d,
 	if (list)
 		return list;
 	s = hf_find_source(b, rules);
-	for (list = s ? s->lists : NULL; list; list = list->next) {
-		if (same_context(list, key))
-			return list;
-	}
-	return s ? new_list(b, s, key) : NULL;
+	list = s ? find_list(s, key) : NULL;
+	return s && !list ? new_list(b, s, key) : list;
 }
 
 void hf_stack_begin(struct build *b, struct stack_draft *ret)

@@ -40,12 +40,16 @@ void hf_stack_free(struct stack *stack)
 
 void hf_notes_free(struct hf_notes *notes)
 {
+	struct source *s, *next;
 	size_t i;
 
 	if (!notes)
 		return;
 	for (i = 0; i < notes->stacks.n; i++)
 		hf_stack_free(notes->stacks.v[i]);
+	HASH_ITER (hh, notes->sources, s, next) {
+		free(s->slots);
+	}
 	HASH_CLEAR(hh, notes->sources);
 	hf_clear_origin_memo(notes);
 	hf_vec_fini(&notes->stacks);
@@ -159,6 +163,9 @@ static void forget(struct hf_notes *n, struct source *s)
 
 	HASH_DEL(n->sources, s);
 	s->gone = true;
+	free(s->slots);
+	s->slots = NULL;
+	s->n_slots = 0;
 	for (list = s->lists; list; list = list->next)
 		n->n_single -= list->n_single;
 	for (i = 0; i < s->n; i++) {

@@ -68,7 +68,10 @@ struct source {
 	uint32_t n_sets;
 	const uint32_t *sets; /* that the rules name, some of them twice; NULL: not rendered yet */
 	struct list *lists;
-	bool gone; /* forgotten */
+	uint32_t n_lists;
+	uint32_t n_slots;    /* 0: few lists; else a power of two and more than n_lists */
+	struct list **slots; /* by context, open addressing; to be freed */
+	bool gone;	     /* forgotten */
 	uint32_t rendered_turn;
 	const struct rendered *rendered[2]; /* of that turn; on the wire or not */
 	bool pooled[2];			    /* they lie in the pool */
