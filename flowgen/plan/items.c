@@ -25,6 +25,7 @@ struct walk {
 	const struct items_opts *opts;
 	bool *lost;	     /* by block: its rules are noted as lost; NULL: none is */
 	struct spans *spans; /* NULL: all is written out */
+	bool stayed;	     /* a jump was not followed: it has become an item */
 };
 
 static int push(struct walk *w, const struct item *item)
@@ -74,6 +75,7 @@ static int walk_cube(struct walk *w, const struct hf_rule *rule, struct item *it
 		item->fate = HF_FATE_PUNT;
 		item->reason = awkward;
 		item->ct = w->items->seen;
+		w->stayed = w->stayed || rule->op == HF_OP_GOTO;
 		return push(w, item);
 	}
 	if (rule->op == HF_OP_GOTO)
@@ -226,19 +228,49 @@ static int lose(struct walk *w, uint32_t block, uint32_t i, unsigned int depth)
 	return rc;
 }
 
+/* What the plan before has of these rules. 1 or 0 as walk_rule() says; -ENOENT: nothing. */
+static int keep_span(struct walk *w, struct part *part, uint32_t at, uint32_t n,
+	const struct cube *ctx, uint8_t ct)
+{
+	const struct span *kept = hf_plan_spans_keep(w->spans, part, at, n, ctx, ct);
+	size_t i;
+	int rc = 0;
+
+	if (!kept)
+		return -ENOENT;
+	for (i = 0; i < kept->n_guards && rc == 0; i++)
+		rc = push(w, &kept->guards[i]);
+	return rc < 0 ? rc : kept->ends;
+}
+
+/* A jump; where it cannot be followed it is a span of its own. */
+static int walk_jump(struct walk *w, const struct hf_rule *rule, struct part *part, uint32_t at,
+	const struct cube *ctx, uint8_t ct, unsigned int depth)
+{
+	size_t first = w->items->n;
+	int rc = keep_span(w, part, at, 1, ctx, ct);
+
+	if (rc != -ENOENT)
+		return rc;
+	w->stayed = false;
+	rc = walk_rule(w, rule, ctx, ct, depth);
+	if (rc >= 0 && w->stayed &&
+		hf_plan_spans_add(w->spans, part, at, 1, ctx, ct, w->items, first, rc) < 0)
+		rc = -ENOMEM;
+	w->stayed = false;
+	return rc;
+}
+
 /* Rules at .. end - 1 of a part, none of which is a jump. */
 static int walk_span(struct walk *w, const struct hf_rule *rules, struct part *part, uint32_t at,
 	uint32_t end, const struct cube *ctx, uint8_t ct)
 {
-	const struct span *kept = hf_plan_spans_keep(w->spans, part, at, end - at, ctx, ct);
 	size_t first = w->items->n, i;
-	int rc = 0;
+	int rc = keep_span(w, part, at, end - at, ctx, ct);
 
-	if (kept) {
-		for (i = 0; i < kept->n_guards && rc == 0; i++)
-			rc = push(w, &kept->guards[i]);
-		return rc < 0 ? rc : kept->ends;
-	}
+	if (rc != -ENOENT)
+		return rc;
+	rc = 0;
 	for (i = at; i < end && rc == 0; i++)
 		rc = walk_rule(w, &rules[i], ctx, ct, 0);
 	if (rc >= 0 &&
@@ -268,7 +300,7 @@ static int walk_parts(
 			if (end > at)
 				rc = walk_span(w, v, part, at, end, ctx, ct);
 			if (rc == 0 && k < part->jumps.n)
-				rc = walk_rule(w, &v[end], ctx, ct, depth);
+				rc = walk_jump(w, &v[end], part, end, ctx, ct, depth);
 			at = end + 1;
 		}
 	}
