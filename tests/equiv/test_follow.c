@@ -135,12 +135,13 @@ static void change_block(
 			p = block->pieces[at];
 		for (; times > 0; times--) {
 			memcpy(rules + n_rules, block->rules + p.first, p.n * sizeof(*rules));
+			pieces[n] = (struct hf_piece){p.id, n_rules, p.n};
 			if (may_change && i == at && (what == 3 || times > 1)) {
-				p.id = hf_id_new();
+				pieces[n].id = hf_id_new();
 				for (k = 0; k + last < p.n; k++)
 					change_rule(&rules[n_rules + k], rand);
 			}
-			pieces[n++] = (struct hf_piece){p.id, n_rules, p.n};
+			n++;
 			n_rules += p.n;
 		}
 	}
