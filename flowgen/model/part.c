@@ -92,7 +92,8 @@ int hf_part_end(struct hf_build *b, const struct hf_part_work *w, struct hf_mode
 	const struct hf_model_rules *last = part->out.n ? &part->out : &part->in;
 	size_t n = b->asked.n - w->n_asked;
 
-	part->sets = hf_arena_dup(b->arena, b->asked.v + w->n_asked, n * sizeof(*part->sets));
+	part->sets = hf_arena_dup(
+		b->arena, n ? b->asked.v + w->n_asked : &(uint32_t){0}, n * sizeof(*part->sets));
 	part->n_sets = n;
 	part->where = last->n ? hf_rule_where(&last->v[last->n - 1]) : NULL;
 	b->arena = w->outer;
