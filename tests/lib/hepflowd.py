@@ -14,6 +14,20 @@ DAEMON = f'{BUILD}/driver/daemon/hepflowd'
 CTL = f'{BUILD}/driver/ctl/hepflowctl'
 DEADLINE = 30  # seconds that any one thing may take
 
+# A host of one uplink, governed by an endpoint.
+HOST = '''apiVersion: hepflow/v1
+kind: HostFacts
+metadata: {name: n0}
+spec:
+  interfaces:
+    - {name: eth0, addresses: [192.0.2.10/24]}
+---
+apiVersion: projectcalico.org/v3
+kind: HostEndpoint
+metadata: {name: eth0, labels: {host: eth0}}
+spec: {node: n0, interfaceName: eth0}
+'''
+
 
 class Daemon:
     def __init__(self, dir, starter=()):

@@ -23,19 +23,7 @@ from lab import HOST, OUT, inside, make_net
 AFTER, MAX, IDLE = 8, 4, 3
 PORT = 9000
 
-POLICY = '''
-apiVersion: hepflow/v1
-kind: HostFacts
-metadata: {name: n0}
-spec:
-  interfaces:
-    - {name: eth0, addresses: [192.0.2.10/24]}
----
-apiVersion: projectcalico.org/v3
-kind: HostEndpoint
-metadata: {name: eth0, labels: {host: eth0}}
-spec: {node: n0, interfaceName: eth0}
----
+POLICY = hepflowd.HOST + '''---
 apiVersion: projectcalico.org/v3
 kind: GlobalNetworkPolicy
 metadata: {name: calls}

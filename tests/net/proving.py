@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from hepflowd import CTL, DEADLINE, Daemon, wait  # noqa: E402
+from hepflowd import CTL, DEADLINE, HOST, Daemon, wait  # noqa: E402
 
 CONFIG = '''apiVersion: hepflow/v1
 kind: Config
@@ -23,19 +23,6 @@ spec:
   ports:
     - {name: eth0, role: uplink, devargs: "net_vnic0,profile=mlx5-cx6dx,dev=net_null0,no-rx=1"}
     - {name: eth0, role: host, devargs: "net_null1,no-rx=1"}
-'''
-
-HOST = '''apiVersion: hepflow/v1
-kind: HostFacts
-metadata: {name: n0}
-spec:
-  interfaces:
-    - {name: eth0, addresses: [192.0.2.10/24]}
----
-apiVersion: projectcalico.org/v3
-kind: HostEndpoint
-metadata: {name: eth0, labels: {host: eth0}}
-spec: {node: n0, interfaceName: eth0}
 '''
 
 POLICY = '''---

@@ -14,23 +14,11 @@ from hepflowd import wait
 
 from lab import HOST, inside, make_net
 
-POLICY = '''
-apiVersion: hepflow/v1
-kind: HostFacts
-metadata: {name: n0}
-spec:
-  interfaces:
-    - {name: eth0, addresses: [192.0.2.10/24]}
----
+POLICY = hepflowd.HOST + '''---
 apiVersion: projectcalico.org/v3
 kind: FelixConfiguration
 metadata: {name: default}
 spec: {failsafeInboundHostPorts: [], failsafeOutboundHostPorts: []}
----
-apiVersion: projectcalico.org/v3
-kind: HostEndpoint
-metadata: {name: eth0, labels: {host: eth0}}
-spec: {node: n0, interfaceName: eth0}
 ---
 apiVersion: projectcalico.org/v3
 kind: GlobalNetworkPolicy
