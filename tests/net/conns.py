@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import hepflowd
 from hepflowd import wait
 
-from lab import HOST, OUT, inside, make_net
+from lab import HOST, OUT, echo, inside, is_silent, make_net
 
 AFTER, MAX, IDLE = 8, 4, 3
 PORT = 9000
@@ -114,22 +114,6 @@ def call():
     c = socket.create_connection((OUT, PORT), timeout=hepflowd.DEADLINE)
     c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return c
-
-
-def echo(c, n=1):
-    for _ in range(n):
-        c.sendall(b'hello')
-        assert c.recv(100) == b'hello'
-
-
-def is_silent(c):
-    """Within a second: with retransmissions a packet would have come."""
-    c.settimeout(1)
-    try:
-        c.sendall(b'hello')
-        return c.recv(100) is None
-    except socket.timeout:
-        return True
 
 
 def busy(d, c, n=1):

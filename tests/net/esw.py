@@ -20,7 +20,7 @@ sys.path.insert(0, ROOT + '/tests/lib')
 import hepflowd
 from hepflowd import wait
 
-from lab import HOST, OUT, inside, make_net, run
+from lab import HOST, OUT, echo, inside, is_silent, make_net, run
 
 AFTER = 8  # packets before a connection is the NIC's
 BOTH, NOBODY = 6000, 6001  # answers may leave as calls; and nobody listens
@@ -226,24 +226,6 @@ def call():
     c = socket.create_connection((HOST, WEB), timeout=hepflowd.DEADLINE)
     c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return c
-
-
-def echo(c, n=1):
-    for _ in range(n):
-        c.sendall(b'hello')
-        assert c.recv(100) == b'hello'
-
-
-def is_silent(c):
-    """Within a second: with retransmissions a packet would have come."""
-    c.settimeout(1)
-    try:
-        c.sendall(b'hello')
-        return c.recv(100) is None
-    except socket.timeout:
-        return True
-    finally:
-        c.settimeout(hepflowd.DEADLINE)
 
 
 def busy(d, c):

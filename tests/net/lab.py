@@ -6,6 +6,7 @@
 
 import ctypes
 import os
+import socket
 import subprocess
 import threading
 
@@ -37,6 +38,26 @@ def setns(fd):
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.setns(fd, 0x40000000):  # CLONE_NEWNET
         raise OSError(ctypes.get_errno(), 'setns')
+
+
+def echo(c, n=1):
+    """Talks to a server that says everything back."""
+    for _ in range(n):
+        c.sendall(b'hello')
+        assert c.recv(100) == b'hello'
+
+
+def is_silent(c):
+    """Within a second: with retransmissions a packet would have come."""
+    before = c.gettimeout()
+    c.settimeout(1)
+    try:
+        c.sendall(b'hello')
+        return c.recv(100) is None
+    except socket.timeout:
+        return True
+    finally:
+        c.settimeout(before)
 
 
 def make_net():
