@@ -17,29 +17,23 @@ static void tell_removed(void *arg)
 	(void)rte_eth_dev_callback_process(arg, RTE_ETH_EVENT_INTR_RMV, NULL);
 }
 
-/*
- * The operation that is the last one still succeeds. Applications hold locks while they call us, so
- * they are told by another thread, as with a real device.
- */
-static void remove_device(struct rte_eth_dev *dev, struct hf_vnic *vnic)
-{
-	atomic_store(&vnic->fault.cut, true);
-	atomic_store(&vnic->fault.removed, true);
-	if (rte_eal_alarm_set(EVENT_DELAY_US, tell_removed, dev) != 0)
-		VNIC_LOG(ERR, "event=remove: no alarm, so nobody is told");
-}
-
 static void tell_reset(void *arg)
 {
 	(void)rte_eth_dev_callback_process(arg, RTE_ETH_EVENT_INTR_RESET, NULL);
 }
 
-static void reset_device(struct rte_eth_dev *dev, struct hf_vnic *vnic)
+/*
+ * The operation that is the last one still succeeds. Applications hold locks while they call us, so
+ * they are told by another thread, as with a real device.
+ */
+static void go_down(struct rte_eth_dev *dev, atomic_bool *why, rte_eal_alarm_callback tell)
 {
+	struct hf_vnic *vnic = dev->data->dev_private;
+
 	atomic_store(&vnic->fault.cut, true);
-	atomic_store(&vnic->fault.reset, true);
-	if (rte_eal_alarm_set(EVENT_DELAY_US, tell_reset, dev) != 0)
-		VNIC_LOG(ERR, "event=reset: no alarm, so nobody is told");
+	atomic_store(why, true);
+	if (rte_eal_alarm_set(EVENT_DELAY_US, tell, dev) != 0)
+		VNIC_LOG(ERR, "event: no alarm, so nobody is told");
 }
 
 int hf_vnic_fault(struct rte_eth_dev *dev, enum hf_vnic_op op)
@@ -54,9 +48,9 @@ int hf_vnic_fault(struct rte_eth_dev *dev, enum hf_vnic_op op)
 	call = atomic_fetch_add(&vnic->fault.calls[op], 1) + 1;
 	n = atomic_fetch_add(&vnic->fault.n_ops, 1) + 1;
 	if (n == faults->remove)
-		remove_device(dev, vnic);
+		go_down(dev, &vnic->fault.removed, tell_removed);
 	if (n == faults->reset)
-		reset_device(dev, vnic);
+		go_down(dev, &vnic->fault.reset, tell_reset);
 	if (faults->delay_us[op])
 		rte_delay_us_sleep(faults->delay_us[op]);
 	for (i = 0; i < faults->n_fails; i++) {
