@@ -2,6 +2,8 @@
 
 #include "memory.h"
 
+#include <hepflow/base/hash.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +40,7 @@ struct finder {
 
 static size_t slot_of(const struct finder *f, uint64_t id)
 {
-	return (size_t)(id * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (f->size - 1);
+	return (size_t)hf_hash_mix(0, id) & (f->size - 1);
 }
 
 static int finder_init(struct finder *f, const struct memory *old)

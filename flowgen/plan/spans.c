@@ -4,6 +4,8 @@
 
 #include "rules/algebra.h"
 
+#include <hepflow/base/hash.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,12 +29,11 @@ void hf_plan_span_free(struct span *span)
 
 static size_t hash_of(const struct part *part, uint32_t at, const struct cube *ctx)
 {
-	uint64_t h = (uint64_t)(uintptr_t)part / 16 + at;
+	uint64_t h = hf_hash_mix((uintptr_t)part, at);
 
-	h = h * UINT64_C(0x9e3779b97f4a7c15) + ctx->src.len + 256 * (size_t)ctx->dst.len;
-	h = h * UINT64_C(0x9e3779b97f4a7c15) + ctx->sport.lo + ctx->proto[0];
-	h = h * UINT64_C(0x9e3779b97f4a7c15) + ctx->dport.lo + ctx->src.addr.b[3];
-	return (size_t)(h >> 32);
+	h = hf_hash_mix(h, ctx->src.len + 256 * (uint64_t)ctx->dst.len);
+	h = hf_hash_mix(h, ctx->sport.lo + ctx->proto[0]);
+	return (size_t)hf_hash_mix(h, ctx->dport.lo + ctx->src.addr.b[3]);
 }
 
 static bool same_cube(const struct cube *a, const struct cube *b)

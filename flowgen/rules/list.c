@@ -179,8 +179,8 @@ static uint32_t hash_context(const struct list *key)
 	size_t i;
 
 	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		h = (h ^ parts[i]) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / phi */
-	return (uint32_t)(h >> 32);
+		h = hf_hash_mix(h, parts[i]);
+	return (uint32_t)h;
 }
 
 static void put_slot(struct source *s, struct list *list)
