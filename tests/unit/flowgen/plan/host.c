@@ -77,6 +77,37 @@ enum hf_fate hf_host_judge(const struct hf_host *host, const char *line, enum hf
 	return fate;
 }
 
+size_t hf_host_entries_of(const struct hf_plan *plan, const char *origin)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < hf_plan_n_entries(plan); i++)
+		n += strcmp(hf_plan_origin(plan, hf_plan_entry(plan, i)->origin), origin) == 0;
+	return n;
+}
+
+size_t hf_host_same_fates(const struct hf_plan *a, const struct hf_plan *b,
+	const char *const *sources, size_t n_sources, const char *const *packets, size_t n_packets)
+{
+	size_t s, k, denied = 0;
+
+	for (s = 0; s < n_sources; s++) {
+		for (k = 0; k < n_packets; k++) {
+			struct hf_packet pkt;
+			enum hf_fate fate;
+			char line[128];
+
+			(void)snprintf(line, sizeof(line), "in=eth0 src=%s dst=192.0.2.10 %s",
+				sources[s], packets[k]);
+			cr_assert_eq(hf_packet_parse(line, &pkt, NULL), 0, "%s", line);
+			fate = hf_plan_judge(a, &pkt, NULL);
+			cr_expect_eq(fate, hf_plan_judge(b, &pkt, NULL), "%s", line);
+			denied += fate == HF_FATE_DENY;
+		}
+	}
+	return denied;
+}
+
 const struct hf_account *hf_host_account(const struct hf_host *host, const char *origin)
 {
 	size_t i;

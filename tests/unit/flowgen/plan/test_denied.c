@@ -59,15 +59,6 @@ static const struct hf_account *account(const struct hf_plan *plan, const char *
 	return NULL;
 }
 
-static size_t entries_of(const struct hf_plan *plan, const char *origin)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < hf_plan_n_entries(plan); i++)
-		n += strcmp(hf_plan_origin(plan, hf_plan_entry(plan, i)->origin), origin) == 0;
-	return n;
-}
-
 Test(denied, the_short_form_decides_as_the_long_one)
 {
 	static const char *const packets[] = {"proto=tcp flags=S dport=80",
@@ -77,34 +68,22 @@ Test(denied, the_short_form_decides_as_the_long_one)
 	static const char *const sources[] = {"203.0.113.7", "203.0.113.200", "198.51.100.7"};
 	struct hf_plan *brief, *full;
 	struct hf_host h;
-	size_t s, k, denied = 0;
+	size_t denied;
 
 	hf_host_init(&h, "mlx5-cx6dx", 0, DENIES);
 	brief = build(&h, 0, true);
 	full = build(&h, 0, false);
 	cr_assert_eq(find_denied(brief), hf_plan_n_tables(brief) - 1);
 	cr_assert_eq(find_denied(full), SIZE_MAX);
-	cr_expect_eq(entries_of(brief, "default/gnp:d/ingress/0"), 1);
-	cr_expect_eq(entries_of(full, "default/gnp:d/ingress/0"), 6);
+	cr_expect_eq(hf_host_entries_of(brief, "default/gnp:d/ingress/0"), 1);
+	cr_expect_eq(hf_host_entries_of(full, "default/gnp:d/ingress/0"), 6);
 	/* Nothing of UDP can only open a connection. */
-	cr_expect_eq(entries_of(brief, "default/gnp:d/ingress/1"), 1);
+	cr_expect_eq(hf_host_entries_of(brief, "default/gnp:d/ingress/1"), 1);
 	cr_expect_eq(account(brief, "default/gnp:d/ingress/1")->share, HF_SHARE_NONE);
 	cr_expect_eq(account(brief, "default/gnp:d/ingress/0")->share, HF_SHARE_PART);
 	cr_expect_eq(account(brief, "default/gnp:d/ingress/0")->reason, HF_REASON_STATEFUL);
-	for (s = 0; s < sizeof(sources) / sizeof(sources[0]); s++) {
-		for (k = 0; k < sizeof(packets) / sizeof(packets[0]); k++) {
-			struct hf_packet pkt;
-			enum hf_fate fate;
-			char line[128];
-
-			(void)snprintf(line, sizeof(line), "in=eth0 src=%s dst=192.0.2.10 %s",
-				sources[s], packets[k]);
-			cr_assert_eq(hf_packet_parse(line, &pkt, NULL), 0, "%s", line);
-			fate = hf_plan_judge(brief, &pkt, NULL);
-			cr_expect_eq(fate, hf_plan_judge(full, &pkt, NULL), "%s", line);
-			denied += fate == HF_FATE_DENY;
-		}
-	}
+	denied = hf_host_same_fates(brief, full, sources, sizeof(sources) / sizeof(sources[0]),
+		packets, sizeof(packets) / sizeof(packets[0]));
 	cr_expect_eq(denied, 3);
 	hf_plan_free(brief);
 	hf_plan_free(full);
