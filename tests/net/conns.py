@@ -11,14 +11,13 @@ import re
 import socket
 import sys
 import tempfile
-import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + '/../lib')
 import hepflowd
 from hepflowd import wait
 
-from lab import HOST, OUT, echo, inside, is_silent, make_net
+from lab import HOST, OUT, echo, inside, is_silent, make_net, serve_echo
 
 AFTER, MAX, IDLE = 8, 4, 3
 PORT = 9000
@@ -90,24 +89,6 @@ def write_policy(dir, egress=1, untracked=1):
     """The ports that are denied."""
     with open(dir + '/policy.yaml', 'w') as f:
         f.write(POLICY % (egress, untracked))
-
-
-def serve():
-    listener = socket.create_server((OUT, PORT), backlog=64)
-
-    def talk(c):
-        try:
-            while data := c.recv(100):
-                c.sendall(data)
-        except OSError:
-            pass
-        c.close()
-
-    def accept():
-        while True:
-            threading.Thread(target=talk, args=(listener.accept()[0], ), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
 
 
 def call():
@@ -187,7 +168,7 @@ def many(d):
 
 def main():
     make_net()
-    inside('out', serve)
+    inside('out', serve_echo, OUT, PORT)
     with tempfile.TemporaryDirectory() as dir:
         with Daemon(dir) as d:
             for test in one, flushed, many:

@@ -20,7 +20,7 @@ sys.path.insert(0, ROOT + '/tests/lib')
 import hepflowd
 from hepflowd import wait
 
-from lab import HOST, OUT, echo, inside, is_silent, make_net, run
+from lab import HOST, OUT, echo, inside, is_silent, make_net, run, serve_echo
 
 AFTER = 8  # packets before a connection is the NIC's
 BOTH, NOBODY = 6000, 6001  # answers may leave as calls; and nobody listens
@@ -150,26 +150,11 @@ def echo_udp(port):
     threading.Thread(target=talk, daemon=True).start()
 
 
-def echo_tcp(port):
-    listener = socket.create_server((HOST, port), backlog=64)
-
-    def talk(c):
-        while data := c.recv(100):
-            c.sendall(data)
-        c.close()
-
-    def accept():
-        while True:
-            threading.Thread(target=talk, args=(listener.accept()[0], ), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-
-
 def serve():
     for port in RAW, LATE, BOTH, NEVER:
         echo_udp(port)
     for port in WEB, SHUT, BOTH:
-        echo_tcp(port)
+        serve_echo(HOST, port)
 
 
 def asks(port, n=1, patience=hepflowd.DEADLINE, sport=0):

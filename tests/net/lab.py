@@ -40,6 +40,25 @@ def setns(fd):
         raise OSError(ctypes.get_errno(), 'setns')
 
 
+def serve_echo(addr, port):
+    """From then on all that is said there comes back."""
+    listener = socket.create_server((addr, port), backlog=64)
+
+    def talk(c):
+        try:
+            while data := c.recv(100):
+                c.sendall(data)
+        except OSError:
+            pass
+        c.close()
+
+    def accept():
+        while True:
+            threading.Thread(target=talk, args=(listener.accept()[0], ), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+
+
 def echo(c, n=1):
     """Talks to a server that says everything back."""
     for _ in range(n):
